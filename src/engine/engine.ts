@@ -1,0 +1,132 @@
+import type { BinnedDataset } from '../data/types.ts';
+
+export type EngineKind = 'cpu' | 'cuda' | 'webgpu';
+
+export type Objective = 'binary:logistic' | 'reg:squarederror';
+
+/** Metrics an engine computes while training, named as in the config. */
+export type MetricName =
+  | 'accuracy'
+  | 'precision'
+  | 'recall'
+  | 'f1'
+  | 'auc_roc'
+  | 'auc_pr'
+  | 'logloss'
+  | 'mse'
+  | 'rmse'
+  | 'mae'
+  | 'r2'
+  | 'mape';
+
+/** Tree parameters under XGBoost's names; every field is filled in. Ranges: see docs/parameters.md. */
+export interface TreeParams {
+  readonly objective: Objective;
+  readonly max_depth: number;
+  readonly learning_rate: number;
+  readonly subsample: number;
+  readonly colsample_bytree: number;
+  readonly min_child_weight: number;
+  readonly gamma: number;
+  readonly reg_alpha: number;
+  readonly reg_lambda: number;
+  /** Probability (logistic) or value (regression); null takes the weighted mean of the job's training labels. */
+  readonly base_score: number | null;
+  readonly max_cat_to_onehot: number;
+  readonly max_cat_threshold: number;
+}
+
+/** Rows of a resident data set: a half-open range, or ascending distinct row numbers. */
+export type RowSet = { readonly start: number; readonly end: number } | Uint32Array;
+
+/** One model to train. */
+export interface TrainingJob {
+  readonly params: TreeParams;
+  /** 0 … 2^53 − 1; keys every random draw of the job. */
+  readonly seed: number;
+  readonly rows: RowSet;
+  /** Row sets scored after each round; may be empty. */
+  readonly evals: readonly RowSet[];
+  /** Metrics computed on each row set of `evals` after each round; may be empty. */
+  readonly metrics: readonly MetricName[];
+}
+
+/** The scores of one job after one round. */
+export interface RoundResult {
+  readonly job: number;
+  /** Rounds trained so far, counting from 1. */
+  readonly round: number;
+  /** values[e · metrics.length + m]: metric m on row set e. NaN where a metric is undefined. */
+  readonly values: Float64Array;
+}
+
+/**
+ * Trees as flat arrays. Node n of tree t is at treeStart[t] + n; nodes are numbered breadth-first with
+ * siblings adjacent, the root is 0. A row goes left when its bin satisfies the split, else to left + 1.
+ */
+export interface TreeEnsemble {
+  /** Margins are integers in units of 2^−marginBits. */
+  readonly marginBits: number;
+  /** Margin before the first tree, in those units. */
+  readonly baseMargin: number;
+  /** Added to margin · 2^−marginBits (regression; 0 for logistic), a float32. */
+  readonly baseValue: number;
+  /** Length trees + 1. */
+  readonly treeStart: Int32Array;
+  /** Feature of the split, −1 for a leaf. */
+  readonly feature: Int32Array;
+  /** Numeric: bins 1…splitBin go left. */
+  readonly splitBin: Uint8Array;
+  /** 1 where rows with a missing value go left. */
+  readonly missingLeft: Uint8Array;
+  /** Left child, numbered within the tree; 0 for a leaf. */
+  readonly left: Int32Array;
+  /** Leaf value in margin units; 0 for a split. */
+  readonly leaf: Int32Array;
+  /** Loss reduction of the split, without gamma; 0 for a leaf. */
+  readonly gain: Float64Array;
+  /** Sum of Hessians of the node's training rows. */
+  readonly cover: Float64Array;
+  /** Index of the node's set in catSets, −1 unless the split is categorical. */
+  readonly catIndex: Int32Array;
+  /** Eight words a set, bit b of the 256: bin b goes left. */
+  readonly catSets: Uint32Array;
+}
+
+/** Options of one call of `advance`. */
+export interface AdvanceOptions {
+  /** Ends the call early; rounds already finished are returned, a round under way is dropped. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * A batch of models training together. The results of a job depend on nothing but the data set and the job:
+ * not on the other jobs, the number of threads, or how rounds are split over calls.
+ */
+export interface TrainingBatch {
+  readonly jobs: number;
+  /** Trains every live job for up to `rounds` more rounds; results are ordered by round, then job. One call at a time. */
+  advance(rounds: number, options?: AdvanceOptions): Promise<RoundResult[]>;
+  /** Takes a job out of later `advance` calls; what it trained can still be finished. */
+  stop(job: number): void;
+  /** The job's trees so far, or its first `rounds` trees. */
+  finish(job: number, rounds?: number): Promise<TreeEnsemble>;
+  /** Frees the batch's memory; every later call throws. */
+  dispose(): void;
+}
+
+/** A data set held by an engine, ready for any number of batches. */
+export interface ResidentDataset {
+  start(jobs: readonly TrainingJob[]): Promise<TrainingBatch>;
+  /** Margins of `rows` under `trees`, which must have been trained on this data set. Length of the row set. */
+  predictMargins(trees: TreeEnsemble, rows: RowSet): Promise<Int32Array>;
+  dispose(): void;
+}
+
+/** A way of training; every engine gives the same bytes. */
+export interface Engine {
+  readonly kind: EngineKind;
+  /** For people: device name, instruction set, threads. */
+  readonly description: string;
+  load(data: BinnedDataset): Promise<ResidentDataset>;
+}
