@@ -55,6 +55,9 @@ export interface Dataset {
   readonly weight?: Float32Array;
 }
 
+/** Rows of a data set: a half-open range, or ascending distinct row numbers. */
+export type RowSet = { readonly start: number; readonly end: number } | Uint32Array;
+
 /** A file that was read, for the record. */
 export interface SourceRecord {
   readonly path: string;

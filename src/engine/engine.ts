@@ -1,4 +1,6 @@
-import type { BinnedDataset } from '../data/types.ts';
+import type { BinnedDataset, RowSet } from '../data/types.ts';
+
+export type { RowSet } from '../data/types.ts';
 
 export type EngineKind = 'cpu' | 'cuda' | 'webgpu';
 
@@ -35,9 +37,6 @@ export interface TreeParams {
   readonly max_cat_to_onehot: number;
   readonly max_cat_threshold: number;
 }
-
-/** Rows of a resident data set: a half-open range, or ascending distinct row numbers. */
-export type RowSet = { readonly start: number; readonly end: number } | Uint32Array;
 
 /** One model to train. */
 export interface TrainingJob {

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <napi.h>
+
+namespace lockstep::addon {
+
+/**
+ * binColumns({columns: ({values: Float32Array} | {codes: Int32Array, categories})[], rows, stride, training, weight?,
+ * maxBin, bins: Uint8Array, threads}) → Promise<{bins, cuts: Float32Array, binOfCategory: Uint8Array}[]>; fills `bins`.
+ */
+Napi::Value bin_columns(const Napi::CallbackInfo& info);
+
+}  // namespace lockstep::addon

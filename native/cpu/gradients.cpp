@@ -1,0 +1,103 @@
+#include "cpu/gradients.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+
+#include "core/link.h"
+
+namespace lockstep {
+namespace {
+
+constexpr size_t kGrain = 16384;
+
+uint32_t weight_of(const JobScale& scale, size_t row) {
+  return scale.weight.empty() ? kUnitWeight : scale.weight[row];
+}
+
+void logistic_gradients(const JobSpec& job, const JobScale& scale, uint32_t round, const std::vector<int32_t>& margins,
+                        std::vector<GradientPair>& gradients, const Executor& executor) {
+  const PhiloxKey key = philox_key(job.seed);
+  executor.parallel_ranges(job.rows.size(), kGrain, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      const size_t row = job.rows[i];
+      int32_t p = 0;
+      int32_t h = 0;
+      logistic_gradient(margins[row], p, h);
+      const int32_t g = p - (scale.positive[row] != 0 ? 1 << 30 : 0);
+      const uint32_t weight = weight_of(scale, row);
+      gradients[row] =
+          quantise_logistic(apply_weight(g, weight), apply_weight(h, weight),
+                            random_row_word(key, static_cast<uint32_t>(row), round, Purpose::kDither));
+    }
+  });
+}
+
+int squared_error_gradients(const JobSpec& job, const JobScale& scale, uint32_t round,
+                            const std::vector<int32_t>& margins, std::vector<GradientPair>& gradients,
+                            const Executor& executor) {
+  const PhiloxKey key = philox_key(job.seed);
+  std::atomic<uint32_t> bits{0};  // bitwise or has the bit length of the maximum
+  executor.parallel_ranges(job.rows.size(), kGrain, [&](size_t begin, size_t end) {
+    uint32_t seen = 0;
+    for (size_t i = begin; i < end; ++i) {
+      const size_t row = job.rows[i];
+      const uint32_t weight = weight_of(scale, row);
+      const int32_t g = apply_weight(margins[row] - scale.target[row], weight);
+      gradients[row] = {g, static_cast<int32_t>(weight)};
+      seen |= static_cast<uint32_t>(g < 0 ? -g : g);
+    }
+    bits.fetch_or(seen, std::memory_order_relaxed);
+  });
+  const int shift = std::max(0, bit_length(bits.load()) - kSquaredErrorGradientBits);
+  if (shift > 0) {
+    executor.parallel_ranges(job.rows.size(), kGrain, [&](size_t begin, size_t end) {
+      for (size_t i = begin; i < end; ++i) {
+        const size_t row = job.rows[i];
+        const uint32_t dither = random_row_word(key, static_cast<uint32_t>(row), round, Purpose::kDither);
+        gradients[row].g = quantise_squared_error(gradients[row].g, shift, dither);
+      }
+    });
+  }
+  return shift;
+}
+
+}  // namespace
+
+int compute_gradients(const JobSpec& job, const JobScale& scale, uint32_t round, const std::vector<int32_t>& margins,
+                      std::vector<GradientPair>& gradients, const Executor& executor) {
+  switch (job.params.objective) {
+    case Objective::kLogistic:
+      logistic_gradients(job, scale, round, margins, gradients, executor);
+      return scale.weight_exponent - kLogisticGradientShift;
+    case Objective::kSquaredError:
+      return scale.weight_exponent - scale.margin_bits +
+             squared_error_gradients(job, scale, round, margins, gradients, executor);
+  }
+  return 0;
+}
+
+int hessian_unit(Objective objective, const JobScale& scale) {
+  return scale.weight_exponent - (objective == Objective::kLogistic ? 30 - kLogisticHessianShift : 24);
+}
+
+ScoreParams score_params(const TreeParams& params, const JobScale& scale, int gradient_unit) {
+  ScoreParams score;
+  score.gradient_unit = gradient_unit;
+  score.hessian_unit = hessian_unit(params.objective, scale);
+  score.lambda = std::ldexp(params.reg_lambda, -score.hessian_unit);
+  score.alpha = std::ldexp(params.reg_alpha, -gradient_unit);
+  const double gamma = std::ldexp(params.gamma, score.hessian_unit - 2 * gradient_unit);
+  score.min_gain = std::max(gamma, params.objective == Objective::kLogistic ? 0x1p-6 : 0.0);
+  score.leaf_scale = std::ldexp(params.learning_rate, scale.margin_bits + gradient_unit - score.hessian_unit);
+  const double min_child = std::ceil(std::ldexp(params.min_child_weight, -score.hessian_unit));
+  score.min_child_hessian = min_child >= 0x1p62 ? int64_t{1} << 62 : std::max<int64_t>(1, static_cast<int64_t>(min_child));
+  return score;
+}
+
+bool is_sampled(PhiloxKey key, uint32_t row, uint32_t round, double subsample) {
+  const auto threshold = static_cast<uint64_t>(std::rint(subsample * 0x1p32));
+  return random_row_word(key, row, round, Purpose::kSubsample) < threshold;
+}
+
+}  // namespace lockstep

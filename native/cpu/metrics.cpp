@@ -1,0 +1,341 @@
+#include "cpu/metrics.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+#include "core/int128.h"
+#include "core/link.h"
+
+namespace lockstep {
+namespace {
+
+constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
+
+uint64_t weight_at(const uint32_t* weight, size_t row) { return weight == nullptr ? 1 : weight[row]; }
+
+/** Two conversions to nearest, ties to even, and one division. */
+template <class Integer>
+double ratio(Integer numerator, Integer denominator, double undefined) {
+  return denominator == 0 ? undefined : static_cast<double>(numerator) / static_cast<double>(denominator);
+}
+
+constexpr int kMaxDigitBits = 8;
+
+/**
+ * Sorts by bits [low, low + bits) of the elements and returns where the result lies: `data` or `spare`. Least
+ * significant digit first, digits of equal width, one reading for the counts of all passes.
+ */
+template <class Element>
+const Element* radix_sort(Element* data, Element* spare, size_t n, int low, int bits) {
+  const int passes = (bits + kMaxDigitBits - 1) / kMaxDigitBits;
+  if (passes == 0) return data;
+  const int width = (bits + passes - 1) / passes;
+  const size_t buckets = size_t{1} << width;
+  const Element mask = static_cast<Element>(buckets - 1);
+  uint32_t counts[4][1 << kMaxDigitBits];
+  for (int pass = 0; pass < passes; ++pass) std::fill_n(counts[pass], buckets, 0u);
+  for (size_t i = 0; i < n; ++i) {
+    for (int pass = 0; pass < passes; ++pass) ++counts[pass][(data[i] >> (low + pass * width)) & mask];
+  }
+  for (int pass = 0; pass < passes; ++pass) {
+    uint32_t* count = counts[pass];
+    uint32_t start = 0;
+    for (size_t b = 0; b < buckets; ++b) start += std::exchange(count[b], start);
+    const int shift = low + pass * width;
+    for (size_t i = 0; i < n; ++i) spare[count[(data[i] >> shift) & mask]++] = data[i];
+    std::swap(data, spare);
+  }
+  return data;
+}
+
+/** The rows of one distinct margin, in counts or integer weights. */
+struct Tie {
+  int32_t margin;
+  uint64_t positive;
+  uint64_t negative;
+};
+
+/** Rows in ascending order of margin, packed in one word each: offset from the lowest margin, weight, label. */
+template <class Element>
+struct Ranking {
+  const Element* rows;
+  size_t size;
+  int offset_shift;
+  int32_t lowest;
+
+  static constexpr bool kWeighted = std::is_same_v<Element, uint64_t>;
+
+  template <class Visit>
+  void for_each_tie(Visit visit) const {
+    for (size_t i = 0; i < size;) {
+      const Element offset = rows[i] >> offset_shift;
+      uint64_t total = 0;
+      uint64_t positive = 0;
+      for (; i < size && rows[i] >> offset_shift == offset; ++i) {
+        const uint64_t weight = kWeighted ? static_cast<uint32_t>(rows[i]) >> 1 : 1;
+        total += weight;
+        positive += weight * (rows[i] & 1u);
+      }
+      const auto margin = static_cast<int32_t>(static_cast<uint32_t>(lowest) + static_cast<uint32_t>(offset));
+      visit(Tie{margin, positive, total - positive});
+    }
+  }
+};
+
+template <class Element>
+Ranking<Element> rank_rows(const BinaryView& view, int32_t lowest, uint32_t range, std::vector<Element>& buffer) {
+  constexpr int shift = Ranking<Element>::kWeighted ? 32 : 1;
+  const size_t n = view.rows;
+  if (buffer.size() < 2 * n) buffer.resize(2 * n);
+  for (size_t i = 0; i < n; ++i) {
+    const Element offset = static_cast<uint32_t>(view.margin[i]) - static_cast<uint32_t>(lowest);
+    const Element weight = Ranking<Element>::kWeighted ? static_cast<Element>(weight_at(view.weight, i)) << 1 : 0;
+    buffer[i] = offset << shift | weight | Element{view.label[i] != 0};
+  }
+  return {radix_sort(buffer.data(), buffer.data() + n, n, shift, static_cast<int>(std::bit_width(range))), n, shift,
+          lowest};
+}
+
+/** Calls `use` with the rows in order; a 32-bit word a row serves unless there are weights or a range of 2^31. */
+template <class Use>
+void with_ranking(const BinaryView& view, MetricScratch& scratch, Use use) {
+  int32_t lowest = std::numeric_limits<int32_t>::max();
+  int32_t highest = std::numeric_limits<int32_t>::min();
+  for (size_t i = 0; i < view.rows; ++i) {
+    lowest = std::min(lowest, view.margin[i]);
+    highest = std::max(highest, view.margin[i]);
+  }
+  const uint32_t range = view.rows == 0 ? 0 : static_cast<uint32_t>(highest) - static_cast<uint32_t>(lowest);
+  if (view.weight == nullptr && range < 1u << 31) {
+    use(rank_rows(view, lowest, range, scratch.narrow));
+  } else {
+    use(rank_rows(view, lowest, range, scratch.wide));
+  }
+}
+
+struct RankMetrics {
+  double auc_roc;
+  double auc_pr;
+};
+
+RankMetrics rank_metrics(const BinaryView& view, const Confusion& totals, bool with_precision, MetricScratch& scratch) {
+  const uint64_t positives = totals.true_positive + totals.false_negative;
+  const uint64_t negatives = totals.true_negative + totals.false_positive;
+  RankMetrics result{};
+  with_ranking(view, scratch, [&]<class Element>(const Ranking<Element>& ranking) {
+    using Sum = std::conditional_t<Ranking<Element>::kWeighted, uint128_t, uint64_t>;
+    uint64_t positive_below = 0;
+    uint64_t negative_below = 0;
+    Sum concordant = 0;  // twice the weight of concordant pairs, a tied pair counting half
+    Sum precision = 0;   // in units of 2^-32
+    ranking.for_each_tie([&](const Tie& tie) {
+      concordant += Sum{tie.positive} * (2 * negative_below + tie.negative);
+      if (with_precision && tie.positive != 0) {
+        const uint64_t true_positive = positives - positive_below;
+        const uint64_t predicted = true_positive + (negatives - negative_below);
+        precision += Sum{tie.positive} * ((Sum{true_positive} << 32) / predicted);
+      }
+      positive_below += tie.positive;
+      negative_below += tie.negative;
+    });
+    result.auc_roc = ratio(concordant, 2 * Sum{positives} * negatives, kUndefined);
+    result.auc_pr = std::ldexp(ratio(precision, Sum{positives}, 0), -32);
+  });
+  return result;
+}
+
+double logloss(const BinaryView& view, uint64_t total) {
+  uint128_t sum = 0;
+  for (size_t i = 0; i < view.rows; ++i) {
+    const int32_t margin = view.margin[i];
+    const int64_t sign = 1 - 2 * int64_t{view.label[i] != 0};
+    const int64_t wrong_by = sign * margin;
+    const int64_t loss = (std::max<int64_t>(wrong_by, 0) << 10) + softplus_neg_abs_q30(margin);
+    sum += static_cast<uint128_t>(loss) * weight_at(view.weight, i);
+  }
+  return std::ldexp(ratio(sum, uint128_t{total}, kUndefined), -30);
+}
+
+uint64_t total_weight(const RegressionView& view) {
+  uint64_t total = 0;
+  for (size_t i = 0; i < view.rows; ++i) total += weight_at(view.weight, i);
+  return total;
+}
+
+int64_t error_at(const RegressionView& view, size_t row) { return int64_t{view.margin[row]} - view.target[row]; }
+
+uint128_t squared_errors(const RegressionView& view) {
+  uint128_t sum = 0;
+  for (size_t i = 0; i < view.rows; ++i) {
+    const int64_t error = error_at(view, i);
+    sum += static_cast<uint128_t>(error * error) * weight_at(view.weight, i);
+  }
+  return sum;
+}
+
+uint128_t absolute_errors(const RegressionView& view) {
+  uint128_t sum = 0;
+  for (size_t i = 0; i < view.rows; ++i) {
+    sum += static_cast<uint128_t>(std::abs(error_at(view, i))) * weight_at(view.weight, i);
+  }
+  return sum;
+}
+
+double r2(const RegressionView& view, uint128_t squared, uint64_t total) {
+  if (view.rows < 2 || total == 0) return kUndefined;
+  int128_t sum = 0;
+  for (size_t i = 0; i < view.rows; ++i) sum += int128_t{view.target[i]} * static_cast<int64_t>(weight_at(view.weight, i));
+  const int128_t twice = 2 * int128_t{total};
+  const int128_t shifted = 2 * sum + total;
+  const auto centre = static_cast<int64_t>(shifted / twice - (shifted % twice < 0 ? 1 : 0));
+  uint128_t spread = 0;
+  int128_t offset = 0;
+  for (size_t i = 0; i < view.rows; ++i) {
+    const int64_t deviation = view.target[i] - centre;
+    const auto weight = static_cast<int64_t>(weight_at(view.weight, i));
+    spread += static_cast<uint128_t>(deviation * deviation) * static_cast<uint64_t>(weight);
+    offset += int128_t{deviation} * weight;
+  }
+  // offset ≤ total / 2, so the subtraction takes away at most half of spread: nothing cancels.
+  const double variation =
+      static_cast<double>(spread) - static_cast<double>(offset * offset) / static_cast<double>(total);
+  if (variation == 0) return squared == 0 ? 1 : 0;
+  return 1 - static_cast<double>(squared) / variation;
+}
+
+double mape(const RegressionView& view, uint64_t total) {
+  if (view.raw == nullptr) throw std::invalid_argument("mape needs the targets as given");
+  constexpr int lowest = -52;  // |y| is raised to 2^-52, the epsilon of binary64, as scikit-learn does
+  uint128_t sums[128 - lowest + 1] = {};
+  for (size_t i = 0; i < view.rows; ++i) {
+    const uint32_t bits = std::bit_cast<uint32_t>(view.raw[i]) & 0x7fffffffu;
+    const int exponent = static_cast<int>(bits >> 23) - 127;
+    const uint64_t mantissa = exponent < lowest ? 1u << 23 : (1u << 23) | (bits & 0x7fffffu);
+    const uint64_t reciprocal = ((uint64_t{1} << 63) + mantissa / 2) / mantissa;
+    const uint64_t error = static_cast<uint64_t>(std::abs(error_at(view, i)));
+    sums[std::max(exponent, lowest) - lowest] += uint128_t{error} * reciprocal * weight_at(view.weight, i);
+  }
+  double sum = 0;
+  for (int exponent = 128; exponent >= lowest; --exponent) {
+    sum += std::ldexp(static_cast<double>(sums[exponent - lowest]), -exponent);
+  }
+  return total == 0 ? kUndefined : std::ldexp(sum / static_cast<double>(total), -40 - view.margin_bits);
+}
+
+}  // namespace
+
+Confusion confusion(const BinaryView& view) {
+  uint64_t sums[2][2] = {};  // [predicted][actual]
+  for (size_t i = 0; i < view.rows; ++i) {
+    sums[view.margin[i] > 0][view.label[i] != 0] += weight_at(view.weight, i);
+  }
+  return {sums[1][1], sums[1][0], sums[0][1], sums[0][0]};
+}
+
+void evaluate(const Metric* metrics, size_t count, const BinaryView& view, MetricScratch& scratch, double* out) {
+  const Confusion c = confusion(view);
+  const uint64_t total = c.true_positive + c.false_positive + c.false_negative + c.true_negative;
+  const auto wanted = [&](Metric metric) { return std::find(metrics, metrics + count, metric) != metrics + count; };
+  const bool with_precision = wanted(Metric::kAucPr);
+  const bool ranked = with_precision || wanted(Metric::kAucRoc);
+  const RankMetrics ranks = ranked ? rank_metrics(view, c, with_precision, scratch) : RankMetrics{};
+  for (size_t i = 0; i < count; ++i) {
+    switch (metrics[i]) {
+      case Metric::kAccuracy:
+        out[i] = ratio(c.true_positive + c.true_negative, total, kUndefined);
+        break;
+      case Metric::kPrecision:
+        out[i] = ratio(c.true_positive, c.true_positive + c.false_positive, 0);
+        break;
+      case Metric::kRecall:
+        out[i] = ratio(c.true_positive, c.true_positive + c.false_negative, 0);
+        break;
+      case Metric::kF1:
+        out[i] = ratio(2 * c.true_positive, 2 * c.true_positive + c.false_positive + c.false_negative, 0);
+        break;
+      case Metric::kAucRoc:
+        out[i] = ranks.auc_roc;
+        break;
+      case Metric::kAucPr:
+        out[i] = ranks.auc_pr;
+        break;
+      case Metric::kLogloss:
+        out[i] = logloss(view, total);
+        break;
+      case Metric::kMse:
+      case Metric::kRmse:
+      case Metric::kMae:
+      case Metric::kR2:
+      case Metric::kMape:
+        throw std::invalid_argument("a regression metric cannot score a classifier");
+    }
+  }
+}
+
+void evaluate(const Metric* metrics, size_t count, const RegressionView& view, double* out) {
+  const uint64_t total = total_weight(view);
+  const bool squares = std::any_of(metrics, metrics + count, [](Metric metric) {
+    return metric == Metric::kMse || metric == Metric::kRmse || metric == Metric::kR2;
+  });
+  const uint128_t squared = squares ? squared_errors(view) : 0;
+  const auto mean = [&](uint128_t sum, int bits) { return std::ldexp(ratio(sum, uint128_t{total}, kUndefined), -bits); };
+  for (size_t i = 0; i < count; ++i) {
+    switch (metrics[i]) {
+      case Metric::kMse:
+        out[i] = mean(squared, 2 * view.margin_bits);
+        break;
+      case Metric::kRmse:
+        out[i] = std::sqrt(mean(squared, 2 * view.margin_bits));
+        break;
+      case Metric::kMae:
+        out[i] = mean(absolute_errors(view), view.margin_bits);
+        break;
+      case Metric::kR2:
+        out[i] = r2(view, squared, total);
+        break;
+      case Metric::kMape:
+        out[i] = mape(view, total);
+        break;
+      case Metric::kAccuracy:
+      case Metric::kPrecision:
+      case Metric::kRecall:
+      case Metric::kF1:
+      case Metric::kAucRoc:
+      case Metric::kAucPr:
+      case Metric::kLogloss:
+        throw std::invalid_argument("a classification metric cannot score a regression");
+    }
+  }
+}
+
+Curve roc_pr_points(const BinaryView& view, size_t max_points, MetricScratch& scratch) {
+  const Confusion c = confusion(view);
+  Curve curve;
+  curve.positives = c.true_positive + c.false_negative;
+  curve.negatives = c.true_negative + c.false_positive;
+  with_ranking(view, scratch, [&](const auto& ranking) {
+    uint64_t positive_below = 0;
+    uint64_t negative_below = 0;
+    ranking.for_each_tie([&](const Tie& tie) {
+      if (tie.positive == 0 && tie.negative == 0) return;
+      curve.points.push_back({tie.margin, curve.positives - positive_below, curve.negatives - negative_below});
+      positive_below += tie.positive;
+      negative_below += tie.negative;
+    });
+  });
+  std::reverse(curve.points.begin(), curve.points.end());
+  const size_t all = curve.points.size();
+  const size_t kept = std::max<size_t>(max_points, 2);
+  if (all > kept) {
+    for (size_t i = 0; i < kept; ++i) curve.points[i] = curve.points[i * (all - 1) / (kept - 1)];
+    curve.points.resize(kept);
+  }
+  return curve;
+}
+
+}  // namespace lockstep

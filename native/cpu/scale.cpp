@@ -1,0 +1,129 @@
+#include "cpu/scale.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
+#include "core/fixed.h"
+#include "core/int128.h"
+#include "core/link.h"
+
+namespace lockstep {
+namespace {
+
+/** Least e with x ≤ 2^e, for finite x > 0. */
+int ceil_log2(double x) {
+  int e = 0;
+  const double mantissa = std::frexp(x, &e);  // in [0.5, 1)
+  return mantissa == 0.5 ? e - 1 : e;
+}
+
+uint32_t weight_at(const ScaledWeights& weights, size_t i) {
+  return weights.values.empty() ? kUnitWeight : weights.values[i];
+}
+
+float weighted_mean(const DatasetView& data, const RowSet& rows, const ScaledWeights& weights) {
+  double largest = 0;
+  for (size_t i = 0; i < rows.size(); ++i) largest = std::max(largest, std::fabs(double{data.label[rows[i]]}));
+  if (largest == 0) return 0;
+  const int exponent = ceil_log2(largest);
+  int128_t sum = 0;
+  int64_t total = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const auto z = static_cast<int64_t>(std::rint(std::ldexp(double{data.label[rows[i]]}, 40 - exponent)));
+    sum += int128_t{z} * weight_at(weights, i);
+    total += weight_at(weights, i);
+  }
+  return static_cast<float>(std::ldexp(static_cast<double>(sum) / static_cast<double>(total), exponent - 40));
+}
+
+void scale_logistic(const DatasetView& data, const JobSpec& job, const ScaledWeights& weights, JobScale& scale) {
+  scale.margin_bits = kLogisticMarginBits;
+  scale.positive.resize(data.rows);
+  for (size_t i = 0; i < data.rows; ++i) scale.positive[i] = data.label[i] == 1.0f;
+  int64_t positives = 0;
+  int64_t total = 0;
+  for (size_t i = 0; i < job.rows.size(); ++i) {
+    const float label = data.label[job.rows[i]];
+    if (label != 0.0f && label != 1.0f) {
+      throw std::invalid_argument("binary:logistic needs labels 0 and 1, but row " + std::to_string(job.rows[i]) +
+                                  " has another one");
+    }
+    positives += label == 1.0f ? int64_t{weight_at(weights, i)} : 0;
+    total += weight_at(weights, i);
+  }
+  const double probability =
+      job.params.has_base_score ? job.params.base_score : static_cast<double>(positives) / static_cast<double>(total);
+  scale.base_margin = logit_margin(probability);
+}
+
+void scale_regression(const DatasetView& data, const JobSpec& job, const ScaledWeights& weights, JobScale& scale) {
+  for (size_t i = 0; i < job.rows.size(); ++i) {
+    if (!std::isfinite(data.label[job.rows[i]])) {
+      throw std::invalid_argument("reg:squarederror needs finite labels, but row " + std::to_string(job.rows[i]) +
+                                  " has none");
+    }
+  }
+  scale.base_value = job.params.has_base_score ? static_cast<float>(job.params.base_score)
+                                               : weighted_mean(data, job.rows, weights);
+  const double base = scale.base_value;
+  double deviation = 0;
+  for (size_t i = 0; i < job.rows.size(); ++i) {
+    deviation = std::max(deviation, std::fabs(double{data.label[job.rows[i]]} - base));
+  }
+  scale.margin_bits = deviation == 0 ? 20 : std::clamp(kSquaredErrorGradientBits - ceil_log2(deviation), -104, 100);
+  scale.target.resize(data.rows);
+  for (size_t i = 0; i < data.rows; ++i) {
+    const double t = std::rint(std::ldexp(double{data.label[i]} - base, scale.margin_bits));
+    scale.target[i] = t > kMarginLimit    ? kMarginLimit
+                      : t < -kMarginLimit ? -kMarginLimit
+                      : t == t            ? static_cast<int32_t>(t)
+                                          : 0;
+  }
+}
+
+}  // namespace
+
+ScaledWeights scale_weights(const DatasetView& data, const RowSet& rows) {
+  ScaledWeights scaled;
+  if (data.weight == nullptr) return scaled;
+  float largest = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const float w = data.weight[rows[i]];
+    if (!(w >= 0) || !std::isfinite(w)) {
+      throw std::invalid_argument("weights must be finite and not negative, but row " + std::to_string(rows[i]) +
+                                  " has another one");
+    }
+    largest = std::max(largest, w);
+  }
+  if (largest == 0) throw std::invalid_argument("all weights are zero");
+  scaled.exponent = ceil_log2(largest);
+  scaled.values.resize(rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    scaled.values[i] = static_cast<uint32_t>(std::rint(std::ldexp(double{data.weight[rows[i]]}, 24 - scaled.exponent)));
+  }
+  return scaled;
+}
+
+JobScale scale_job(const DatasetView& data, const JobSpec& job) {
+  if (job.rows.size() == 0) throw std::invalid_argument("a job needs at least one training row");
+  JobScale scale;
+  const ScaledWeights weights = scale_weights(data, job.rows);
+  scale.weight_exponent = weights.exponent;
+  if (!weights.values.empty()) {
+    scale.weight.assign(data.rows, 0);
+    for (size_t i = 0; i < job.rows.size(); ++i) scale.weight[job.rows[i]] = weights.values[i];
+  }
+  switch (job.params.objective) {
+    case Objective::kLogistic:
+      scale_logistic(data, job, weights, scale);
+      break;
+    case Objective::kSquaredError:
+      scale_regression(data, job, weights, scale);
+      break;
+  }
+  return scale;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,140 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { AdvanceOptions, MetricName, RoundResult, RowSet, TrainingJob, TreeEnsemble } from './engine/engine.ts';
+import { EnvironmentError, InputError, LockstepError } from './errors.ts';
+
+/** One column as the addon bins it. */
+export type AddonColumn = { readonly values: Float32Array } | { readonly codes: Int32Array; readonly categories: number };
+
+export interface AddonFeatureBins {
+  readonly bins: number;
+  readonly cuts: Float32Array;
+  readonly binOfCategory: Uint8Array;
+}
+
+export interface AddonDataset {
+  predictMargins(trees: TreeEnsemble, rows: RowSet, threads: number): Promise<Int32Array>;
+  dispose(): void;
+}
+
+export interface AddonBatch {
+  advance(rounds: number, threads: number, cancel: Int32Array): Promise<RoundResult[]>;
+  stop(job: number): void;
+  finish(job: number, rounds?: number): TreeEnsemble;
+  dispose(): void;
+}
+
+/** Margins and truth of a binary task; arrays have one element a row. */
+export interface BinaryScores {
+  readonly margins: Int32Array;
+  readonly labels: Uint8Array;
+  /** Integer weights up to 2^24; absent for all ones. */
+  readonly weights?: Uint32Array;
+}
+
+/** Margins and truth of a regression, targets in margin units. */
+export interface RegressionScores {
+  readonly margins: Int32Array;
+  readonly targets: Int32Array;
+  readonly raw: Float32Array;
+  readonly weights?: Uint32Array;
+  readonly marginBits: number;
+}
+
+/** Points of the ROC and precision-recall curves, from the highest threshold down; counts are sums of integer weights. */
+export interface CurvePoints {
+  readonly margin: Int32Array;
+  readonly truePositives: Float64Array;
+  readonly falsePositives: Float64Array;
+}
+
+/** The native addon: checked, typed, and nothing more. Everything here is CPU work. */
+export interface Addon {
+  describe(): { readonly hardwareThreads: number };
+  binColumns(table: {
+    readonly columns: readonly AddonColumn[];
+    readonly rows: number;
+    readonly stride: number;
+    readonly training: RowSet;
+    readonly weight?: Float32Array;
+    readonly maxBin: number;
+    readonly bins: Uint8Array;
+    readonly threads: number;
+  }): Promise<AddonFeatureBins[]>;
+  readonly Dataset: new (data: {
+    readonly bins: Uint8Array;
+    readonly rows: number;
+    readonly stride: number;
+    readonly featureBins: Int32Array;
+    readonly categorical: Uint8Array;
+    readonly label: Float32Array;
+    readonly weight?: Float32Array;
+  }) => AddonDataset;
+  readonly Batch: new (dataset: AddonDataset, jobs: readonly TrainingJob[]) => AddonBatch;
+  evaluateMetrics(names: readonly MetricName[], scores: BinaryScores | RegressionScores): Float64Array;
+  curves(scores: BinaryScores, maxPoints: number): CurvePoints;
+}
+
+const addonPath = fileURLToPath(new URL('../build/Release/lockstep.node', import.meta.url));
+let loaded: Addon | undefined;
+
+/** Whether the addon has been built. */
+export function isAddonBuilt(): boolean {
+  return existsSync(addonPath);
+}
+
+/**
+ * The native addon, loaded once.
+ * @throws EnvironmentError where it has not been built, or was built for another system.
+ */
+export function loadAddon(): Addon {
+  if (loaded === undefined) {
+    if (!isAddonBuilt()) {
+      throw new EnvironmentError(
+        'The native addon is not built: run `npx lockstep build` (it needs a C++20 compiler and CMake 3.24 or later).',
+      );
+    }
+    try {
+      loaded = createRequire(import.meta.url)(addonPath) as Addon;
+    } catch (cause) {
+      throw new EnvironmentError(
+        `The native addon cannot be loaded (${(cause as Error).message}): build it for this system with \`npx lockstep build --force\`.`,
+        { cause },
+      );
+    }
+  }
+  return loaded;
+}
+
+/** Turns an error of the addon into one of Lockstep's classes. */
+export function fromAddonError(error: unknown): unknown {
+  if (error instanceof LockstepError || !(error instanceof Error)) return error;
+  switch ((error as Error & { code?: string }).code) {
+    case 'LOCKSTEP_INPUT':
+      return new InputError(`${error.message[0]?.toUpperCase()}${error.message.slice(1)}.`, { cause: error });
+    case 'LOCKSTEP_MEMORY':
+      return new EnvironmentError(
+        'The CPU engine ran out of memory: use fewer rows, fewer jobs in a batch, or a machine with more.',
+        { cause: error },
+      );
+    default:
+      return error;
+  }
+}
+
+/** Calls `body` with an Int32Array flag that is raised when the signal aborts. */
+export async function withCancelFlag<T>(
+  signal: AdvanceOptions['signal'],
+  body: (flag: Int32Array) => Promise<T>,
+): Promise<T> {
+  const flag = new Int32Array(new SharedArrayBuffer(4));
+  const raise = () => Atomics.store(flag, 0, 1);
+  if (signal?.aborted) raise();
+  signal?.addEventListener('abort', raise, { once: true });
+  try {
+    return await body(flag);
+  } finally {
+    signal?.removeEventListener('abort', raise);
+  }
+}

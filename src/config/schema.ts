@@ -1,0 +1,459 @@
+import * as z from 'zod';
+import {
+  type ConfigMetric,
+  DEFAULT_PRIMARY,
+  METRIC_NAMES,
+  METRICS_BY_TASK,
+  metricFitsTask,
+  type TaskType,
+} from './metric-names.ts';
+import { didYouMean } from './suggest.ts';
+
+/** Every algorithm a config may name; `assertSupported` says which of them this version trains. */
+export const ALGORITHMS = [
+  'xgboost',
+  'lightgbm',
+  'catboost',
+  'neural_network',
+  'tensorflow',
+  'pytorch',
+] as const;
+export type Algorithm = (typeof ALGORITHMS)[number];
+
+const OBJECTIVE_OF_TASK = {
+  classification: 'binary:logistic',
+  regression: 'reg:squarederror',
+} as const satisfies Record<TaskType, string>;
+
+/** XGBoost's other names for a parameter; each means the same as the name on its right. */
+export const HYPERPARAMETER_ALIASES: Readonly<Record<string, string>> = {
+  eta: 'learning_rate',
+  lambda: 'reg_lambda',
+  alpha: 'reg_alpha',
+  min_split_loss: 'gamma',
+  num_boost_round: 'n_estimators',
+};
+
+const integer = (low: number, high?: number) => {
+  const atLeast = z.int().min(low);
+  return high === undefined ? atLeast : atLeast.max(high);
+};
+const nonNegative = () => z.number().min(0);
+const positive = () => z.number().gt(0);
+const fraction = () => z.number().gt(0).lte(1);
+const metric = () => z.enum(METRIC_NAMES);
+
+const filePath = () =>
+  z
+    .string()
+    .min(1)
+    .regex(
+      /^(?![A-Za-z][A-Za-z0-9+.-]*:\/\/)/,
+      'must be a file on this machine, not a URL; download it first',
+    );
+
+const version = () =>
+  z.string().regex(/^\d+(\.\d+)*$/, 'must be a version such as "3.9": numbers separated by points');
+
+const experiment = z.strictObject({
+  name: z
+    .string()
+    .min(1)
+    .max(100)
+    .regex(
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses.
+      /^(?![ .])[^\\/:*?"<>|\u0000-\u001f\u007f]*(?<![ .])$/,
+      'is used in file names: leave out \\ / : * ? " < > | and control characters, and spaces or points at either end',
+    )
+    .describe('Name of the experiment; part of file names and of the tracked run.'),
+  description: z.string().default('').describe('Free text, copied into the reports.'),
+  tags: z.array(z.string().min(1)).default([]).describe('Labels of the tracked run.'),
+});
+
+const environment = z.strictObject({
+  python_version: version()
+    .optional()
+    .describe('Python expected beside the run; a different one found is warned about and recorded.'),
+  cuda_version: version()
+    .optional()
+    .describe('CUDA expected beside the run; a different one found is warned about and recorded.'),
+  random_seed: integer(0, Number.MAX_SAFE_INTEGER)
+    .default(42)
+    .describe('Seeds splits, folds, sampling and search.'),
+  deterministic: z
+    .boolean()
+    .default(true)
+    .describe('Lockstep itself always repeats exactly; false relaxes only external frameworks.'),
+  python: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Python to find versions and peer libraries with: a path, or a command on PATH.'),
+});
+
+const splitFractions = z.strictObject({
+  train: z.number().gt(0).lte(1).default(0.8).describe('Share of the rows of train_path kept for training.'),
+  val: z.number().min(0).lt(1).default(0.2).describe('Share that becomes the validation set.'),
+  test: z.number().min(0).lt(1).default(0).describe('Share that becomes the test set.'),
+  stratify: z
+    .boolean()
+    .default(true)
+    .describe('Keep the class proportions in every part; without effect for regression.'),
+});
+
+const data = z.strictObject({
+  train_path: filePath().describe('Training data: Parquet or CSV (also .gz), or a glob of such files.'),
+  val_path: filePath().optional().describe('Validation data, in the same form.'),
+  test_path: filePath().optional().describe('Test data, in the same form.'),
+  features: filePath()
+    .optional()
+    .describe('JSON file listing the features; without it every column but the target, weight and group.'),
+  target: z.string().min(1).default('target').describe('Column to predict.'),
+  weight: z.string().min(1).optional().describe('Column of row weights, finite and not negative.'),
+  group: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Column whose equal values stay in one part of a split or fold.'),
+  query: z.string().min(1).optional().describe('SQL over the view "data" that gives the rows to use.'),
+  split: z
+    .union([z.literal('none'), splitFractions])
+    .prefault({})
+    .describe(
+      'How train_path is divided when val_path or test_path is absent: none, or fractions that sum to 1.',
+    ),
+});
+
+const model = z.strictObject({
+  algorithm: z.enum(ALGORITHMS).default('xgboost').describe('What is trained; this version trains xgboost.'),
+  task_type: z
+    .enum(['classification', 'regression'])
+    .optional()
+    .describe('Kind of target. Default: what the objective implies, else classification.'),
+  objective: z
+    .enum(['binary:logistic', 'reg:squarederror'])
+    .optional()
+    .describe('Loss that is minimised. Default: the one of task_type.'),
+  backend: z
+    .enum(['auto', 'cpu', 'cuda', 'webgpu'])
+    .default('auto')
+    .describe('Engine; auto takes the fastest one that runs here. The model is the same on each.'),
+});
+
+/** The hyperparameters of algorithm `xgboost` with XGBoost's names, defaults and ranges. */
+export const hyperparametersSchema = z.strictObject({
+  n_estimators: integer(1, 100_000).default(100).describe('Boosting rounds, the most that are trained.'),
+  max_depth: integer(1, 30).default(6).describe('Levels of splits in a tree.'),
+  learning_rate: z.number().gt(0).lte(10).default(0.3).describe('Factor on the leaves of every new tree.'),
+  subsample: fraction().default(1).describe('Share of the rows drawn for each tree.'),
+  colsample_bytree: fraction().default(1).describe('Share of the features drawn for each tree.'),
+  min_child_weight: nonNegative().default(1).describe('Least sum of Hessians in a child.'),
+  gamma: nonNegative().default(0).describe('Least loss reduction of a split.'),
+  reg_alpha: nonNegative().default(0).describe('L1 penalty on leaf values.'),
+  reg_lambda: nonNegative().default(1).describe('L2 penalty on leaf values.'),
+  base_score: z
+    .number()
+    .nullable()
+    .default(null)
+    .describe('First prediction: a probability or a value; null takes the mean of the training target.'),
+  max_bin: integer(2, 256).default(256).describe('Most bins of a feature, the one for missing included.'),
+  max_cat_to_onehot: integer(1)
+    .default(4)
+    .describe('Features with fewer categories are split one category against the rest.'),
+  max_cat_threshold: integer(1).default(64).describe('Most categories on one side of a partition split.'),
+});
+type Hyperparameter = keyof typeof hyperparametersSchema.shape;
+
+const metrics = z.strictObject({
+  primary: metric()
+    .optional()
+    .describe('Metric of early stopping, search and comparison. Default: auc_roc or rmse, by task_type.'),
+  secondary: z
+    .array(metric())
+    .optional()
+    .describe('Further metrics to report. Default: all others of task_type.'),
+});
+
+const resources = z.strictObject({
+  max_memory_gb: positive()
+    .default(16)
+    .describe('Memory the run may use, in GiB; more is refused beforehand.'),
+  max_time_hours: positive().default(4).describe('Wall-clock limit of the run, in hours.'),
+  n_jobs: z
+    .union([z.literal(-1), integer(1)])
+    .default(-1)
+    .describe('Threads or workers; -1 is one a core.'),
+});
+
+const training = z.strictObject({
+  epochs: integer(1).default(100).describe('Passes over the data; neural networks only.'),
+  batch_size: integer(1).default(32).describe('Rows a gradient step; neural networks only.'),
+  early_stopping_rounds: integer(0)
+    .default(50)
+    .describe('Stop after so many rounds without a better primary metric on the validation set; 0 is off.'),
+  verbose: integer(0).default(100).describe('Print the metrics every so many rounds; 0 is never.'),
+});
+
+const numericRange = {
+  low: z.number().describe('Least value, included.'),
+  high: z.number().describe('Greatest value, included.'),
+};
+const log = z.boolean().default(false).describe('Draw evenly on a logarithmic scale.');
+const searchDimension = z
+  .discriminatedUnion('type', [
+    z.strictObject({
+      type: z.literal('float'),
+      ...numericRange,
+      log,
+      step: positive().optional().describe('Grid of the values, counted from low.'),
+    }),
+    z.strictObject({
+      type: z.literal('int'),
+      low: z.int().describe('Least value, included.'),
+      high: z.int().describe('Greatest value, included.'),
+      log,
+      step: integer(1).default(1).describe('Grid of the values, counted from low.'),
+    }),
+    z.strictObject({
+      type: z.literal('categorical'),
+      choices: z
+        .array(z.union([z.string(), z.number(), z.boolean()]))
+        .min(1)
+        .describe('Values to choose from.'),
+    }),
+  ])
+  .describe('Values tried for one hyperparameter.');
+export type SearchDimension = z.output<typeof searchDimension>;
+
+/** The protocol's search space for xgboost, used when `optimization.search_space` is left out. */
+export const XGBOOST_SEARCH_SPACE: Readonly<Record<string, SearchDimension>> = {
+  n_estimators: { type: 'int', low: 100, high: 1000, log: false, step: 1 },
+  max_depth: { type: 'int', low: 3, high: 10, log: false, step: 1 },
+  learning_rate: { type: 'float', low: 0.01, high: 0.3, log: true },
+  subsample: { type: 'float', low: 0.6, high: 1, log: false },
+  colsample_bytree: { type: 'float', low: 0.6, high: 1, log: false },
+  min_child_weight: { type: 'int', low: 1, high: 10, log: false, step: 1 },
+  gamma: { type: 'float', low: 0, high: 0.5, log: false },
+  reg_alpha: { type: 'float', low: 0, high: 1, log: false },
+  reg_lambda: { type: 'float', low: 0, high: 1, log: false },
+};
+
+const optimization = z.strictObject({
+  enabled: z.boolean().default(true).describe('Run the hyperparameter search.'),
+  n_trials: integer(1, 1_000_000).default(100).describe('Trials, pruned ones included.'),
+  cv: integer(2, 1000).default(5).describe('Folds that score a trial.'),
+  sampler: z
+    .strictObject({
+      name: z.enum(['tpe', 'random', 'grid', 'sobol']).default('tpe').describe('How values are chosen.'),
+      seed: integer(0, Number.MAX_SAFE_INTEGER)
+        .optional()
+        .describe('Seed of the sampler. Default: environment.random_seed.'),
+    })
+    .prefault({})
+    .describe('Where the next trial comes from.'),
+  pruner: z
+    .strictObject({
+      name: z
+        .enum(['median', 'percentile', 'successive_halving', 'hyperband', 'patience', 'none'])
+        .default('median')
+        .describe('Rule that stops a trial.'),
+    })
+    .prefault({})
+    .describe('When a hopeless trial is stopped.'),
+  search_space: z
+    .record(z.string(), searchDimension)
+    .optional()
+    .describe('Hyperparameters to search, by name. Default: the space of the protocol.'),
+  generation: integer(1, 10_000).default(8).describe('Trials that are asked for and trained together.'),
+  timeout_hours: positive()
+    .optional()
+    .describe('Time limit of the search, in hours; max_time_hours holds in any case.'),
+});
+
+const ensemble = z.strictObject({
+  methods: z
+    .array(z.enum(['voting', 'stacking', 'blending', 'weighted']))
+    .default(['voting', 'stacking', 'blending', 'weighted'])
+    .describe('Ensembles to build; an empty list builds none.'),
+  top_k: integer(1, 1000).default(5).describe('Best models that take part.'),
+  cv: integer(2, 1000).default(5).describe('Folds that train the stacking model.'),
+});
+
+const comparison = z.strictObject({
+  test: z
+    .enum(['auto', 'nadeau_bengio', 'paired_ttest', 'wilcoxon', 'friedman', 'mcnemar', 'delong'])
+    .default('auto')
+    .describe('Test that decides; auto is nadeau_bengio for two models and friedman for more.'),
+  alpha: z.number().gt(0).lt(1).default(0.05).describe('Significance level.'),
+});
+
+const tracking = z.strictObject({
+  mlflow: z
+    .strictObject({
+      enabled: z.boolean().default(true).describe('Record the run for MLflow.'),
+      uri: z.string().min(1).optional().describe('Tracking server; without it, files in the output folder.'),
+    })
+    .prefault({})
+    .describe('MLflow.'),
+});
+
+const gates = z.strictObject({
+  overfitting_ratio: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.9)
+    .describe(
+      'Least ratio of validation to training score, inverted for metrics that are minimised; 0 is off.',
+    ),
+  targets: z
+    .partialRecord(metric(), z.number())
+    .default({})
+    .describe('Value each metric must reach: at least, or at most for metrics that are minimised.'),
+  require_significance: z
+    .boolean()
+    .default(false)
+    .describe('Fail when the improvement over the baseline is not significant.'),
+});
+
+const sections = z.strictObject({
+  experiment: experiment.describe('What the run is called.'),
+  environment: environment.prefault({}).describe('Seed and expected surroundings.'),
+  data: data.describe('Where the rows come from. Relative paths start at the folder of this file.'),
+  model: model.prefault({}).describe('What is trained, and where.'),
+  hyperparameters: hyperparametersSchema.prefault({}).describe("Training parameters under XGBoost's names."),
+  metrics: metrics.prefault({}).describe('How models are judged.'),
+  resources: resources.prefault({}).describe('Limits of the run.'),
+  training: training.prefault({}).describe('Course of one training.'),
+  optimization: optimization.prefault({}).describe('Hyperparameter search.'),
+  ensemble: ensemble.prefault({}).describe('Models made of the best models.'),
+  comparison: comparison.prefault({}).describe('Statistical comparison of the models.'),
+  tracking: tracking.prefault({}).describe('Where runs are recorded.'),
+  gates: gates.prefault({}).describe('Conditions a run must meet; a failed one ends it with exit code 1.'),
+  use_wandb: z.boolean().default(false).describe('Record the run with Weights & Biases too.'),
+  create_docker: z.boolean().default(false).describe('Write a Dockerfile that repeats the run.'),
+});
+type Sections = z.output<typeof sections>;
+
+function taskOf({ task_type, objective }: Sections['model']): TaskType {
+  return task_type ?? (objective === 'reg:squarederror' ? 'regression' : 'classification');
+}
+
+type Report = (path: (string | number)[], message: string, about?: readonly string[]) => void;
+
+function checkModel(config: Sections, report: Report): void {
+  const { objective } = config.model;
+  const task = taskOf(config.model);
+  const fitting = OBJECTIVE_OF_TASK[task];
+  if (objective !== undefined && objective !== fitting) {
+    report(['model', 'objective'], `does not fit task_type ${task}; use ${fitting}`, ['model.task_type']);
+  }
+
+  const basis = ['model.task_type', 'model.objective'];
+  const checkMetric = (path: (string | number)[], name: ConfigMetric | undefined) => {
+    if (name !== undefined && !metricFitsTask(name, task)) {
+      const known = METRICS_BY_TASK[task].join(', ');
+      report(path, `${name} does not measure ${task}; use one of ${known}`, basis);
+    }
+  };
+  checkMetric(['metrics', 'primary'], config.metrics.primary);
+  config.metrics.secondary?.forEach((name, i) => {
+    checkMetric(['metrics', 'secondary', i], name);
+  });
+  for (const name of Object.keys(config.gates.targets) as ConfigMetric[]) {
+    checkMetric(['gates', 'targets', name], name);
+  }
+
+  const base = config.hyperparameters.base_score;
+  if (task === 'classification' && base !== null && !(base > 0 && base < 1)) {
+    const message = `must be between 0 and 1, both excluded, for binary:logistic, not ${base}`;
+    report(['hyperparameters', 'base_score'], message, basis);
+  }
+}
+
+function checkSplit({ split }: Sections['data'], report: Report): void {
+  if (split === 'none') return;
+  const sum = split.train + split.val + split.test;
+  if (Math.abs(sum - 1) > 1e-9) {
+    const total = Number(sum.toPrecision(12));
+    report(['data', 'split'], `train + val + test must be 1, not ${total}; change one of them`);
+  }
+}
+
+type Range = (typeof hyperparametersSchema.shape)[Hyperparameter];
+
+function checkDimension(name: string, dimension: SearchDimension, range: Range | undefined, report: Report) {
+  const at = (key: string) => ['optimization', 'search_space', name, key];
+  const checkValue = (path: (string | number)[], value: unknown) => {
+    if (range !== undefined && !range.safeParse(value).success) {
+      report(path, `${String(value)} is not a possible ${name}; keep to its range in hyperparameters`);
+    }
+  };
+  if (dimension.type === 'categorical') {
+    dimension.choices.forEach((choice, i) => {
+      checkValue([...at('choices'), i], choice);
+    });
+    return;
+  }
+  const { type, low, high, log, step } = dimension;
+  if (low > high) report(at('low'), `must not exceed high, ${high}, but is ${low}`);
+  if (log && low <= 0) report(at('low'), `must be greater than 0 with log: true, not ${low}`);
+  if (log && step !== undefined && (type === 'float' || step !== 1)) {
+    report(at('step'), 'cannot be combined with log: true; leave one of them out');
+  }
+  checkValue(at('low'), low);
+  if (high !== low) checkValue(at('high'), high);
+}
+
+function checkSearchSpace(config: Sections, report: Report): void {
+  const isXgboost = config.model.algorithm === 'xgboost';
+  const ranges = new Map<string, Range>(Object.entries(hyperparametersSchema.shape));
+  for (const [name, dimension] of Object.entries(config.optimization.search_space ?? {})) {
+    const range = isXgboost ? ranges.get(name) : undefined;
+    if (isXgboost && range === undefined) {
+      const advice = didYouMean(name, ranges.keys()) || '; use a key of hyperparameters';
+      report(['optimization', 'search_space', name], `unknown hyperparameter${advice}`, ['model.algorithm']);
+    }
+    checkDimension(name, dimension, range, report);
+  }
+}
+
+function complete(config: Sections) {
+  const { metrics, model, optimization } = config;
+  const task = taskOf(model);
+  const primary: ConfigMetric = metrics.primary ?? DEFAULT_PRIMARY[task];
+  const others: readonly ConfigMetric[] = metrics.secondary ?? METRICS_BY_TASK[task];
+  const space = optimization.search_space ?? (model.algorithm === 'xgboost' ? XGBOOST_SEARCH_SPACE : {});
+  return {
+    ...config,
+    model: { ...model, task_type: task, objective: model.objective ?? OBJECTIVE_OF_TASK[task] },
+    metrics: { primary, secondary: [...new Set(others)].filter((name) => name !== primary) },
+    optimization: {
+      ...optimization,
+      sampler: {
+        ...optimization.sampler,
+        seed: optimization.sampler.seed ?? config.environment.random_seed,
+      },
+      search_space: space,
+    },
+  };
+}
+
+/**
+ * The experiment file: strict (unknown keys are errors), defaults filled in, keys consistent with each other.
+ * Issues of code `custom` are about consistency; `params.about` lists further keys they depend on.
+ */
+export const configSchema = sections
+  .superRefine((config, context) => {
+    const report: Report = (path, message, about = []) =>
+      context.addIssue({ code: 'custom', path, message, params: { about } });
+    checkModel(config, report);
+    checkSplit(config.data, report);
+    checkSearchSpace(config, report);
+  })
+  .transform(complete);
+
+/** A whole experiment with every default filled in. */
+export type ExperimentConfig = z.output<typeof configSchema>;
+/** What a config file may hold, before defaults. */
+export type ExperimentInput = z.input<typeof configSchema>;

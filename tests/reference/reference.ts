@@ -1,0 +1,557 @@
+// The numeric contract (docs/numerics.md) as plainly as it can be written: the judge of every engine. Nothing here is
+// fast, shared with an engine, or clever; sums are BigInt, binary64 operations are JavaScript's own, in the order the
+// contract gives.
+import type { BinnedDataset } from '../../src/data/types.ts';
+import type {
+  Engine,
+  ResidentDataset,
+  RoundResult,
+  RowSet,
+  TrainingBatch,
+  TrainingJob,
+  TreeEnsemble,
+  TreeParams,
+} from '../../src/engine/engine.ts';
+import { logisticGradient, logitMargin } from '../../src/numerics/link.ts';
+import { naiveMetric } from '../metrics/naive.ts';
+import { referencePhilox } from './philox.ts';
+
+const DITHER = 1;
+const SUBSAMPLE = 2;
+const COLSAMPLE_BYTREE = 3;
+
+interface Sums {
+  g: bigint;
+  h: bigint;
+}
+
+interface Node {
+  feature: number;
+  bin: number;
+  missingLeft: boolean;
+  categories: Set<number> | null;
+  left: number;
+  leaf: number;
+  gain: number;
+  cover: number;
+}
+
+interface Candidate {
+  feature: number;
+  bin: number;
+  missingLeft: boolean;
+  categories: Set<number> | null;
+  left: Sums;
+}
+
+interface TreeConstants {
+  lambda: number;
+  alpha: number;
+  minGain: number;
+  minChildHessian: bigint;
+  leafScale: number;
+  gradientUnit: number;
+  hessianUnit: number;
+}
+
+export function listRows(rows: RowSet): number[] {
+  if (rows instanceof Uint32Array) return [...rows];
+  return Array.from({ length: rows.end - rows.start }, (_, i) => rows.start + i);
+}
+
+/** Nearest integer, ties to even. */
+function rint(x: number): number {
+  const below = Math.floor(x);
+  const rest = x - below;
+  if (rest !== 0.5) return rest < 0.5 ? below : below + 1;
+  return below % 2 === 0 ? below : below + 1;
+}
+
+/** Least e with x ≤ 2^e, for finite x > 0. */
+function ceilLog2(x: number): number {
+  let e = -1100;
+  while (2 ** e < x) e++;
+  return e;
+}
+
+function bitLength(x: bigint): number {
+  return x === 0n ? 0 : x.toString(2).length;
+}
+
+function clamp(x: number, limit: number): number {
+  return Math.min(Math.max(x, -limit), limit);
+}
+
+function rowWord(seed: number, row: number, round: number, purpose: number): number {
+  const block = referencePhilox([Math.floor(row / 64) * 16 + (row % 16), round, purpose, 0], seed);
+  return block[Math.floor(row / 16) % 4]!;
+}
+
+/** Section 2: E and the integer weights of `rows`. */
+function scaleWeights(data: BinnedDataset, rows: number[]): { exponent: number; weights: Map<number, bigint> } {
+  const weights = new Map<number, bigint>();
+  if (data.weight === undefined) {
+    for (const row of rows) weights.set(row, 1n << 24n);
+    return { exponent: 0, weights };
+  }
+  const exponent = ceilLog2(Math.max(...rows.map((row) => data.weight![row]!)));
+  for (const row of rows) weights.set(row, BigInt(rint(data.weight[row]! * 2 ** (24 - exponent))));
+  return { exponent, weights };
+}
+
+function applyWeight(v: number, weight: bigint): bigint {
+  return (BigInt(v) * weight + (1n << 23n)) >> 24n;
+}
+
+class ReferenceJob {
+  readonly data: BinnedDataset;
+  readonly job: TrainingJob;
+  readonly rows: number[];
+  readonly weights: Map<number, bigint>;
+  readonly exponent: number;
+  readonly trees: Node[][] = [];
+  marginBits = 20;
+  baseMargin = 0;
+  baseValue = 0;
+  targets: number[] = [];
+  margins: number[] = [];
+  stopped = false;
+
+  constructor(data: BinnedDataset, job: TrainingJob) {
+    this.data = data;
+    this.job = job;
+    this.rows = listRows(job.rows);
+    const { exponent, weights } = scaleWeights(data, this.rows);
+    this.exponent = exponent;
+    this.weights = weights;
+    if (job.params.objective === 'binary:logistic') this.#initLogistic();
+    else this.#initRegression();
+    this.margins = Array.from({ length: data.rows }, () => this.baseMargin);
+  }
+
+  /** Section 3. */
+  #initLogistic(): void {
+    let positive = 0n;
+    let total = 0n;
+    for (const row of this.rows) {
+      if (this.data.label[row] === 1) positive += this.weights.get(row)!;
+      total += this.weights.get(row)!;
+    }
+    this.baseMargin = logitMargin(this.job.params.base_score ?? Number(positive) / Number(total));
+  }
+
+  #initRegression(): void {
+    const { label } = this.data;
+    if (this.job.params.base_score !== null) {
+      this.baseValue = Math.fround(this.job.params.base_score);
+    } else {
+      const largest = Math.max(...this.rows.map((row) => Math.abs(label[row]!)));
+      if (largest > 0) {
+        const scale = ceilLog2(largest);
+        let sum = 0n;
+        let total = 0n;
+        for (const row of this.rows) {
+          sum += BigInt(rint(label[row]! * 2 ** (40 - scale))) * this.weights.get(row)!;
+          total += this.weights.get(row)!;
+        }
+        this.baseValue = Math.fround((Number(sum) / Number(total)) * 2 ** (scale - 40));
+      }
+    }
+    const deviation = Math.max(...this.rows.map((row) => Math.abs(label[row]! - this.baseValue)));
+    this.marginBits = deviation === 0 ? 20 : Math.min(Math.max(23 - ceilLog2(deviation), -104), 100);
+    this.targets = Array.from(label, (y) => clamp(rint((y - this.baseValue) * 2 ** this.marginBits), 2 ** 30));
+  }
+
+  /** Section 5: quantised pairs of the training rows, and log2 of their units. */
+  #gradients(round: number): { pairs: Map<number, Sums>; gradientUnit: number; hessianUnit: number } {
+    const pairs = new Map<number, Sums>();
+    if (this.job.params.objective === 'binary:logistic') {
+      for (const row of this.rows) {
+        const { p, h } = logisticGradient(this.margins[row]!);
+        const g = p - (this.data.label[row] === 1 ? 2 ** 30 : 0);
+        const weight = this.weights.get(row)!;
+        const dither = rowWord(this.job.seed, row, round, DITHER);
+        pairs.set(row, {
+          g: (applyWeight(g, weight) + BigInt(dither % 2 ** 15)) >> 15n,
+          h: (applyWeight(h, weight) + BigInt(Math.floor(dither / 2 ** 18))) >> 14n,
+        });
+      }
+      return { pairs, gradientUnit: this.exponent - 15, hessianUnit: this.exponent - 16 };
+    }
+    const weighted = new Map(
+      this.rows.map((row) => [
+        row,
+        applyWeight(this.margins[row]! - this.targets[row]!, this.weights.get(row)!),
+      ]),
+    );
+    let largest = 0n;
+    for (const g of weighted.values()) {
+      const magnitude = g < 0n ? -g : g;
+      if (magnitude > largest) largest = magnitude;
+    }
+    const shift = Math.max(0, bitLength(largest) - 23);
+    for (const row of this.rows) {
+      const dither = BigInt(rowWord(this.job.seed, row, round, DITHER) % 2 ** shift);
+      pairs.set(row, { g: (weighted.get(row)! + dither) >> BigInt(shift), h: this.weights.get(row)! });
+    }
+    return {
+      pairs,
+      gradientUnit: this.exponent + shift - this.marginBits,
+      hessianUnit: this.exponent - 24,
+    };
+  }
+
+  /** Section 6. */
+  #sampledRows(round: number): number[] {
+    const { subsample } = this.job.params;
+    if (subsample === 1) return this.rows;
+    return this.rows.filter((row) => rowWord(this.job.seed, row, round, SUBSAMPLE) < rint(subsample * 2 ** 32));
+  }
+
+  #sampledFeatures(round: number): number[] {
+    const count = this.data.features.length;
+    const fraction = this.job.params.colsample_bytree;
+    const all = Array.from({ length: count }, (_, f) => f);
+    if (fraction === 1) return all;
+    const wanted = Math.max(1, Math.floor(fraction * count + 2 ** -30));
+    const key = all.map((f) => referencePhilox([f, round, COLSAMPLE_BYTREE, 0], this.job.seed)[0]!);
+    return all
+      .sort((a, b) => key[a]! - key[b]! || a - b)
+      .slice(0, wanted)
+      .sort((a, b) => a - b);
+  }
+
+  advance(index: number): RoundResult {
+    const { params } = this.job;
+    const round = this.trees.length;
+    const { pairs, gradientUnit, hessianUnit } = this.#gradients(round);
+    const minChild = Math.ceil(params.min_child_weight * 2 ** -hessianUnit);
+    const constants: TreeConstants = {
+      lambda: params.reg_lambda * 2 ** -hessianUnit,
+      alpha: params.reg_alpha * 2 ** -gradientUnit,
+      minGain: Math.max(
+        params.gamma * 2 ** (hessianUnit - 2 * gradientUnit),
+        params.objective === 'binary:logistic' ? 2 ** -6 : 0,
+      ),
+      minChildHessian: minChild >= 2 ** 62 ? 2n ** 62n : BigInt(Math.max(1, minChild)),
+      leafScale: params.learning_rate * 2 ** (this.marginBits + gradientUnit - hessianUnit),
+      gradientUnit,
+      hessianUnit,
+    };
+    const features = this.#sampledFeatures(round);
+    const nodes: Node[] = [];
+    let level = [{ rows: this.#sampledRows(round), id: 0 }];
+    nodes.push(newLeaf());
+    for (let depth = 0; level.length > 0; depth++) {
+      const next: typeof level = [];
+      for (const { rows, id } of level) {
+        const sums = total(rows, pairs);
+        const node = nodes[id]!;
+        node.cover = Number(sums.h) * 2 ** hessianUnit;
+        const split =
+          depth < params.max_depth ? findSplit(this.data, features, rows, pairs, sums, params, constants) : null;
+        if (split === null) {
+          node.leaf = leafValue(sums, constants);
+          continue;
+        }
+        node.feature = split.feature;
+        node.bin = split.bin;
+        node.missingLeft = split.missingLeft;
+        node.categories = split.categories;
+        node.gain = split.gain * 2 ** (2 * gradientUnit - hessianUnit);
+        node.left = nodes.length;
+        nodes.push(newLeaf(), newLeaf());
+        next.push({ rows: rows.filter((row) => goesLeft(node, this.data, row)), id: node.left });
+        next.push({ rows: rows.filter((row) => !goesLeft(node, this.data, row)), id: node.left + 1 });
+      }
+      level = next;
+    }
+    this.trees.push(nodes);
+    for (let row = 0; row < this.data.rows; row++) {
+      this.margins[row] = clamp(this.margins[row]! + route(nodes, this.data, row).leaf, 2 ** 30);
+    }
+    return { job: index, round: this.trees.length, values: this.#scores() };
+  }
+
+  #scores(): Float64Array {
+    const values: number[] = [];
+    for (const evalRows of this.job.evals) {
+      const rows = listRows(evalRows);
+      const { weights } = scaleWeights(this.data, rows);
+      const shared = {
+        margins: Int32Array.from(rows, (row) => this.margins[row]!),
+        ...(this.data.weight && { weights: Uint32Array.from(rows, (row) => Number(weights.get(row)!)) }),
+      };
+      const view =
+        this.job.params.objective === 'binary:logistic'
+          ? { ...shared, labels: Uint8Array.from(rows, (row) => (this.data.label[row] === 1 ? 1 : 0)) }
+          : {
+              ...shared,
+              targets: Int32Array.from(rows, (row) => this.targets[row]!),
+              raw: Float32Array.from(rows, (row) => this.data.label[row]!),
+              marginBits: this.marginBits,
+            };
+      for (const metric of this.job.metrics) values.push(naiveMetric(metric, view));
+    }
+    return Float64Array.from(values);
+  }
+
+  finish(rounds = this.trees.length): TreeEnsemble {
+    const trees = this.trees.slice(0, rounds);
+    const nodes = trees.flat();
+    const sets = nodes.filter((node) => node.categories !== null);
+    const treeStart = [0];
+    for (const tree of trees) treeStart.push(treeStart.at(-1)! + tree.length);
+    const catSets = new Uint32Array(sets.length * 8);
+    sets.forEach((node, s) => {
+      for (const code of node.categories!) catSets[s * 8 + Math.floor(code / 32)]! |= 1 << (code % 32);
+    });
+    return {
+      marginBits: this.marginBits,
+      baseMargin: this.baseMargin,
+      baseValue: this.baseValue,
+      treeStart: Int32Array.from(treeStart),
+      feature: Int32Array.from(nodes, (node) => node.feature),
+      splitBin: Uint8Array.from(nodes, (node) => (node.categories === null ? node.bin : 0)),
+      missingLeft: Uint8Array.from(nodes, (node) => (node.missingLeft ? 1 : 0)),
+      left: Int32Array.from(nodes, (node) => node.left),
+      leaf: Int32Array.from(nodes, (node) => node.leaf),
+      gain: Float64Array.from(nodes, (node) => node.gain),
+      cover: Float64Array.from(nodes, (node) => node.cover),
+      catIndex: Int32Array.from(nodes, (node) => (node.categories === null ? -1 : sets.indexOf(node))),
+      catSets,
+    };
+  }
+}
+
+function newLeaf(): Node {
+  return { feature: -1, bin: 0, missingLeft: false, categories: null, left: 0, leaf: 0, gain: 0, cover: 0 };
+}
+
+function codeOf(data: BinnedDataset, row: number, feature: number): number {
+  return data.bins[row * data.stride + feature]!;
+}
+
+function goesLeft(node: Node, data: BinnedDataset, row: number): boolean {
+  const code = codeOf(data, row, node.feature);
+  if (code === 0) return node.missingLeft;
+  return node.categories === null ? code <= node.bin : node.categories.has(code);
+}
+
+function route(nodes: Node[], data: BinnedDataset, row: number): Node {
+  let node = nodes[0]!;
+  while (node.feature >= 0) node = nodes[goesLeft(node, data, row) ? node.left : node.left + 1]!;
+  return node;
+}
+
+function add(a: Sums, b: Sums): Sums {
+  return { g: a.g + b.g, h: a.h + b.h };
+}
+
+function total(rows: number[], pairs: Map<number, Sums>): Sums {
+  const sums = { g: 0n, h: 0n };
+  for (const row of rows) {
+    const pair = pairs.get(row)!;
+    sums.g += pair.g;
+    sums.h += pair.h;
+  }
+  return sums;
+}
+
+/** Section 7. */
+function softThreshold(g: bigint, alpha: number): number {
+  const x = Number(g);
+  if (alpha === 0) return x;
+  if (x > alpha) return x - alpha;
+  if (x < -alpha) return x + alpha;
+  return 0;
+}
+
+function nodeScore(sums: Sums, constants: TreeConstants): number {
+  const t = softThreshold(sums.g, constants.alpha);
+  return (t * t) / (Number(sums.h) + constants.lambda);
+}
+
+function isEmpty(sums: Sums): boolean {
+  return sums.g === 0n && sums.h === 0n;
+}
+
+/** Every candidate of a feature, in the order that breaks ties. */
+function* candidates(
+  feature: number,
+  cells: Sums[],
+  categorical: boolean,
+  node: Sums,
+  params: TreeParams,
+  lambda: number,
+): Generator<Candidate> {
+  const missing = cells[0]!;
+  const codes = Array.from({ length: cells.length - 1 }, (_, i) => i + 1);
+  const present = codes.filter((code) => !isEmpty(cells[code]!));
+  const absent = codes.filter((code) => isEmpty(cells[code]!));
+  const oneHot = categorical && codes.length < params.max_cat_to_onehot;
+
+  // [b, the codes that go left] without the choice for missing values
+  const partitions: [number, number[]][] = [];
+  if (!isEmpty(missing)) partitions.push([0, []]);
+  if (!categorical) {
+    for (let b = 1; b < codes.length; b++) partitions.push([b, codes.slice(0, b)]);
+  } else if (oneHot) {
+    for (const code of present) partitions.push([code, [code]]);
+  } else {
+    const ratio = (code: number) => {
+      const denominator = Number(cells[code]!.h) + lambda;
+      if (denominator !== 0) return Number(cells[code]!.g) / denominator;
+      return cells[code]!.g > 0n ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
+    };
+    const order = [...present].sort((a, b) =>
+      ratio(a) === ratio(b) ? a - b : ratio(a) < ratio(b) ? -1 : 1,
+    );
+    for (let b = 1; b < order.length; b++) {
+      if (b <= params.max_cat_threshold || order.length - b <= params.max_cat_threshold) {
+        partitions.push([b, order.slice(0, b)]);
+      }
+    }
+  }
+  // Prefixes grow by one code; adding to the previous sum keeps this linear in the codes.
+  let previous: number[] = [];
+  let sum: Sums = { g: 0n, h: 0n };
+  for (const [bin, codesLeft] of partitions) {
+    const extends_ = codesLeft.length === previous.length + 1 && !oneHot;
+    sum = extends_
+      ? add(sum, cells[codesLeft.at(-1)!]!)
+      : codesLeft.reduce((acc, code) => add(acc, cells[code]!), { g: 0n, h: 0n });
+    previous = codesLeft;
+    const directions = isEmpty(missing) ? [sum.h >= node.h - sum.h] : bin === 0 ? [true] : [true, false];
+    for (const missingLeft of directions) {
+      const set = new Set(categorical ? codesLeft : []);
+      if (categorical && !oneHot && missingLeft) for (const code of absent) set.add(code);
+      yield {
+        feature,
+        bin,
+        missingLeft,
+        categories: categorical ? set : null,
+        left: missingLeft ? add(sum, missing) : sum,
+      };
+    }
+  }
+}
+
+function findSplit(
+  data: BinnedDataset,
+  features: number[],
+  rows: number[],
+  pairs: Map<number, Sums>,
+  node: Sums,
+  params: TreeParams,
+  constants: TreeConstants,
+): (Candidate & { gain: number }) | null {
+  if (node.h < 2n * constants.minChildHessian) return null;
+  let best: Candidate | null = null;
+  let bestScore = 0;
+  for (const feature of features) {
+    const cells = Array.from({ length: data.features[feature]!.bins + 1 }, () => ({ g: 0n, h: 0n }));
+    for (const row of rows) {
+      const cell = cells[codeOf(data, row, feature)]!;
+      const pair = pairs.get(row)!;
+      cell.g += pair.g;
+      cell.h += pair.h;
+    }
+    const categorical = data.features[feature]!.type === 'categorical';
+    for (const candidate of candidates(feature, cells, categorical, node, params, constants.lambda)) {
+      const right = { g: node.g - candidate.left.g, h: node.h - candidate.left.h };
+      if (candidate.left.h < constants.minChildHessian || right.h < constants.minChildHessian) continue;
+      const score = nodeScore(candidate.left, constants) + nodeScore(right, constants);
+      if (best === null || score > bestScore) {
+        best = candidate;
+        bestScore = score;
+      }
+    }
+  }
+  if (best === null) return null;
+  const parent = nodeScore(node, constants);
+  const gain = bestScore - parent;
+  return gain > Math.max(constants.minGain, parent * 2 ** -40) ? { ...best, gain } : null;
+}
+
+/** Section 8. */
+function leafValue(sums: Sums, constants: TreeConstants): number {
+  const denominator = Number(sums.h) + constants.lambda;
+  if (denominator === 0) return 0;
+  const value = (-softThreshold(sums.g, constants.alpha) / denominator) * constants.leafScale;
+  const units = rint(clamp(value, 2 ** 30 - 64));
+  const excess = Math.max(0, bitLength(BigInt(Math.abs(units))) - 24);
+  return Math.trunc(units / 2 ** excess) * 2 ** excess + 0;
+}
+
+class ReferenceBatch implements TrainingBatch {
+  readonly #jobs: ReferenceJob[];
+
+  constructor(data: BinnedDataset, jobs: readonly TrainingJob[]) {
+    this.#jobs = jobs.map((job) => new ReferenceJob(data, job));
+  }
+
+  get jobs(): number {
+    return this.#jobs.length;
+  }
+
+  async advance(rounds: number): Promise<RoundResult[]> {
+    const results: RoundResult[] = [];
+    for (let r = 0; r < rounds; r++) {
+      this.#jobs.forEach((job, index) => {
+        if (!job.stopped) results.push(job.advance(index));
+      });
+    }
+    return results;
+  }
+
+  stop(job: number): void {
+    this.#jobs[job]!.stopped = true;
+  }
+
+  async finish(job: number, rounds?: number): Promise<TreeEnsemble> {
+    return this.#jobs[job]!.finish(rounds);
+  }
+
+  dispose(): void {}
+}
+
+class ReferenceDataset implements ResidentDataset {
+  readonly #data: BinnedDataset;
+
+  constructor(data: BinnedDataset) {
+    this.#data = data;
+  }
+
+  async start(jobs: readonly TrainingJob[]): Promise<TrainingBatch> {
+    return new ReferenceBatch(this.#data, jobs);
+  }
+
+  async predictMargins(trees: TreeEnsemble, rows: RowSet): Promise<Int32Array> {
+    return Int32Array.from(listRows(rows), (row) => {
+      let margin = trees.baseMargin;
+      for (let t = 0; t + 1 < trees.treeStart.length; t++) {
+        const start = trees.treeStart[t]!;
+        let node = start;
+        while (trees.feature[node]! >= 0) {
+          const code = codeOf(this.#data, row, trees.feature[node]!);
+          const set = trees.catIndex[node]!;
+          let left: boolean;
+          if (code === 0) left = trees.missingLeft[node] === 1;
+          else if (set < 0) left = code <= trees.splitBin[node]!;
+          else left = (trees.catSets[set * 8 + Math.floor(code / 32)]! & (1 << (code % 32))) !== 0;
+          node = start + trees.left[node]! + (left ? 0 : 1);
+        }
+        margin = clamp(margin + trees.leaf[node]!, 2 ** 30);
+      }
+      return margin;
+    });
+  }
+
+  dispose(): void {}
+}
+
+/** The reference as an engine, so that one conformance suite drives it and the others. */
+export function createReferenceEngine(): Engine {
+  return { kind: 'cpu', description: 'reference', load: async (data) => new ReferenceDataset(data) };
+}
