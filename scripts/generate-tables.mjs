@@ -39,7 +39,8 @@ function atanh(x) {
  */
 function references(segments) {
   const ratio = expNegative((BigInt(STEP) * ONE) >> 20n);
-  const round = (x) => Number((x + (1n << (WORK_BITS - REFERENCE_BITS - 1n))) >> (WORK_BITS - REFERENCE_BITS));
+  const round = (x) =>
+    Number((x + (1n << (WORK_BITS - REFERENCE_BITS - 1n))) >> (WORK_BITS - REFERENCE_BITS));
   const sigmoid = [];
   const softplus = [];
   let exp = ONE;
@@ -86,9 +87,11 @@ function fitSegment(values, slopeBits, pinnedStart) {
     }
   }
   const { c0, c1, c2 } = best;
-  if (Math.abs(c1) >= 1 << 19 || Math.abs(c2) >= 1 << 11) throw new Error('a coefficient does not fit its field');
+  if (Math.abs(c1) >= 1 << 19 || Math.abs(c2) >= 1 << 11)
+    throw new Error('a coefficient does not fit its field');
   for (const f of [-8192, 8192]) {
-    if (Math.abs(f * (c1 + ((f * c2 + 8192) >> 14))) >= 2 ** 31 - 512) throw new Error('the evaluation overflows');
+    if (Math.abs(f * (c1 + ((f * c2 + 8192) >> 14))) >= 2 ** 31 - 512)
+      throw new Error('the evaluation overflows');
   }
   return [c0, (c1 << 12) | (c2 & 0xfff)];
 }
@@ -97,7 +100,9 @@ function fitTable(values, segments, slopeBits, pinnedStart) {
   const table = [];
   for (let i = 0; i < segments; i++) {
     const start = i << SAMPLE_BITS;
-    table.push(...fitSegment(values.slice(start, start + SAMPLES), slopeBits, i === 0 ? pinnedStart : undefined));
+    table.push(
+      ...fitSegment(values.slice(start, start + SAMPLES), slopeBits, i === 0 ? pinnedStart : undefined),
+    );
   }
   return table;
 }

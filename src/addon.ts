@@ -47,6 +47,8 @@ export interface CurvePoints {
   readonly margin: Int32Array;
   readonly truePositives: Float64Array;
   readonly falsePositives: Float64Array;
+  readonly positives: number;
+  readonly negatives: number;
 }
 
 /** The native addon: checked, typed, and nothing more. Everything here is CPU work. */

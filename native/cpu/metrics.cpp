@@ -24,7 +24,8 @@ double ratio(Integer numerator, Integer denominator, double undefined) {
   return denominator == 0 ? undefined : static_cast<double>(numerator) / static_cast<double>(denominator);
 }
 
-constexpr int kMaxDigitBits = 8;
+constexpr int kMaxDigitBits = 12;
+constexpr int kMaxPasses = (32 + kMaxDigitBits - 1) / kMaxDigitBits;
 
 /**
  * Sorts by bits [low, low + bits) of the elements and returns where the result lies: `data` or `spare`. Least
@@ -37,7 +38,7 @@ const Element* radix_sort(Element* data, Element* spare, size_t n, int low, int 
   const int width = (bits + passes - 1) / passes;
   const size_t buckets = size_t{1} << width;
   const Element mask = static_cast<Element>(buckets - 1);
-  uint32_t counts[4][1 << kMaxDigitBits];
+  uint32_t counts[kMaxPasses][1 << kMaxDigitBits];
   for (int pass = 0; pass < passes; ++pass) std::fill_n(counts[pass], buckets, 0u);
   for (size_t i = 0; i < n; ++i) {
     for (int pass = 0; pass < passes; ++pass) ++counts[pass][(data[i] >> (low + pass * width)) & mask];
@@ -209,7 +210,7 @@ double r2(const RegressionView& view, uint128_t squared, uint64_t total) {
 }
 
 double mape(const RegressionView& view, uint64_t total) {
-  if (view.raw == nullptr) throw std::invalid_argument("mape needs the targets as given");
+  if (view.raw == nullptr && view.rows > 0) throw std::invalid_argument("mape needs the targets as given");
   constexpr int lowest = -52;  // |y| is raised to 2^-52, the epsilon of binary64, as scikit-learn does
   uint128_t sums[128 - lowest + 1] = {};
   for (size_t i = 0; i < view.rows; ++i) {

@@ -12,13 +12,12 @@ export function dotted(path: readonly PropertyKey[]): string {
     .replace(/^\./, '');
 }
 
-/** What a value must be, in words; undefined when nothing is known about it. */
-function expectation(schemas: readonly JsonSchema[]): string | undefined {
-  const phrases = schemas.map(phrase).filter((text) => text !== undefined);
-  return phrases.length === 0 ? undefined : [...new Set(phrases)].join(' or ');
+/** What a value must be, in words. */
+function expectation(schemas: readonly JsonSchema[]): string {
+  return [...new Set(schemas.map(phrase))].join(' or ');
 }
 
-function phrase(schema: JsonSchema): string | undefined {
+function phrase(schema: JsonSchema): string {
   if (schema.const !== undefined) return String(schema.const);
   if (schema.enum !== undefined) return `one of ${schema.enum.join(', ')}`;
   const types = [schema.type ?? []].flat().filter((type) => type !== 'null');
@@ -30,11 +29,12 @@ function phrase(schema: JsonSchema): string | undefined {
     integer: `a whole number${bounds(schema)}`,
     number: `a number${bounds(schema)}`,
   };
-  return types.length === 0 ? undefined : types.map((type) => nouns[type]).join(' or ');
+  return types.map((type) => nouns[type]).join(' or ');
 }
 
 function bounds(schema: JsonSchema): string {
   const { minimum, exclusiveMinimum, exclusiveMaximum } = schema;
+  // Every integer of zod ends at 2^53 − 1; only for seeds, which start at 0, is that a bound worth naming.
   const unbounded = schema.maximum === Number.MAX_SAFE_INTEGER && minimum !== 0;
   const maximum = unbounded ? undefined : schema.maximum;
   if (minimum !== undefined && maximum !== undefined && minimum > -Number.MAX_SAFE_INTEGER) {
@@ -49,9 +49,23 @@ function bounds(schema: JsonSchema): string {
 }
 
 function shown(node: ConfigNode): string {
-  if (node.kind !== 'scalar') return node.kind === 'map' ? 'a section' : 'a list';
+  if (node.kind === 'map') return 'a section';
+  if (node.kind === 'list') return node.items.length === 0 ? 'an empty list' : 'a list';
   if (typeof node.value === 'string') return `the text ${JSON.stringify(node.value.slice(0, 40))}`;
   return node.value === null ? 'nothing' : node.text.slice(0, 40);
+}
+
+function wrongValue(schemas: readonly JsonSchema[], node: ConfigNode): string {
+  const what = `must be ${expectation(schemas)}, not ${shown(node)}`;
+  if (node.kind !== 'scalar') return what;
+  if (typeof node.value === 'string') {
+    const words = schemas.flatMap((schema) => schema.enum ?? schema.const ?? []);
+    return what + didYouMean(node.value, words.map(String));
+  }
+  const wantsText = schemas.some(
+    (schema) => schema.type === 'string' && schema.enum === undefined && schema.const === undefined,
+  );
+  return wantsText && node.value !== null ? `${what}; put it in quotes` : what;
 }
 
 /** Turns the issues that zod finds in a config into messages with places. */
@@ -86,36 +100,27 @@ export class IssueExplainer {
       }
     }
     const { keyAt, node, depth } = lookup(this.#root, path);
-    const missing =
-      depth < path.length || (node.kind === 'scalar' && node.value === null && issue.code !== 'custom');
-    if (missing) {
-      const what = expectation(schemasAt(this.#schema, path));
-      return [this.#issue(path, keyAt, `is required; add it${what === undefined ? '' : `: ${what}`}`)];
-    }
     if (issue.code === 'custom' || issue.code === 'invalid_format') {
       return [this.#issue(path, node.at, issue.message)];
     }
-    return [this.#issue(path, node.at, this.#wrongValue(path, node))];
-  }
-
-  #wrongValue(path: readonly PropertyKey[], node: ConfigNode): string {
-    const schemas = schemasAt(this.#schema, path);
-    const what = `must be ${expectation(schemas) ?? 'something else'}, not ${shown(node)}`;
-    if (node.kind !== 'scalar' || typeof node.value !== 'string') {
-      const wantsText = schemas.some((schema) => schema.type === 'string' && schema.enum === undefined);
-      return node.kind === 'scalar' && wantsText ? `${what}; put it in quotes` : what;
+    const possible = schemasAt(this.#schema, path);
+    const empty = node.kind === 'scalar' && node.value === null && typeof path.at(-1) !== 'number';
+    if (depth < path.length || empty) {
+      return [this.#issue(path, keyAt, `is required; add it: ${expectation(possible)}`)];
     }
-    const words = schemas.flatMap((schema) => schema.enum ?? schema.const ?? []);
-    return what + didYouMean(node.value, words.map(String));
+    // Of the kinds of search dimension, only the one that is meant asks for a whole number.
+    const wantsInteger = issue.code === 'invalid_type' && issue.expected === 'int';
+    const schemas = wantsInteger ? possible.filter(({ type }) => type === 'integer') : possible;
+    return [this.#issue(path, node.at, wrongValue(schemas, node))];
   }
-
   #unknownKey(path: readonly PropertyKey[], key: string): ConfigIssue {
     const full = [...path, key];
     const { keyAt } = lookup(this.#root, full);
-    const here = schemasAt(this.#schema, path).flatMap((schema) => [
+    const keys = schemasAt(this.#schema, path).flatMap((schema) => [
       ...Object.keys(schema.properties ?? {}),
       ...((schema.propertyNames?.enum ?? []) as string[]),
     ]);
+    const here = [...new Set(keys)];
     const suggestion = didYouMean(key, here);
     const home = suggestion === '' ? this.#sectionOf(key) : undefined;
     const advice =

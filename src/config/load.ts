@@ -80,6 +80,13 @@ function unsupported(algorithm: Algorithm): string | undefined {
   return `${algorithm} is not part of this version; use ${SUPPORTED_ALGORITHMS.join(' or ')}`;
 }
 
+function unsupportedIssue(root: ConfigNode): ConfigIssue | undefined {
+  const { node, depth } = lookup(root, ['model', 'algorithm']);
+  const algorithm = ALGORITHMS.find((name) => depth === 2 && node.kind === 'scalar' && node.value === name);
+  const message = algorithm === undefined ? undefined : unsupported(algorithm);
+  return message === undefined ? undefined : { ...node.at, path: 'model.algorithm', message };
+}
+
 async function readText(path: string): Promise<string> {
   const bytes = await readBytes(path);
   if (bytes.includes(0)) {
@@ -119,20 +126,9 @@ function parse(source: string, name: string, folder: string, options: LoadOption
   for (const override of overrides) root = applyOverride(root, override, issues);
   root = renameAliases(root, issues);
 
-  const checked = validate(root);
-  const algorithm = plainAt(root, ['model', 'algorithm']);
-  const checkSupported = options.checkSupported ?? true;
-  if (
-    checkSupported &&
-    typeof algorithm === 'string' &&
-    (ALGORITHMS as readonly string[]).includes(algorithm)
-  ) {
-    const message = unsupported(algorithm as Algorithm);
-    if (message !== undefined) {
-      const { node } = lookup(root, ['model', 'algorithm']);
-      issues.push({ ...node.at, path: 'model.algorithm', message });
-    }
-  }
+  const refusal = (options.checkSupported ?? true) ? unsupportedIssue(root) : undefined;
+  if (refusal !== undefined) issues.push(refusal);
+  const checked = validate(root, refusal !== undefined);
   issues.push(...checked.issues);
   if (checked.config === undefined || issues.length > 0) throw new ConfigError(name, issues);
   return {
@@ -235,26 +231,29 @@ function applyOverride(root: ConfigNode, override: string, issues: ConfigIssue[]
   }
 }
 
-function plainAt(root: ConfigNode, path: readonly string[]): unknown {
-  const { node, depth } = lookup(root, path);
-  return depth === path.length ? plainValue(node) : undefined;
-}
-
 type Plain = Record<string, unknown>;
 
 function isPlain(value: unknown): value is Plain {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Checks the tree against the schema; the rules between keys are checked even when other keys are wrong. */
-function validate(root: ConfigNode): { config?: ExperimentConfig; issues: ConfigIssue[] } {
+/**
+ * Checks the tree against the schema; the rules between keys are checked even when other keys are wrong.
+ * @param foreign the hyperparameters are those of an algorithm that is refused anyway, not misspelt ones of xgboost
+ */
+function validate(root: ConfigNode, foreign: boolean): { config?: ExperimentConfig; issues: ConfigIssue[] } {
   const plain = plainValue(root) as Plain;
   keepVersionsAsWritten(root, plain);
   const first = configSchema.safeParse(plain);
   if (first.success) return { config: first.data, issues: [] };
   const explainer = new IssueExplainer(root);
-  const found = explainer.explain(withoutForeignParameters(first.error.issues, plain));
-  const rest = configSchema.safeParse(withoutWrongKeys(plain, first.error.issues));
+  const wrong = first.error.issues.filter((issue) => issue.code !== 'custom');
+  const found = explainer.explain(
+    wrong.filter(
+      ({ code, path }) => !(foreign && code === 'unrecognized_keys' && path[0] === 'hyperparameters'),
+    ),
+  );
+  const rest = configSchema.safeParse(withoutWrongKeys(plain, wrong));
   const rules = rest.success ? [] : rest.error.issues.filter((issue) => issue.code === 'custom');
   const overlaps = (a: string, b: string) => a === b || a.startsWith(`${b}.`) || b.startsWith(`${a}.`);
   const independent = rules.filter((issue) => {
@@ -272,15 +271,6 @@ function keepVersionsAsWritten(root: ConfigNode, plain: Plain): void {
       (plain.environment as Plain)[key] = node.text;
     }
   }
-}
-
-/** Hyperparameters of an algorithm that is not xgboost are not misspelt ones of xgboost. */
-function withoutForeignParameters(issues: readonly z.core.$ZodIssue[], plain: Plain): z.core.$ZodIssue[] {
-  const algorithm = isPlain(plain.model) ? plain.model.algorithm : undefined;
-  const foreign = ALGORITHMS.some((known) => known === algorithm && known !== 'xgboost');
-  return issues.filter(
-    ({ code, path }) => !(foreign && code === 'unrecognized_keys' && path[0] === 'hyperparameters'),
-  );
 }
 
 /** What is left of a config for the rules between keys: keys with an issue go, the required ones are filled in. */

@@ -188,10 +188,10 @@ const resources = z.strictObject({
 const training = z.strictObject({
   epochs: integer(1).default(100).describe('Passes over the data; neural networks only.'),
   batch_size: integer(1).default(32).describe('Rows a gradient step; neural networks only.'),
-  early_stopping_rounds: integer(0)
+  early_stopping_rounds: integer(0, 100_000)
     .default(50)
     .describe('Stop after so many rounds without a better primary metric on the validation set; 0 is off.'),
-  verbose: integer(0).default(100).describe('Print the metrics every so many rounds; 0 is never.'),
+  verbose: integer(0, 100_000).default(100).describe('Print the metrics every so many rounds; 0 is never.'),
 });
 
 const numericRange = {
@@ -202,20 +202,20 @@ const log = z.boolean().default(false).describe('Draw evenly on a logarithmic sc
 const searchDimension = z
   .discriminatedUnion('type', [
     z.strictObject({
-      type: z.literal('float'),
+      type: z.literal('float').describe('Real numbers.'),
       ...numericRange,
       log,
       step: positive().optional().describe('Grid of the values, counted from low.'),
     }),
     z.strictObject({
-      type: z.literal('int'),
+      type: z.literal('int').describe('Whole numbers.'),
       low: z.int().describe('Least value, included.'),
       high: z.int().describe('Greatest value, included.'),
       log,
       step: integer(1).default(1).describe('Grid of the values, counted from low.'),
     }),
     z.strictObject({
-      type: z.literal('categorical'),
+      type: z.literal('categorical').describe('Values without an order.'),
       choices: z
         .array(z.union([z.string(), z.number(), z.boolean()]))
         .min(1)

@@ -29,7 +29,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;
   for (const candidate of known) {
     const distance = editDistance(lower, candidate.toLowerCase());
-    if (distance < bestDistance && distance < Math.max(word.length, candidate.length) - 1) {
+    if (distance < bestDistance && 2 * distance <= Math.max(word.length, candidate.length)) {
       best = candidate;
       bestDistance = distance;
     }

@@ -31,7 +31,7 @@ export type ConfigNode =
       readonly text: string;
     };
 
-const MAX_LEXEMES = 100_000;
+const MAX_LEXEMES = 50_000;
 const MAX_FLOW_DEPTH = 64;
 const MAX_FLOW_PAIRS = 16;
 const MAX_INDENT = 256;

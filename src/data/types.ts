@@ -58,6 +58,9 @@ export interface Dataset {
 /** Rows of a data set: a half-open range, or ascending distinct row numbers. */
 export type RowSet = { readonly start: number; readonly end: number } | Uint32Array;
 
+/** The parts of an experiment's data. */
+export type SplitName = 'train' | 'val' | 'test';
+
 /** A file that was read, for the record. */
 export interface SourceRecord {
   readonly path: string;

@@ -1,0 +1,10 @@
+#include <cstdio>
+
+void test_link();
+void test_metrics();
+
+int main() {
+  test_link();
+  test_metrics();
+  std::puts("native tests passed");
+}

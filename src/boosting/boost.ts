@@ -1,0 +1,174 @@
+import type { MetricName, ResidentDataset, RowSet, TreeEnsemble } from '../engine/engine.ts';
+import { BudgetError, InterruptedError } from '../errors.ts';
+import { type BoosterParams, treeParams } from './params.ts';
+
+/** Rows that are scored after every round, by name. */
+export interface NamedRows {
+  readonly name: string;
+  readonly rows: RowSet;
+}
+
+/** Stop when a metric has not improved on a row set for so many rounds. */
+export interface EarlyStopping {
+  /** 0 is off. */
+  readonly rounds: number;
+  readonly metric: MetricName;
+  readonly direction: 'maximize' | 'minimize';
+  /** Name of the row set in `evals`. */
+  readonly on: string;
+}
+
+/** What `onRound` is told, once a round, in order. */
+export interface RoundEvent {
+  /** Rounds finished, from 1. */
+  readonly round: number;
+  /** The most rounds there will be. */
+  readonly rounds: number;
+  /** metrics[set][metric]. */
+  readonly metrics: Readonly<Record<string, Readonly<Partial<Record<MetricName, number>>>>>;
+  /** Seconds since boosting began. */
+  readonly elapsed: number;
+}
+
+/** What one boosting run did. */
+export interface BoostResult {
+  /** The trees up to the best round. */
+  readonly trees: TreeEnsemble;
+  /** Rounds trained, of which the first bestRound were kept. */
+  readonly rounds: number;
+  readonly bestRound: number;
+  readonly stoppedEarly: boolean;
+  /** history[set][metric]: one value a round, over all rounds trained. */
+  readonly history: Readonly<Record<string, Readonly<Partial<Record<MetricName, readonly number[]>>>>>;
+}
+
+export interface BoostOptions {
+  readonly params: BoosterParams;
+  readonly seed: number;
+  readonly rows: RowSet;
+  readonly evals?: readonly NamedRows[];
+  readonly metrics?: readonly MetricName[];
+  readonly earlyStopping?: EarlyStopping;
+  readonly onRound?: (event: RoundEvent) => void;
+  readonly signal?: AbortSignal;
+  /** `performance.now()` time at which boosting must end. */
+  readonly deadline?: number;
+}
+
+/** Boosting ended before its last round; what was trained is here. */
+export interface PartialBoost {
+  readonly partial: BoostResult;
+}
+
+/** Wall time that one call of the engine should take: long enough to hide its cost, short enough for live progress. */
+const CALL_MS = 100;
+
+/**
+ * Trains one model on a resident data set.
+ *
+ * Early stopping looks at each round on its own: a round is the best so far if its value is strictly better (any
+ * number is better than NaN), and training ends `rounds` rounds after the best one. Rounds the engine ran beyond that are dropped, so the result
+ * does not depend on how rounds are grouped into calls.
+ *
+ * @throws InterruptedError on abort, BudgetError past the deadline; both carry a `partial` BoostResult.
+ */
+export async function boost(resident: ResidentDataset, options: BoostOptions): Promise<BoostResult> {
+  const { params, evals = [], metrics = [], earlyStopping } = options;
+  const started = performance.now();
+  const history: Record<string, Partial<Record<MetricName, number[]>>> = {};
+  for (const { name } of evals) history[name] = Object.fromEntries(metrics.map((metric) => [metric, []]));
+  const batch = await resident.start([
+    {
+      params: treeParams(params),
+      seed: options.seed,
+      rows: options.rows,
+      evals: evals.map((set) => set.rows),
+      metrics,
+    },
+  ]);
+  try {
+    let rounds = 0;
+    let bestRound = 0;
+    let bestValue = Number.NaN;
+    let stoppedEarly = false;
+    let perCall = 1;
+    const watched = earlyStopping && earlyStopping.rounds > 0 ? earlyStopping : undefined;
+
+    /** Takes one round's scores; returns whether training should end. */
+    const record = (values: Float64Array): boolean => {
+      rounds++;
+      const scores: Record<string, Partial<Record<MetricName, number>>> = {};
+      evals.forEach(({ name }, e) => {
+        const ofSet: Partial<Record<MetricName, number>> = {};
+        metrics.forEach((metric, m) => {
+          const value = values[e * metrics.length + m]!;
+          history[name]![metric]!.push(value);
+          ofSet[metric] = value;
+        });
+        scores[name] = ofSet;
+      });
+      options.onRound?.({
+        round: rounds,
+        rounds: params.n_estimators,
+        metrics: scores,
+        elapsed: (performance.now() - started) / 1000,
+      });
+      if (watched === undefined) {
+        bestRound = rounds;
+        return false;
+      }
+      const value = scores[watched.on]![watched.metric]!;
+      const better = watched.direction === 'maximize' ? value > bestValue : value < bestValue;
+      if (better || bestRound === 0 || (Number.isNaN(bestValue) && !Number.isNaN(value))) {
+        bestRound = rounds;
+        bestValue = value;
+      }
+      stoppedEarly = rounds - bestRound >= watched.rounds;
+      return stoppedEarly;
+    };
+    const result = async (): Promise<BoostResult> => ({
+      trees: await batch.finish(0, bestRound),
+      rounds,
+      bestRound,
+      stoppedEarly,
+      history,
+    });
+
+    let ended = false;
+    while (!ended && rounds < params.n_estimators) {
+      const wanted = Math.min(perCall, params.n_estimators - rounds);
+      const before = performance.now();
+      const results = await batch.advance(wanted, options.signal && { signal: options.signal });
+      const spent = performance.now() - before;
+      for (const { values } of results) {
+        ended = record(values);
+        if (ended) break;
+      }
+      if (options.signal?.aborted && !ended && rounds < params.n_estimators) {
+        throw Object.assign(
+          new InterruptedError(
+            `Interrupted after ${rounds} of ${params.n_estimators} rounds; those are kept.`,
+          ),
+          { partial: await result() },
+        );
+      }
+      if (
+        options.deadline !== undefined &&
+        performance.now() > options.deadline &&
+        !ended &&
+        rounds < params.n_estimators
+      ) {
+        throw Object.assign(
+          new BudgetError(
+            `The time budget ended after ${rounds} of ${params.n_estimators} rounds; raise resources.max_time_hours or lower n_estimators.`,
+          ),
+          { partial: await result() },
+        );
+      }
+      perCall = Math.max(1, Math.min(1000, Math.floor((CALL_MS / Math.max(spent, 0.01)) * wanted)));
+    }
+    return await result();
+  } finally {
+    batch.dispose();
+  }
+}

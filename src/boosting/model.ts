@@ -1,0 +1,309 @@
+import type { BinnedFeature, Column, Schema, TargetSpec } from '../data/types.ts';
+import type { Objective, TreeEnsemble, TreeParams } from '../engine/engine.ts';
+import { EnvironmentError, InputError } from '../errors.ts';
+import { fingerprint } from './fingerprint.ts';
+import { type FeatureImportance, featureImportances } from './importance.ts';
+import {
+  checkModel,
+  formatModel,
+  type ModelParts,
+  parseModel,
+  type Scalar,
+  type ScalarRecord,
+  type TrainingRecord,
+} from './model-file.ts';
+import { FLT_MAX, type Forest, linkOf, type ModelFeature, Predictor, type RowValue } from './predict.ts';
+
+export type { Scalar, ScalarRecord, TrainingRecord } from './model-file.ts';
+export type { Forest, ModelFeature, RowValue } from './predict.ts';
+
+/** What a model is made of after training. */
+export interface TrainingResult {
+  readonly trees: TreeEnsemble;
+  /** The binned features of the data set that the trees were trained on, in schema order. */
+  readonly features: readonly BinnedFeature[];
+  readonly schema: Schema;
+  readonly objective: Objective;
+  /** Parameters under XGBoost's names; undefined ones are left out, and numbers that are not finite become null. */
+  readonly params: ScalarRecord | TreeParams;
+  readonly seed: number;
+  readonly training: TrainingRecord;
+}
+
+/** A trained model: immutable, self-contained, the same on every platform. Only `save` and `load` need Node. */
+export class Model {
+  readonly objective: Objective;
+  readonly features: readonly ModelFeature[];
+  readonly target: TargetSpec;
+  readonly params: ScalarRecord;
+  readonly seed: number;
+  readonly training: TrainingRecord;
+  /** Margins are integers in units of 2^−marginBits. */
+  readonly marginBits: number;
+  readonly baseMargin: number;
+  readonly baseValue: number;
+  /** The prediction of a model without trees: a probability or a value. */
+  readonly baseScore: number;
+  readonly forest: Forest;
+  readonly #parts: ModelParts;
+  readonly #link: (margin: number) => number;
+  #predictor: Predictor | undefined;
+  #fingerprint: string | undefined;
+
+  private constructor(parts: ModelParts) {
+    this.objective = parts.objective;
+    this.features = parts.schema.features;
+    this.target = parts.schema.target;
+    this.params = parts.params;
+    this.seed = parts.seed;
+    this.training = parts.training;
+    this.marginBits = parts.marginBits;
+    this.baseMargin = parts.baseMargin;
+    this.baseValue = parts.baseValue;
+    this.forest = parts.forest;
+    this.#parts = parts;
+    this.#link = linkOf(parts);
+    this.baseScore = this.#link(parts.baseMargin);
+    Object.freeze(this);
+  }
+
+  /**
+   * The model of an engine's trees; nothing of the arguments is kept.
+   * @throws InputError where trees, features and schema do not fit together.
+   */
+  static fromTraining(result: TrainingResult): Model {
+    const { trees, schema } = result;
+    const { target } = schema;
+    const error = (problem: string) =>
+      new InputError(`The trained trees do not fit their features: ${problem}.`);
+    if (result.features.length !== schema.features.length) throw error('the numbers of features differ');
+    const features = schema.features.map((spec, f): ModelFeature => {
+      const pooled = spec.type === 'categorical' ? pooledCategories(result.features[f]!) : [];
+      return freeze({
+        name: spec.name,
+        type: spec.type,
+        ...(spec.categories && { categories: freeze([...spec.categories]) }),
+        ...(spec.timestamp && { timestamp: true }),
+        ...(pooled.length > 1 && { pooled: freeze(pooled) }),
+      });
+    });
+    const parts: ModelParts = {
+      objective: result.objective,
+      schema: freeze({
+        features: freeze(features),
+        target: freeze({
+          name: target.name,
+          ...(target.classes && { classes: freeze([...target.classes]) }),
+        }),
+      }),
+      marginBits: trees.marginBits,
+      baseMargin: trees.baseMargin,
+      baseValue: trees.baseValue + 0,
+      params: scalars({ ...result.params }),
+      seed: result.seed,
+      training: scalars({ ...result.training }) as TrainingRecord,
+      forest: forestOf(trees, result.features, features, error),
+    };
+    checkModel(parts, error);
+    return new Model(parts);
+  }
+
+  /**
+   * A model from the text of its file.
+   * @param name What to call the text in errors.
+   * @throws InputError where the text is not a whole and unaltered model of a version that this program reads.
+   */
+  static parse(text: string, name = 'The text'): Model {
+    return new Model(parseModel(text, name));
+  }
+
+  /**
+   * Reads a model file.
+   * @throws InputError where the file cannot be read or is not a model, as `parse` says.
+   */
+  static async load(path: string): Promise<Model> {
+    const { readFile } = await import('node:fs/promises');
+    let text: string;
+    try {
+      text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
+    } catch (cause) {
+      throw new InputError(`${path} cannot be read as a model: ${reasonOf(cause)}.`, { cause });
+    }
+    return Model.parse(text, path);
+  }
+
+  /**
+   * Writes the model file under a temporary name in the same folder and renames it, so that `path` never holds half a
+   * model.
+   * @throws InputError where the folder does not exist or may not be written to, EnvironmentError where writing fails.
+   */
+  async save(path: string): Promise<void> {
+    const { rename, rm, writeFile } = await import('node:fs/promises');
+    const temporary = `${path}.${globalThis.crypto.randomUUID()}.tmp`;
+    try {
+      await writeFile(temporary, this.toText(), { flag: 'wx' });
+      await rename(temporary, path);
+    } catch (cause) {
+      await rm(temporary, { force: true }).catch(() => undefined);
+      const message = `The model cannot be written to ${path}: ${reasonOf(cause)}.`;
+      throw isPathError(cause)
+        ? new InputError(message, { cause })
+        : new EnvironmentError(message, { cause });
+    }
+  }
+
+  /** The text of the model's file (docs/model-format.md). Equal models give equal text. */
+  toText(): string {
+    return formatModel(this.#parts);
+  }
+
+  /** SHA-256 of the canonical bytes: models with equal fingerprints predict the same. */
+  get fingerprint(): string {
+    this.#fingerprint ??= fingerprint(this.#parts);
+    return this.#fingerprint;
+  }
+
+  /** Number of trees. */
+  get trees(): number {
+    return this.forest.treeStart.length - 1;
+  }
+
+  /** Features that some split uses, with XGBoost's five importances. */
+  importances(): FeatureImportance[] {
+    return featureImportances(this.forest, this.features);
+  }
+
+  /**
+   * Margins of the first `rows` rows, in units of 2^−marginBits.
+   * @param columns In the order of `features`: Float32Array values, or codes for a categorical feature. A column with
+   *   other categories than the model's is matched by name; a category that the model does not know is missing.
+   * @throws InputError where the columns are not those of the model.
+   */
+  predictMargins(columns: readonly Column[], rows: number): Int32Array {
+    return this.#compiled().margins(columns, rows);
+  }
+
+  /** The probability of the second class, or the value, of the first `rows` rows; see `predictMargins`. */
+  predict(columns: readonly Column[], rows: number): Float64Array {
+    return Float64Array.from(this.predictMargins(columns, rows), this.#link);
+  }
+
+  /**
+   * The prediction for one row given by feature name; other keys do not matter.
+   * @param row null, undefined and NaN are missing; numbers are rounded to float32, booleans are 0 and 1. A feature
+   *   with categories takes a category's name, and an unknown one is missing.
+   * @throws InputError where the key of a feature is missing, or a value is of a type that its feature cannot have.
+   */
+  predictRow(row: Readonly<Record<string, RowValue>>): number {
+    return this.#link(this.#compiled().recordMargin(row));
+  }
+
+  /** The fastest way to predict one row: its values in the order of `features`; see `predictRow`. */
+  predictRowArray(values: ArrayLike<RowValue>): number {
+    return this.#link(this.#compiled().rowMargin(values));
+  }
+
+  #compiled(): Predictor {
+    this.#predictor ??= new Predictor(this.forest, this.features, this.baseMargin);
+    return this.#predictor;
+  }
+}
+
+function freeze<T extends object>(value: T): Readonly<T> {
+  return Object.freeze(value);
+}
+
+/** The categories of the last code, where they are several: those that binning put together. */
+function pooledCategories(feature: BinnedFeature): number[] {
+  return Array.from(feature.binOfCategory.keys()).filter((c) => feature.binOfCategory[c] === feature.bins);
+}
+
+/** A copy without what JSON cannot state. */
+function scalars(record: Readonly<Record<string, unknown>>): ScalarRecord {
+  const entries = Object.entries(record).flatMap(([key, value]): [string, Scalar][] => {
+    switch (typeof value) {
+      case 'number':
+        return [[key, Number.isFinite(value) ? value : null]];
+      case 'string':
+      case 'boolean':
+        return [[key, value]];
+      default:
+        return value === null ? [[key, null]] : [];
+    }
+  });
+  return Object.freeze(Object.fromEntries(entries));
+}
+
+/** The engine's trees over bins as trees over raw values (docs/numerics.md, section 1.5). */
+function forestOf(
+  trees: TreeEnsemble,
+  binned: readonly BinnedFeature[],
+  features: readonly ModelFeature[],
+  error: (problem: string) => Error,
+): Forest {
+  const nodes = trees.feature.length;
+  const threshold = new Float32Array(nodes);
+  const catIndex = new Int32Array(nodes).fill(-1);
+  const pooledRest = features.map((feature) => new Set(feature.pooled?.slice(1)));
+  const catStart = [0];
+  const catList: number[] = [];
+  for (let n = 0; n < nodes; n++) {
+    const f = trees.feature[n]!;
+    if (f < 0) continue;
+    const feature = features[f];
+    if (!feature) throw error(`a node splits on feature ${f}`);
+    const { cuts, binOfCategory } = binned[f]!;
+    if (feature.type === 'categorical') {
+      const word = 8 * trees.catIndex[n]!;
+      if (word < 0) throw error(`a split on ${feature.name} has no set of categories`);
+      feature.categories!.forEach((_, c) => {
+        const code = binOfCategory[c]!;
+        const bit = (trees.catSets[word + (code >> 5)]! >>> (code & 31)) & 1;
+        const goesLeft = code === 0 ? trees.missingLeft[n]! : bit;
+        if (goesLeft === 1 && !pooledRest[f]!.has(c)) catList.push(c);
+      });
+      catIndex[n] = catStart.length - 1;
+      catStart.push(catList.length);
+    } else {
+      const bin = trees.splitBin[n]!;
+      if (bin > cuts.length) throw error(`a split on ${feature.name} is at bin ${bin} of ${cuts.length + 1}`);
+      threshold[n] = bin === 0 ? -FLT_MAX : cuts[bin - 1]! + 0;
+    }
+  }
+  return {
+    treeStart: trees.treeStart.slice(),
+    feature: trees.feature.slice(),
+    threshold,
+    missingLeft: trees.missingLeft.slice(),
+    left: trees.left.slice(),
+    leaf: trees.leaf.slice(),
+    gain: trees.gain.slice(),
+    cover: trees.cover.slice(),
+    catIndex,
+    catStart: Int32Array.from(catStart),
+    catList: Int32Array.from(catList),
+  };
+}
+
+const PATH_ERRORS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder',
+  ENOTDIR: 'a part of the path is not a folder',
+  EISDIR: 'it is a folder',
+  EACCES: 'permission is denied',
+  EPERM: 'permission is denied',
+  EROFS: 'the file system is read-only',
+  ENAMETOOLONG: 'the name is too long',
+};
+
+function codeOf(cause: unknown): string {
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+}
+
+function isPathError(cause: unknown): boolean {
+  return Object.hasOwn(PATH_ERRORS, codeOf(cause));
+}
+
+function reasonOf(cause: unknown): string {
+  if (codeOf(cause) === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'it is not UTF-8 text';
+  return PATH_ERRORS[codeOf(cause)] ?? (cause instanceof Error ? cause.message : String(cause));
+}

@@ -1,0 +1,440 @@
+import type { CategoricalColumn, Column, FeatureSpec } from '../data/types.ts';
+import type { Objective } from '../engine/engine.ts';
+import { InputError } from '../errors.ts';
+import { probability } from '../numerics/link.ts';
+
+/** One input of a model. */
+export interface ModelFeature extends FeatureSpec {
+  /**
+   * Categorical, with more categories than codes: the rare categories that were binned together, ascending, at least
+   * two. All of them go wherever the first goes, and sets of categories name the first only.
+   */
+  readonly pooled?: readonly number[];
+}
+
+/**
+ * Trees over raw values, as flat arrays. Node n of tree t is at treeStart[t] + n; nodes are numbered breadth-first
+ * with siblings adjacent, so the k-th split of a tree has the children 2k + 1 and 2k + 2. Not to be written to.
+ */
+export interface Forest {
+  /** Length trees + 1; the other arrays have length treeStart[trees]. */
+  readonly treeStart: Int32Array;
+  /** Feature of the split, −1 for a leaf. */
+  readonly feature: Int32Array;
+  /** Numeric split: values below it go left. −FLT_MAX where only missing values do; 0 for other nodes. Finite, never −0. */
+  readonly threshold: Float32Array;
+  /** 1 where missing values go left; 0 for a leaf. */
+  readonly missingLeft: Uint8Array;
+  /** Left child, numbered within the tree, the right one following it; 0 for a leaf. */
+  readonly left: Int32Array;
+  /** Leaf value in margin units; 0 for a split. */
+  readonly leaf: Int32Array;
+  /** Loss reduction of the split, without gamma; 0 for a leaf. */
+  readonly gain: Float64Array;
+  /** Sum of Hessians of the node's training rows. */
+  readonly cover: Float64Array;
+  /** Number of the set of categories that go left, counting categorical splits; −1 for other nodes. */
+  readonly catIndex: Int32Array;
+  /** Set s is catList[catStart[s]] … catList[catStart[s + 1] − 1], ascending indices into the feature's categories. */
+  readonly catStart: Int32Array;
+  readonly catList: Int32Array;
+}
+
+/** What turns the integer margins of a model into predictions. */
+export interface OutputScale {
+  readonly objective: Objective;
+  /** Margins are integers in units of 2^−marginBits; −104 … 100, 20 for `binary:logistic`. */
+  readonly marginBits: number;
+  /** Margin before the first tree, in those units. */
+  readonly baseMargin: number;
+  /** Added to margin · 2^−marginBits; a float32, 0 for `binary:logistic`. */
+  readonly baseValue: number;
+}
+
+/** A value of one feature: null, undefined and NaN are missing. A feature with categories takes a category's name. */
+export type RowValue = number | string | boolean | null | undefined;
+
+/** Margins saturate at ±2^30 after each tree (docs/numerics.md, section 4). */
+export const MARGIN_LIMIT = 2 ** 30;
+
+/** The largest finite float32: infinities are clamped to it, so that every value compares with every threshold. */
+export const FLT_MAX = 3.4028234663852886e38;
+
+/** From a margin to the prediction: probability of the positive class, or the value (one binary64 rounding). */
+export function linkOf(scale: OutputScale): (margin: number) => number {
+  if (scale.objective === 'binary:logistic') return probability;
+  const unit = powerOfTwo(-scale.marginBits);
+  return (margin) => scale.baseValue + margin * unit;
+}
+
+/** 2^exponent by exact products, since the precision of `**` is left to each JavaScript engine. */
+function powerOfTwo(exponent: number): number {
+  let power = 1;
+  for (let i = Math.abs(exponent); i > 0; i--) power *= exponent < 0 ? 0.5 : 2;
+  return power;
+}
+
+const NODE_WORDS = 4;
+const SLOT = 0;
+const KEY = 1;
+const CHILD = 2;
+const LEAF = 3;
+
+const MISSING_LEFT_KEY = -(2 ** 31);
+const MISSING_RIGHT_KEY = 2 ** 31 - 1;
+const FLT_MAX_BITS = 0x7f7fffff;
+const INFINITY_BITS = 0x7f800000;
+
+/** Integers that compare as the finite float32 numbers do; infinities as ±FLT_MAX, −0 as 0. NaN has no key. */
+function orderedKey(bits: number): number {
+  const magnitude = Math.min(bits & 0x7fffffff, FLT_MAX_BITS);
+  return bits < 0 ? -magnitude | 0 : magnitude;
+}
+
+function isNaNBits(bits: number): boolean {
+  return (bits & 0x7fffffff) > INFINITY_BITS;
+}
+
+/**
+ * How one feature's values become the words that nodes test. A numeric feature has two words, for splits that send
+ * missing values left and right: they differ only where the value is missing, so no node tests for that. A categorical
+ * one has a single word, the rank of its category, the last rank being "missing".
+ */
+interface FeatureEncoder {
+  readonly spec: ModelFeature;
+  /** First word of the feature in an encoded row; −1 if no split uses it. */
+  readonly slot: number;
+  /** Categorical: the rank of each category. Empty otherwise. */
+  readonly ranks: Int32Array;
+  readonly missingRank: number;
+}
+
+function encoderOf(spec: ModelFeature, slot: number): FeatureEncoder {
+  if (spec.type !== 'categorical') return { spec, slot, ranks: new Int32Array(0), missingRank: 0 };
+  const ranks = new Int32Array(spec.categories!.length);
+  const pooled = new Set(spec.pooled);
+  const first = spec.pooled?.[0] ?? -1;
+  let next = 0;
+  for (let c = 0; c < ranks.length; c++) ranks[c] = pooled.has(c) && c !== first ? ranks[first]! : next++;
+  return { spec, slot, ranks, missingRank: next };
+}
+
+/**
+ * A forest prepared for prediction on raw values, in batches and for single rows. Nothing here depends on Node.
+ * Results are exact integers: the same for any batch size and for the row path.
+ */
+export class Predictor {
+  readonly #baseMargin: number;
+  readonly #encoders: readonly FeatureEncoder[];
+  /** Words of an encoded row. */
+  readonly #width: number;
+  /** First word of each tree's root in `#nodes`. */
+  readonly #roots: Int32Array;
+  /**
+   * Four words a node: the row's word to test (complemented for a categorical split); the threshold's key, or the
+   * first word of the set in `#sets`; the left child's first word, 0 for a leaf; the leaf value.
+   */
+  readonly #nodes: Int32Array;
+  /** Bit sets of the ranks that go left. */
+  readonly #sets: Int32Array;
+  readonly #row: Int32Array;
+  readonly #rowValues: RowValue[];
+  readonly #rowFloats: Float32Array;
+  readonly #rowBits: Int32Array;
+  #namesToIndex: (ReadonlyMap<RowValue, number> | undefined)[] | undefined;
+
+  /** @param features In schema order; `forest` must be valid for them, as that of a `Model` is. */
+  constructor(forest: Forest, features: readonly ModelFeature[], baseMargin: number) {
+    this.#baseMargin = baseMargin;
+    const used = new Set(forest.feature);
+    let width = 0;
+    this.#encoders = features.map((spec, f) => {
+      const encoder = encoderOf(spec, used.has(f) ? width : -1);
+      if (used.has(f)) width += spec.type === 'categorical' ? 1 : 2;
+      return encoder;
+    });
+    this.#width = width;
+    this.#row = new Int32Array(width);
+    this.#rowValues = new Array<RowValue>(features.length).fill(null);
+    this.#rowFloats = new Float32Array(features.length);
+    this.#rowBits = new Int32Array(this.#rowFloats.buffer);
+
+    const nodes = new Int32Array(forest.feature.length * NODE_WORDS);
+    const keys = new Int32Array(
+      forest.threshold.buffer,
+      forest.threshold.byteOffset,
+      forest.threshold.length,
+    );
+    const sets: number[] = [];
+    for (let t = 0; t + 1 < forest.treeStart.length; t++) {
+      const start = forest.treeStart[t]!;
+      for (let n = start; n < forest.treeStart[t + 1]!; n++) {
+        const word = n * NODE_WORDS;
+        nodes[word + LEAF] = forest.leaf[n]!;
+        if (forest.feature[n]! < 0) continue;
+        const encoder = this.#encoders[forest.feature[n]!]!;
+        nodes[word + CHILD] = (start + forest.left[n]!) * NODE_WORDS;
+        if (encoder.spec.type === 'categorical') {
+          nodes[word + SLOT] = ~encoder.slot;
+          nodes[word + KEY] = sets.length;
+          const set = forest.catIndex[n]!;
+          const left = forest.catList.subarray(forest.catStart[set]!, forest.catStart[set + 1]!);
+          for (const bits of bitSet(encoder, left, forest.missingLeft[n] === 1)) sets.push(bits);
+        } else {
+          nodes[word + SLOT] = encoder.slot + (forest.missingLeft[n] === 1 ? 0 : 1);
+          nodes[word + KEY] = orderedKey(keys[n]!);
+        }
+      }
+    }
+    this.#nodes = nodes;
+    this.#sets = Int32Array.from(sets);
+    this.#roots = forest.treeStart.slice(0, -1).map((start) => start * NODE_WORDS);
+  }
+
+  /**
+   * Margins of `rows` rows.
+   * @param columns In schema order, each of at least `rows` values. A categorical column may have categories of its
+   *   own: they are matched by name, and one that the model does not know is missing.
+   * @throws InputError where the columns are not those of the schema.
+   */
+  margins(columns: readonly Column[], rows: number): Int32Array {
+    const readers = this.#readers(columns, rows);
+    const margins = new Int32Array(rows).fill(this.#baseMargin);
+    // A block of encoded rows stays in the second-level cache while each tree in turn, itself small, passes over it.
+    const blockRows = Math.max(16, Math.min(1024, Math.floor(2 ** 15 / Math.max(1, this.#width))));
+    const block = new Int32Array(Math.min(blockRows, rows) * this.#width);
+    for (let start = 0; start < rows; start += blockRows) {
+      const end = Math.min(start + blockRows, rows);
+      for (const read of readers) read(block, start, end);
+      this.#addTrees(block, margins.subarray(start, end));
+    }
+    return margins;
+  }
+
+  /**
+   * Margin of one row.
+   * @param values In schema order, one for each feature.
+   * @throws InputError where the length is wrong, or a value is of a type that its feature cannot have.
+   */
+  rowMargin(values: ArrayLike<RowValue>): number {
+    this.#encodeRow(values);
+    const margin = Int32Array.of(this.#baseMargin);
+    this.#addTrees(this.#row, margin);
+    return margin[0]!;
+  }
+
+  /**
+   * Margin of one row given by feature name; other keys do not matter.
+   * @throws InputError where the key of a feature is missing, or a value is of a type that its feature cannot have.
+   */
+  recordMargin(record: Readonly<Record<string, RowValue>>): number {
+    for (let f = 0; f < this.#encoders.length; f++) {
+      const { name } = this.#encoders[f]!.spec;
+      const value = record[name];
+      if (value === undefined && !(name in record)) {
+        throw new InputError(`The row has no ${name}: give every feature a value, null where it is missing.`);
+      }
+      this.#rowValues[f] = value;
+    }
+    return this.rowMargin(this.#rowValues);
+  }
+
+  /** Adds every tree's leaf to the margins of the encoded rows, in tree order, saturating after each. */
+  #addTrees(rows: Int32Array, margins: Int32Array): void {
+    const nodes = this.#nodes;
+    const sets = this.#sets;
+    const roots = this.#roots;
+    const width = this.#width;
+    for (let t = 0; t < roots.length; t++) {
+      const root = roots[t]!;
+      for (let r = 0, base = 0; r < margins.length; r++, base += width) {
+        let n = root;
+        for (let child = nodes[n + CHILD]!; child !== 0; child = nodes[n + CHILD]!) {
+          const slot = nodes[n + SLOT]!;
+          const key = nodes[n + KEY]!;
+          if (slot >= 0) {
+            n = rows[base + slot]! < key ? child : child + NODE_WORDS;
+          } else {
+            const rank = rows[base + ~slot]!;
+            n = (sets[key + (rank >> 5)]! >> (rank & 31)) & 1 ? child : child + NODE_WORDS;
+          }
+        }
+        const sum = margins[r]! + nodes[n + LEAF]!;
+        margins[r] = Math.min(Math.max(sum, -MARGIN_LIMIT), MARGIN_LIMIT);
+      }
+    }
+  }
+
+  /** One function a used feature, writing its words of rows start … end − 1 into a block. */
+  #readers(
+    columns: readonly Column[],
+    rows: number,
+  ): ((block: Int32Array, start: number, end: number) => void)[] {
+    if (!Number.isInteger(rows) || rows < 0 || rows >= 2 ** 31) {
+      throw new InputError(`The number of rows is ${rows}: it must be a whole number from 0 to 2147483647.`);
+    }
+    if (columns.length !== this.#encoders.length) {
+      throw new InputError(
+        `The model has ${this.#encoders.length} features but was given ${columns.length} columns: give one for each feature, in the order of its schema.`,
+      );
+    }
+    return this.#encoders.flatMap((encoder, f) => {
+      checkColumn(encoder.spec, columns[f]!, rows);
+      return encoder.slot < 0 ? [] : [readerOf(encoder, columns[f]!, this.#width)];
+    });
+  }
+
+  #encodeRow(values: ArrayLike<RowValue>): void {
+    const encoders = this.#encoders;
+    if (values.length !== encoders.length) {
+      throw new InputError(
+        `The row has ${values.length} values but the model has ${encoders.length} features: give one value for each, in the order of its schema.`,
+      );
+    }
+    const row = this.#row;
+    for (let f = 0; f < encoders.length; f++) {
+      const value = values[f];
+      const { spec, slot, ranks, missingRank } = encoders[f]!;
+      if (!spec.categories) {
+        this.#rowFloats[f] = typeof value === 'number' ? value : numberOf(spec, value);
+        continue;
+      }
+      const index = this.#categoryIndex(f, value);
+      if (spec.type === 'ordinal') this.#rowFloats[f] = index < 0 ? Number.NaN : index;
+      else if (slot >= 0) row[slot] = index < 0 ? missingRank : ranks[index]!;
+    }
+    for (let f = 0; f < encoders.length; f++) {
+      const { spec, slot } = encoders[f]!;
+      if (slot < 0 || spec.type === 'categorical') continue;
+      const bits = this.#rowBits[f]!;
+      const missing = isNaNBits(bits);
+      row[slot] = missing ? MISSING_LEFT_KEY : orderedKey(bits);
+      row[slot + 1] = missing ? MISSING_RIGHT_KEY : orderedKey(bits);
+    }
+  }
+
+  /** Index of the category called `value`; −1 if missing or unknown. */
+  #categoryIndex(f: number, value: RowValue): number {
+    this.#namesToIndex ??= this.#encoders.map(({ spec }) => spec.categories && indexOfNames(spec.categories));
+    switch (typeof value) {
+      case 'string':
+      case 'number':
+        return this.#namesToIndex[f]!.get(value) ?? -1;
+      case 'boolean':
+        return this.#namesToIndex[f]!.get(String(value)) ?? -1;
+      default:
+        if (value !== null && value !== undefined) throw unusableValue(this.#encoders[f]!.spec, value);
+        return -1;
+    }
+  }
+}
+
+/** Bits of the ranks that go left, as 32-bit words; `left` has category indices. */
+function bitSet(encoder: FeatureEncoder, left: Int32Array, missingLeft: boolean): Int32Array {
+  const words = new Int32Array((encoder.missingRank >> 5) + 1);
+  const add = (rank: number) => {
+    words[rank >> 5]! |= 1 << (rank & 31);
+  };
+  for (const category of left) add(encoder.ranks[category]!);
+  if (missingLeft) add(encoder.missingRank);
+  return words;
+}
+
+function checkColumn(spec: ModelFeature, column: Column, rows: number): void {
+  const kind = spec.type === 'categorical' ? 'categorical' : 'numeric';
+  if (column.name !== spec.name) {
+    throw new InputError(
+      `The column ${column.name} stands where the model has the feature ${spec.name}: give the columns in the order of its schema.`,
+    );
+  }
+  if (column.kind !== kind) {
+    throw new InputError(
+      `The column ${spec.name} is ${column.kind} but the model was trained on it as ${spec.type}: read the data through the model's schema.`,
+    );
+  }
+  const [cells, wanted] =
+    column.kind === 'numeric' ? [column.values, 'Float32Array'] : [column.codes, 'Int32Array'];
+  if (cells[Symbol.toStringTag] !== wanted || cells.length < rows) {
+    throw new InputError(`The column ${spec.name} must be a ${wanted} of at least ${rows} values.`);
+  }
+}
+
+function readerOf(
+  { spec, slot, ranks, missingRank }: FeatureEncoder,
+  column: Column,
+  width: number,
+): (block: Int32Array, start: number, end: number) => void {
+  if (column.kind === 'categorical') {
+    const codes = column.codes;
+    const rankOfCode = ranksOfColumn(column, spec.categories!, ranks, missingRank);
+    return (block, start, end) => {
+      for (let r = start, word = slot; r < end; r++, word += width) {
+        const code = codes[r]!;
+        if (code >= rankOfCode.length) {
+          throw new InputError(
+            `Row ${r} of the column ${spec.name} has the code ${code} but there are ${rankOfCode.length} categories.`,
+          );
+        }
+        block[word] = code < 0 ? missingRank : rankOfCode[code]!;
+      }
+    };
+  }
+  const bits = new Int32Array(column.values.buffer, column.values.byteOffset, column.values.length);
+  return (block, start, end) => {
+    for (let r = start, word = slot; r < end; r++, word += width) {
+      const missing = isNaNBits(bits[r]!);
+      const key = orderedKey(bits[r]!);
+      block[word] = missing ? MISSING_LEFT_KEY : key;
+      block[word + 1] = missing ? MISSING_RIGHT_KEY : key;
+    }
+  };
+}
+
+/** Rank for each code of a column that may have categories of its own. */
+function ranksOfColumn(
+  column: CategoricalColumn,
+  known: readonly string[],
+  ranks: Int32Array,
+  missingRank: number,
+): Int32Array {
+  const { categories } = column;
+  if (categories.length === known.length && categories.every((name, c) => name === known[c])) return ranks;
+  const index = new Map(known.map((name, c) => [name, c]));
+  return Int32Array.from(categories, (name) => {
+    const c = index.get(name);
+    return c === undefined ? missingRank : ranks[c]!;
+  });
+}
+
+/** Names to indices; a number finds the category that it is written as, "1" before "1.0". */
+function indexOfNames(categories: readonly string[]): ReadonlyMap<RowValue, number> {
+  const index = new Map<RowValue, number>(categories.map((name, c) => [name, c]));
+  for (const exactly of [true, false]) {
+    categories.forEach((name, c) => {
+      const value = name.trim() === '' ? Number.NaN : Number(name);
+      if (exactly ? String(value) === name : !index.has(value)) index.set(value, c);
+    });
+  }
+  index.delete(Number.NaN);
+  return index;
+}
+
+/** The number for a value that is not one: 1 or 0 for booleans, NaN for missing. */
+function numberOf(spec: ModelFeature, value: unknown): number {
+  if (typeof value === 'boolean') return value ? 1 : 0;
+  if (value === null || value === undefined) return Number.NaN;
+  throw unusableValue(spec, value);
+}
+
+function unusableValue(spec: ModelFeature, value: unknown): InputError {
+  const wanted = spec.categories
+    ? "a category's name"
+    : spec.timestamp
+      ? 'a number of seconds since 1970-01-01 UTC'
+      : 'a number';
+  const given =
+    typeof value === 'string' ? `the text ${JSON.stringify(value.slice(0, 40))}` : `of type ${typeof value}`;
+  return new InputError(
+    `The value of ${spec.name} is ${given}: it must be ${wanted}, or null where it is missing.`,
+  );
+}

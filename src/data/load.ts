@@ -1,0 +1,297 @@
+import { InputError } from '../errors.ts';
+import { type RawColumn, type RawTable, Source } from './read.ts';
+import {
+  chooseFeatures,
+  columnsByName,
+  encodeFeature,
+  encodeGroup,
+  encodeTarget,
+  encodeWeight,
+  type FeatureListEntry,
+  fitFeature,
+  fitTarget,
+  schemaRequests,
+  type TaskType,
+  trainingRequests,
+} from './schema.ts';
+import { type SplitFractions, splitRows } from './split.ts';
+import type { Column, Dataset, Schema, SourceRecord } from './types.ts';
+
+export interface LoadOptions {
+  readonly trainPath: string;
+  readonly valPath?: string | undefined;
+  readonly testPath?: string | undefined;
+  /** A SELECT over the view `data`, run on each of the three tables. */
+  readonly query?: string | undefined;
+  /** Absent: every column without another role. */
+  readonly features?: readonly FeatureListEntry[] | undefined;
+  readonly target: string;
+  readonly weight?: string | undefined;
+  /** Rows with the same value of this column stay in the same part of a split. */
+  readonly group?: string | undefined;
+  readonly taskType: TaskType;
+  /** Applies when there is no valPath. `stratify` shares out every class alike (classification only). */
+  readonly split: 'none' | (SplitFractions & { readonly stratify: boolean });
+  /** 0 … 2^53 − 1. */
+  readonly seed: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export type DataRole = 'train' | 'val' | 'test';
+
+export interface ExperimentData {
+  readonly schema: Schema;
+  readonly train: Dataset;
+  readonly val?: Dataset;
+  readonly test?: Dataset;
+  /** One a file; `rows` counts the file's own rows, before any query or split. */
+  readonly sources: readonly (SourceRecord & { readonly role: DataRole; readonly rows: number })[];
+  readonly warnings: readonly string[];
+}
+
+type Records = ExperimentData['sources'];
+
+function gather<A extends Float32Array | Int32Array>(values: A, rows: Uint32Array, out: A): A {
+  for (let i = 0; i < rows.length; i++) out[i] = values[rows[i]!]!;
+  return out;
+}
+
+function gatherColumn(column: Column, rows: Uint32Array): Column {
+  return column.kind === 'numeric'
+    ? { ...column, values: gather(column.values, rows, new Float32Array(rows.length)) }
+    : { ...column, codes: gather(column.codes, rows, new Int32Array(rows.length)) };
+}
+
+function gatherDataset(dataset: Dataset, rows: Uint32Array): Dataset {
+  const label = gather(dataset.label, rows, new Float32Array(rows.length));
+  const columns = dataset.columns.map((column) => gatherColumn(column, rows));
+  if (dataset.weight === undefined) return { rows: rows.length, columns, label };
+  return {
+    rows: rows.length,
+    columns,
+    label,
+    weight: gather(dataset.weight, rows, new Float32Array(rows.length)),
+  };
+}
+
+/** A table with a target as its schema says. */
+function encodeTable(table: RawTable, schema: Schema, weight: string | undefined): Dataset {
+  const { path, rows } = table;
+  const byName = columnsByName(table);
+  const columns = schema.features.map((spec) => encodeFeature(byName.get(spec.name)!, spec, path));
+  const label = encodeTarget(byName.get(schema.target.name)!, schema.target, path);
+  if (weight === undefined) return { rows, columns, label };
+  return { rows, columns, label, weight: encodeWeight(byName.get(weight)!, path) };
+}
+
+function checkRows(table: RawTable, least: number): void {
+  if (table.rows >= least) return;
+  const need = least === 2 ? 'training needs at least 2' : 'at least 1 is needed';
+  throw new InputError(`${table.path} gives ${table.rows === 1 ? '1 row' : 'no row'}; ${need}.`);
+}
+
+async function recordsOf(source: Source, role: DataRole): Promise<Records> {
+  return (await source.records()).map((record) => ({ ...record, role }));
+}
+
+async function loadTraining(options: LoadOptions) {
+  const { trainPath, query, signal, taskType } = options;
+  return Source.open(trainPath, { query, signal }, async (source) => {
+    const features = chooseFeatures(source, options);
+    const table = await source.read(trainingRequests(features, options, taskType));
+    checkRows(table, 2);
+    const warnings = await source.roundingWarnings(table.columns.slice(0, features.length));
+    return { features, table, warnings, sources: await recordsOf(source, 'train') };
+  });
+}
+
+async function loadThroughSchema(path: string, role: DataRole, schema: Schema, options: LoadOptions) {
+  const { query, signal, weight } = options;
+  return Source.open(path, { query, signal }, async (source) => {
+    const table = await source.read(schemaRequests(source, schema, { target: true, weight }));
+    checkRows(table, 1);
+    return { data: encodeTable(table, schema, weight), sources: await recordsOf(source, role) };
+  });
+}
+
+function fitSchema(
+  table: RawTable,
+  features: readonly FeatureListEntry[],
+  options: { target: string; taskType: TaskType },
+  trainRows?: Uint32Array,
+): Schema {
+  const byName = columnsByName(table);
+  return {
+    features: features.map((entry) => fitFeature(byName.get(entry.name)!, entry, table.path, trainRows)),
+    target: fitTarget(byName.get(options.target)!, options.taskType, table.path, trainRows),
+  };
+}
+
+/** The parts of the training table, by the split of the options. */
+function splitTable(table: RawTable, options: LoadOptions, split: Exclude<LoadOptions['split'], 'none'>) {
+  const byName = columnsByName(table);
+  const target = byName.get(options.target)!;
+  const stratify = split.stratify && options.taskType === 'classification';
+  const labels = stratify
+    ? encodeTarget(target, fitTarget(target, 'classification', table.path), table.path)
+    : undefined;
+  const groups =
+    options.group === undefined ? undefined : encodeGroup(byName.get(options.group)!, table.path);
+  return splitRows({ rows: table.rows, fractions: split, labels, groups, seed: options.seed });
+}
+
+/**
+ * Reads the tables of an experiment. The schema is taken from the training rows; without valPath, and unless the
+ * split is `none`, validation rows (and test rows, without testPath) are split off the training table.
+ *
+ * @throws InputError, one sentence, for data that cannot be used: see docs/data.md for the rules.
+ */
+export async function loadExperimentData(options: LoadOptions): Promise<ExperimentData> {
+  const { valPath, testPath } = options;
+  const split = valPath === undefined && options.split !== 'none' ? options.split : undefined;
+  if (split !== undefined && testPath !== undefined && split.test > 0) {
+    throw new InputError('data.split.test and data.test_path are both given; drop one of them.');
+  }
+  const training = await loadTraining(options);
+  const sources = [...training.sources];
+  const parts = split && splitTable(training.table, options, split);
+  const schema = fitSchema(training.table, training.features, options, parts?.train);
+  const whole = encodeTable(training.table, schema, options.weight);
+  const loaded: { train: Dataset; val?: Dataset; test?: Dataset } = { train: whole };
+  if (parts !== undefined) {
+    loaded.train = gatherDataset(whole, parts.train);
+    loaded.val = gatherDataset(whole, parts.val);
+    if (parts.test.length > 0) loaded.test = gatherDataset(whole, parts.test);
+  }
+  for (const [role, path] of [
+    ['val', valPath],
+    ['test', testPath],
+  ] as const) {
+    if (path === undefined) continue;
+    const other = await loadThroughSchema(path, role, schema, options);
+    loaded[role] = other.data;
+    sources.push(...other.sources);
+  }
+  return { schema, ...loaded, sources, warnings: [...training.warnings, ...repeatedFiles(sources)] };
+}
+
+/** A warning for every file that serves two roles, under whatever name. */
+function repeatedFiles(sources: Records): string[] {
+  return sources.flatMap((source, i) => {
+    const twin = sources
+      .slice(0, i)
+      .find(({ sha256, role }) => sha256 === source.sha256 && role !== source.role);
+    return twin === undefined
+      ? []
+      : [
+          `${source.path} (${source.role}) has the same bytes as ${twin.path} (${twin.role}): its scores are not those of unseen rows`,
+        ];
+  });
+}
+
+/**
+ * Reads the features of new rows through a model's schema; no target is needed.
+ *
+ * @throws InputError when a column is missing or does not hold what the training data had, or there is no row.
+ */
+export async function loadForPrediction(
+  path: string,
+  schema: Schema,
+  options: { readonly query?: string | undefined; readonly signal?: AbortSignal | undefined } = {},
+): Promise<{ rows: number; columns: Column[] }> {
+  return Source.open(path, options, async (source) => {
+    const table = await source.read(schemaRequests(source, schema, {}));
+    checkRows(table, 1);
+    const columns = schema.features.map((spec, i) => encodeFeature(table.columns[i]!, spec, path));
+    return { rows: table.rows, columns };
+  });
+}
+
+/** One value a row; a Float32Array is used as it is, without a copy. */
+export type ArrayColumn =
+  | Float32Array
+  | Float64Array
+  | Int32Array
+  | readonly (number | null)[]
+  | readonly (string | null)[]
+  | readonly (boolean | null)[];
+
+export interface ArrayOptions {
+  /** By column name, in the order of the features; null and NaN are missing. */
+  readonly features: Readonly<Record<string, ArrayColumn>>;
+  readonly label: ArrayColumn;
+  readonly weight?: Float32Array | Float64Array | readonly number[] | undefined;
+  readonly taskType: TaskType;
+  /** Types of features, where they are not to follow from the values. */
+  readonly types?: readonly FeatureListEntry[] | undefined;
+  /** The schema of the training data, for validation and test sets. */
+  readonly schema?: Schema | undefined;
+}
+
+function rawColumn(name: string, values: ArrayColumn): RawColumn {
+  if (values instanceof Float32Array) return { form: 'numbers', name, kind: 'number', values };
+  if (values instanceof Float64Array || values instanceof Int32Array) {
+    return { form: 'numbers', name, kind: 'number', values: Float32Array.from(values) };
+  }
+  const cells: readonly (number | string | boolean | null)[] = values;
+  const first = cells.find((cell) => cell !== null);
+  const type = first === undefined ? 'number' : typeof first;
+  const other = cells.findIndex((cell) => cell !== null && typeof cell !== type);
+  if (other >= 0) {
+    throw new InputError(
+      `${name} mixes ${type} and ${typeof cells[other]} (item ${other}); give values of one type, or null for a missing one.`,
+    );
+  }
+  if (type === 'string') {
+    const index = new Map<string, number>();
+    const codes = Int32Array.from(cells, (cell) => {
+      if (cell === null) return -1;
+      const code = index.get(String(cell)) ?? index.size;
+      index.set(String(cell), code);
+      return code;
+    });
+    return { form: 'texts', name, kind: 'text', codes, texts: [...index.keys()] };
+  }
+  const numbers = Float32Array.from(cells, (cell) => (cell === null ? Number.NaN : Number(cell)));
+  return { form: 'numbers', name, kind: type === 'boolean' ? 'boolean' : 'number', values: numbers };
+}
+
+/**
+ * A data set, and its schema, from arrays in memory, under the same rules as a table of a file.
+ *
+ * @throws InputError when lengths differ, a column of the schema is absent, or values cannot be used.
+ */
+export function datasetFromArrays(options: ArrayOptions): { schema: Schema; dataset: Dataset } {
+  const { label, weight, taskType, types = [] } = options;
+  const path = 'the given arrays';
+  const names = options.schema?.features.map(({ name }) => name) ?? Object.keys(options.features);
+  const raw = (name: string, values: ArrayColumn): RawColumn => {
+    if (values.length === label.length) return rawColumn(name, values);
+    throw new InputError(
+      `${name} has ${values.length} values and label has ${label.length}; give one a row in each.`,
+    );
+  };
+  const columns = names.map((name) => {
+    const values = options.features[name];
+    if (values === undefined) {
+      throw new InputError(`The given arrays lack the feature ${name} of the training data; add it.`);
+    }
+    return raw(name, values);
+  });
+  const target = rawColumn('label', label);
+  checkRows({ path, rows: label.length, columns }, options.schema === undefined ? 2 : 1);
+  const schema = options.schema ?? {
+    features: columns.map((column) => {
+      const entry = types.find(({ name }) => name === column.name) ?? { name: column.name };
+      return fitFeature(column, entry, path);
+    }),
+    target: fitTarget(target, taskType, path),
+  };
+  const dataset = {
+    rows: label.length,
+    columns: schema.features.map((spec, i) => encodeFeature(columns[i]!, spec, path)),
+    label: encodeTarget(target, schema.target, path),
+  };
+  if (weight === undefined) return { schema, dataset };
+  return { schema, dataset: { ...dataset, weight: encodeWeight(raw('weight', weight), path) } };
+}

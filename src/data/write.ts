@@ -1,0 +1,122 @@
+import { open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import {
+  DOUBLE,
+  type DuckDBConnection,
+  DuckDBDataChunk,
+  DuckDBInstance,
+  type DuckDBType,
+  INTEGER,
+  VARCHAR,
+} from '@duckdb/node-api';
+import { EnvironmentError, InputError } from '../errors.ts';
+
+/** A column to write; all columns of a table have the same length. NaN is written as null in a column of numbers. */
+export interface OutputColumn {
+  readonly name: string;
+  readonly values: Float64Array | Int32Array | readonly string[];
+}
+
+const CHUNK_ROWS = 2048;
+const CSV_ROWS = 16_384;
+
+function csvCell(value: number | string): string {
+  if (typeof value === 'number') return Number.isNaN(value) ? '' : String(value);
+  return /[",\r\n]|^$/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
+}
+
+async function writeCsv(file: string, columns: readonly OutputColumn[]): Promise<void> {
+  const rows = columns[0]!.values.length;
+  const handle = await open(file, 'wx');
+  try {
+    await handle.write(`${columns.map(({ name }) => csvCell(name)).join(',')}\n`);
+    for (let start = 0; start < rows; start += CSV_ROWS) {
+      let text = '';
+      for (let row = start; row < Math.min(rows, start + CSV_ROWS); row++) {
+        text += `${columns.map(({ values }) => csvCell(values[row]!)).join(',')}\n`;
+      }
+      await handle.writeFile(text);
+    }
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function sqlTypeOf(values: OutputColumn['values']): DuckDBType {
+  if (values instanceof Float64Array) return DOUBLE;
+  return values instanceof Int32Array ? INTEGER : VARCHAR;
+}
+
+async function appendRows(connection: DuckDBConnection, columns: readonly OutputColumn[]): Promise<void> {
+  const rows = columns[0]!.values.length;
+  const types = columns.map(({ values }) => sqlTypeOf(values));
+  const names = columns.map(({ name }, i) => `"${name.replaceAll('"', '""')}" ${types[i]}`);
+  await connection.run(`CREATE TABLE predictions (${names.join(', ')})`);
+  const appender = await connection.createAppender('predictions');
+  for (let start = 0; start < rows; start += CHUNK_ROWS) {
+    const end = Math.min(rows, start + CHUNK_ROWS);
+    const chunk = DuckDBDataChunk.create(types, end - start);
+    for (const [i, { values }] of columns.entries()) {
+      const cells: (number | string | null)[] = [];
+      for (let row = start; row < end; row++) {
+        const value = values[row]!;
+        cells.push(Number.isNaN(value) ? null : value);
+      }
+      chunk.setColumnValues(i, cells);
+    }
+    appender.appendDataChunk(chunk);
+  }
+  appender.closeSync();
+}
+
+async function writeParquet(file: string, columns: readonly OutputColumn[]): Promise<void> {
+  const instance = await DuckDBInstance.create(':memory:', {
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+    temp_directory: '',
+  });
+  try {
+    const connection = await instance.connect();
+    try {
+      await appendRows(connection, columns);
+      const target = `'${file.replaceAll("'", "''")}'`;
+      await connection.run(
+        `COPY predictions TO ${target} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)`,
+      );
+    } finally {
+      connection.closeSync();
+    }
+  } finally {
+    instance.closeSync();
+  }
+}
+
+/**
+ * Writes a table as CSV or Parquet (zstd), by the ending of `path`. Numbers keep full precision: the shortest text
+ * that reads back as the same value, or the value itself. The file appears under its name only when it is whole.
+ *
+ * @throws InputError for another ending or a folder that does not exist, EnvironmentError when writing fails.
+ */
+export async function writePredictions(path: string, columns: readonly OutputColumn[]): Promise<void> {
+  const ending = /\.(csv|parquet)$/i.exec(path)?.[1]?.toLowerCase();
+  if (ending === undefined) throw new InputError(`${path} must end in .csv or .parquet; rename the output.`);
+  const folder = dirname(resolve(path));
+  const temporary = join(folder, `.${basename(path)}.${process.pid}.tmp`);
+  try {
+    await rm(temporary, { force: true });
+    await (ending === 'csv' ? writeCsv : writeParquet)(temporary, columns);
+    await rename(temporary, resolve(path));
+  } catch (error) {
+    await rm(temporary, { force: true });
+    const text = error instanceof Error ? error.message.split('\n')[0]! : String(error);
+    if (/ENOENT|ENOTDIR|No such file/.test(text)) {
+      throw new InputError(`${folder} is not a folder to write ${basename(path)} to; create it.`, {
+        cause: error,
+      });
+    }
+    throw new EnvironmentError(`${path} cannot be written (${text}); free space or choose another place.`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,123 @@
+import { type BinaryScores, fromAddonError, loadAddon, type RegressionScores } from '../addon.ts';
+import type { SplitName } from '../data/types.ts';
+import type { MetricName, Objective } from '../engine/engine.ts';
+import { InputError } from '../errors.ts';
+
+const MARGIN_LIMIT = 2 ** 30;
+
+/** Metrics of one model on the parts of the data. */
+export type SplitMetrics = Partial<Record<SplitName, Partial<Record<MetricName, number>>>>;
+
+/** Rows with their margins and their truth; arrays have one element a row. */
+export interface ScoredRows {
+  readonly objective: Objective;
+  readonly margins: Int32Array;
+  /** Class (0 or 1) or value. */
+  readonly label: Float32Array;
+  /** Finite, not negative. */
+  readonly weight?: Float32Array;
+  /** Units of the margins, as in TreeEnsemble. */
+  readonly marginBits: number;
+  readonly baseValue: number;
+}
+
+/** Nearest integer, ties to even; |x| < 2^52. */
+function rint(x: number): number {
+  const nearest = Math.round(x);
+  return Math.abs(x - Math.trunc(x)) === 0.5 && nearest % 2 !== 0 ? nearest - 1 : nearest;
+}
+
+/** Weights as integers up to 2^24: docs/numerics.md section 2. */
+export function scaleWeights(weight: Float32Array): Uint32Array {
+  let largest = 0;
+  weight.forEach((w, row) => {
+    if (!(w >= 0) || !Number.isFinite(w)) {
+      throw new InputError(`The weight of row ${row} is ${w}: weights must be finite and not negative.`);
+    }
+    largest = Math.max(largest, w);
+  });
+  if (largest === 0) throw new InputError('All weights are zero: at least one row must count.');
+  let exponent = Math.ceil(Math.log2(largest));
+  while (2 ** exponent < largest) exponent++;
+  while (2 ** (exponent - 1) >= largest) exponent--;
+  return Uint32Array.from(weight, (w) => rint(w * 2 ** (24 - exponent)));
+}
+
+function binaryScores(rows: ScoredRows): BinaryScores {
+  return {
+    margins: rows.margins,
+    labels: Uint8Array.from(rows.label, (y) => (y === 1 ? 1 : 0)),
+    ...(rows.weight && { weights: scaleWeights(rows.weight) }),
+  };
+}
+
+function regressionScores(rows: ScoredRows): RegressionScores {
+  const scale = 2 ** rows.marginBits;
+  return {
+    margins: rows.margins,
+    targets: Int32Array.from(rows.label, (y) => {
+      const t = rint((y - rows.baseValue) * scale);
+      return Math.min(Math.max(t, -MARGIN_LIMIT), MARGIN_LIMIT);
+    }),
+    raw: rows.label,
+    marginBits: rows.marginBits,
+    ...(rows.weight && { weights: scaleWeights(rows.weight) }),
+  };
+}
+
+/**
+ * Metrics of margins, exact and independent of the order of rows; NaN where a metric is undefined (docs/metrics.md).
+ * @throws InputError for weights that are negative, not finite, or all zero.
+ */
+export function scoreMargins(
+  rows: ScoredRows,
+  names: readonly MetricName[],
+): Partial<Record<MetricName, number>> {
+  const scores = rows.objective === 'binary:logistic' ? binaryScores(rows) : regressionScores(rows);
+  try {
+    const values = loadAddon().evaluateMetrics(names, scores);
+    return Object.fromEntries(names.map((name, i) => [name, values[i]!]));
+  } catch (error) {
+    throw fromAddonError(error);
+  }
+}
+
+/** Counts of a binary classifier at threshold ½, in rows or sums of weights. */
+export interface ConfusionMatrix {
+  readonly true_negative: number;
+  readonly false_positive: number;
+  readonly false_negative: number;
+  readonly true_positive: number;
+}
+
+/** The confusion matrix of binary margins; a row is predicted positive iff its margin is above 0. */
+export function confusionMatrix(rows: ScoredRows): ConfusionMatrix {
+  const counts = { true_negative: 0, false_positive: 0, false_negative: 0, true_positive: 0 };
+  rows.margins.forEach((margin, i) => {
+    const name = rows.label[i] === 1 ? (margin > 0 ? 'true_positive' : 'false_negative') : margin > 0 ? 'false_positive' : 'true_negative';
+    counts[name] += rows.weight?.[i] ?? 1;
+  });
+  return counts;
+}
+
+/** One point of a curve. */
+export interface CurvePoint {
+  readonly threshold_margin: number;
+  readonly x: number;
+  readonly y: number;
+}
+
+/** ROC (x: false positive rate, y: true positive rate) and precision-recall (x: recall, y: precision) points. */
+export function rocAndPrCurves(rows: ScoredRows, maxPoints = 500): { roc: CurvePoint[]; pr: CurvePoint[] } {
+  const curve = loadAddon().curves(binaryScores(rows), maxPoints);
+  const roc: CurvePoint[] = [];
+  const pr: CurvePoint[] = [];
+  curve.margin.forEach((margin, i) => {
+    const truePositives = curve.truePositives[i]!;
+    const falsePositives = curve.falsePositives[i]!;
+    const recall = truePositives / curve.positives;
+    roc.push({ threshold_margin: margin, x: falsePositives / curve.negatives, y: recall });
+    pr.push({ threshold_margin: margin, x: recall, y: truePositives / (truePositives + falsePositives) });
+  });
+  return { roc, pr };
+}

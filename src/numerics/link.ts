@@ -1,0 +1,126 @@
+/**
+ * The logistic link in integers, the twin of native/core/link.h, bit for bit: margins are int32 in units of 2^−20,
+ * probabilities and losses in units of 2^−30. Formulas and errors: docs/metrics.md, "The integer link".
+ */
+import { sigmoidTable, softplusTable } from './tables.ts';
+
+const ONE_Q30 = 1 << 30;
+const LOGIT_LIMIT = 1 << 24;
+
+/** The quadratic of the segment of 2^14 margins that holds t, about the segment's middle. */
+function evaluateSegment(table: Int32Array, t: number, slopeBits: number): number {
+  const segment = (t >>> 14) * 2;
+  const f = (t & 16383) - 8192;
+  const c12 = table[segment + 1]!;
+  const slope = (c12 >> 12) + ((Math.imul(f, (c12 << 20) >> 20) + 8192) >> 14);
+  return table[segment]! + ((Math.imul(f, slope) + (1 << (slopeBits - 17))) >> (slopeBits - 16));
+}
+
+/** sigmoid(−|m|), 121…2^29, for an int32 m; constant for |m| ≥ 2^24 − 1. */
+export function sigmoidNegAbsQ30(m: number): number {
+  return evaluateSegment(sigmoidTable, Math.min(Math.abs(m), 0xffffff), 26);
+}
+
+/** sigmoid(m) for an int32 m; sigmoidQ30(−m) = 2^30 − sigmoidQ30(m), and sigmoidQ30(0) = 2^29. */
+export function sigmoidQ30(m: number): number {
+  const q = sigmoidNegAbsQ30(m);
+  return m < 0 ? q : ONE_Q30 - q;
+}
+
+/** p = sigmoid(m) and h = p(1 − p) for an int32 m; h is the same for m and −m, and 121 ≤ h ≤ 2^28. */
+export function logisticGradient(m: number): { p: number; h: number } {
+  const q = sigmoidNegAbsQ30(m);
+  const a = q >> 15;
+  const b = q & 32767;
+  return { p: m < 0 ? q : ONE_Q30 - q, h: q - (a * a + (((a + 1) * b + 16383) >> 14)) };
+}
+
+/** ln(1 + e^−|m|), 0…ln 2, for an int32 m; 0 for |m| ≥ 2^25. */
+export function softplusNegAbsQ30(m: number): number {
+  const t = Math.abs(m);
+  return t > 0x1ffffff ? 0 : evaluateSegment(softplusTable, t, 25);
+}
+
+/** The integer nearest to x ≥ 0, ties to even; x < 2^52. */
+function rint(x: number): number {
+  const low = Math.floor(x);
+  const rest = x - low;
+  return rest > 0.5 || (rest === 0.5 && low % 2 === 1) ? low + 1 : low;
+}
+
+/**
+ * The margin whose integer sigmoid is `prob`: the upper end of the bracket that bisection of [−2^24, 0] leaves around
+ * rint(prob · 2^30), mirrored for prob > ½. Odd about ½, and 0 for ½. Probabilities at or beyond those of ±2^24,
+ * and 0 and 1, give ±2^24; NaN gives −2^24.
+ */
+export function logitMargin(prob: number): number {
+  if (!(prob > 0)) return -LOGIT_LIMIT;
+  if (prob >= 1) return LOGIT_LIMIT;
+  const target = rint(prob * ONE_Q30);
+  const mirrored = target > ONE_Q30 / 2;
+  const wanted = mirrored ? ONE_Q30 - target : target;
+  let below = -LOGIT_LIMIT;
+  let reached = sigmoidQ30(below) >= wanted ? below : 0;
+  while (reached - below > 1) {
+    const middle = (below + reached) >> 1;
+    if (sigmoidQ30(middle) >= wanted) reached = middle;
+    else below = middle;
+  }
+  return mirrored && reached !== 0 ? -reached : reached;
+}
+
+const INVERSE_LN2 = 1.4426950408889634;
+const LN2_HIGH = 762123384785 / 1099511627776; // ln 2 cut to 40 bits: its multiples here are exact
+const LN2_LOW = 7.371002565167799e-13;
+const INVERSE_FACTORIAL = [
+  1,
+  1,
+  1 / 2,
+  1 / 6,
+  1 / 24,
+  1 / 120,
+  1 / 720,
+  1 / 5040,
+  1 / 40320,
+  1 / 362880,
+  1 / 3628800,
+  1 / 39916800,
+  1 / 479001600,
+  1 / 6227020800,
+];
+
+const binary64 = new DataView(new ArrayBuffer(8));
+
+/**
+ * 2^−k as a binary64 number, 0 ≤ k ≤ 1022, built from its exponent field: `2 ** −k` is the engine's pow, which the
+ * language does not promise to be exact.
+ */
+function inversePowerOfTwo(k: number): number {
+  binary64.setUint32(0, (1023 - k) << 20);
+  return binary64.getFloat64(0);
+}
+
+/**
+ * e^−x for 0 ≤ x ≤ 2048 and x a multiple of 2^−20, to about 2^−52 relative, below 2^−1022 to the spacing of subnormal
+ * numbers. Reduces by multiples of ln 2 in two parts (Cody and Waite) and sums the Taylor series to r^13; every step is
+ * one binary64 operation.
+ */
+function expNegative(x: number): number {
+  const k = Math.floor(x * INVERSE_LN2 + 0.5);
+  const r = k * LN2_HIGH - x + k * LN2_LOW;
+  let sum = INVERSE_FACTORIAL[13]!;
+  for (let n = 12; n >= 0; n--) sum = sum * r + INVERSE_FACTORIAL[n]!;
+  const first = Math.min(k, 1000);
+  let scaled = sum * inversePowerOfTwo(first);
+  for (let rest = k - first; rest > 0; rest -= 1000) scaled *= inversePowerOfTwo(Math.min(rest, 1000));
+  return scaled;
+}
+
+/**
+ * The probability shown to people, within 2^−50 relative of sigmoid(m · 2^−20) for an int32 m; never decreasing in m,
+ * exactly ½ at 0. Below margins of about −709 it is subnormal and from about −745 it is 0.
+ */
+export function probability(m: number): number {
+  const e = expNegative(Math.abs(m) / 1048576);
+  return (m < 0 ? e : 1) / (1 + e);
+}

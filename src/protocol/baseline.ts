@@ -1,0 +1,155 @@
+import { boost, type BoostResult } from '../boosting/boost.ts';
+import { Model } from '../boosting/model.ts';
+import { metricDirection } from '../config/metric-names.ts';
+import type { SplitName } from '../data/types.ts';
+import type { Engine, MetricName, ResidentDataset } from '../engine/engine.ts';
+import { confusionMatrix, type ConfusionMatrix, type CurvePoint, rocAndPrCurves, type ScoredRows, scoreMargins, type SplitMetrics } from '../metrics/score.ts';
+import type { PreparedExperiment } from './prepare.ts';
+import type { Reporter } from './reporter.ts';
+
+/** The protocol's history of one model: one value a round. */
+export interface TrainingHistory {
+  readonly train_loss: readonly number[];
+  readonly val_loss: readonly number[];
+  readonly train_metrics: Readonly<Partial<Record<MetricName, readonly number[]>>>;
+  readonly val_metrics: Readonly<Partial<Record<MetricName, readonly number[]>>>;
+}
+
+/** What the report draws of a binary classifier on one part of the data. */
+export interface BinaryDetails {
+  readonly confusion: ConfusionMatrix;
+  readonly roc: readonly CurvePoint[];
+  readonly pr: readonly CurvePoint[];
+}
+
+/** A trained and scored baseline. */
+export interface BaselineResult {
+  readonly model: Model;
+  readonly boosting: Omit<BoostResult, 'trees'>;
+  readonly history: TrainingHistory;
+  readonly metrics: SplitMetrics;
+  readonly details: Partial<Record<SplitName, BinaryDetails>>;
+  readonly timings: { readonly boosting_s: number; readonly metrics_s: number };
+}
+
+/** Training metrics are those a run watches round by round: the loss and the primary metric. */
+function watchedMetrics(experiment: PreparedExperiment): MetricName[] {
+  return [...new Set([experiment.metrics[0]!, experiment.lossMetric])];
+}
+
+function toHistory(result: Omit<BoostResult, 'trees'>, loss: MetricName, primary: MetricName): TrainingHistory {
+  const of = (set: SplitName) => result.history[set];
+  const metrics = (set: SplitName) => {
+    const values = of(set)?.[primary];
+    return values === undefined ? {} : { [primary]: values };
+  };
+  return {
+    train_loss: of('train')?.[loss] ?? [],
+    val_loss: of('val')?.[loss] ?? [],
+    train_metrics: metrics('train'),
+    val_metrics: metrics('val'),
+  };
+}
+
+/** The user's model from what boosting trained. */
+export function toModel(experiment: PreparedExperiment, result: BoostResult): Model {
+  return Model.fromTraining({
+    trees: result.trees,
+    features: experiment.binned.features,
+    schema: experiment.data.schema,
+    objective: experiment.params.objective,
+    params: experiment.params,
+    seed: experiment.seed,
+    training: {
+      rows: experiment.data.train.rows,
+      rounds: result.rounds,
+      best_iteration: result.bestRound - 1,
+      early_stopped: result.stoppedEarly,
+    },
+  });
+}
+
+/**
+ * Trains the baseline: the config's hyperparameters, early stopping on the primary metric of the validation set.
+ * @throws InterruptedError and BudgetError as `boost` does, with a `partial` BoostResult.
+ */
+export async function trainBaseline(
+  experiment: PreparedExperiment,
+  resident: ResidentDataset,
+  options: { reporter?: Reporter; signal?: AbortSignal | undefined; deadline?: number | undefined },
+): Promise<{ model: Model; result: BoostResult; boosting_s: number }> {
+  const { config } = experiment.loaded;
+  const [train, val] = experiment.splits;
+  const evals = [train!, ...(val?.name === 'val' ? [val] : [])];
+  const primary = experiment.metrics[0]!;
+  const started = performance.now();
+  const result = await boost(resident, {
+    params: experiment.params,
+    seed: experiment.seed,
+    rows: train!.rows,
+    evals,
+    metrics: watchedMetrics(experiment),
+    ...(val?.name === 'val' && {
+      earlyStopping: {
+        rounds: config.training.early_stopping_rounds,
+        metric: primary,
+        direction: metricDirection(primary),
+        on: 'val',
+      },
+    }),
+    onRound: (event) => options.reporter?.round('baseline', event),
+    ...(options.signal && { signal: options.signal }),
+    ...(options.deadline !== undefined && { deadline: options.deadline }),
+  });
+  return { model: toModel(experiment, result), result, boosting_s: (performance.now() - started) / 1000 };
+}
+
+/** Scores the trees of a model on every part of the data. */
+async function scoreModel(
+  experiment: PreparedExperiment,
+  resident: ResidentDataset,
+  trees: BoostResult['trees'],
+): Promise<Pick<BaselineResult, 'metrics' | 'details'>> {
+  const names = [...new Set([...experiment.metrics, experiment.lossMetric])];
+  const metrics: SplitMetrics = {};
+  const details: Partial<Record<SplitName, BinaryDetails>> = {};
+  for (const { name, rows } of experiment.splits) {
+    const scored: ScoredRows = {
+      objective: experiment.params.objective,
+      margins: await resident.predictMargins(trees, rows),
+      label: experiment.binned.label.subarray(rows.start, rows.end),
+      ...(experiment.binned.weight && { weight: experiment.binned.weight.subarray(rows.start, rows.end) }),
+      marginBits: trees.marginBits,
+      baseValue: trees.baseValue,
+    };
+    metrics[name] = scoreMargins(scored, names);
+    if (scored.objective === 'binary:logistic') {
+      details[name] = { confusion: confusionMatrix(scored), ...rocAndPrCurves(scored) };
+    }
+  }
+  return { metrics, details };
+}
+
+/** The baseline stage: train, then score all parts of the data. */
+export async function runBaseline(
+  experiment: PreparedExperiment,
+  engine: Engine,
+  options: { reporter: Reporter; signal?: AbortSignal | undefined; deadline?: number | undefined },
+): Promise<BaselineResult> {
+  const resident = await engine.load(experiment.binned);
+  try {
+    const { model, result, boosting_s } = await trainBaseline(experiment, resident, options);
+    const metricsStarted = performance.now();
+    const scores = await scoreModel(experiment, resident, result.trees);
+    const { trees: _trees, ...boosting } = result;
+    return {
+      model,
+      boosting,
+      history: toHistory(boosting, experiment.lossMetric, experiment.metrics[0]!),
+      ...scores,
+      timings: { boosting_s, metrics_s: (performance.now() - metricsStarted) / 1000 },
+    };
+  } finally {
+    resident.dispose();
+  }
+}

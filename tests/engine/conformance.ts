@@ -1,0 +1,187 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { BinnedDataset } from '../../src/data/types.ts';
+import type { Engine, RoundResult, TrainingJob, TreeEnsemble } from '../../src/engine/engine.ts';
+import { createReferenceEngine } from '../reference/reference.ts';
+import {
+  DEFAULT_TREE_PARAMS,
+  makeBinned,
+  makeJob,
+  METRICS_OF,
+  objective,
+  type TableShape,
+  tableShape,
+  treeParamsFor,
+} from './generate.ts';
+
+/** Everything that training a batch gives. */
+export interface Trained {
+  readonly trees: TreeEnsemble[];
+  readonly rounds: RoundResult[];
+  readonly margins: Int32Array[];
+}
+
+/** Trains a batch in calls of the given numbers of rounds. */
+export async function trainBatch(
+  engine: Engine,
+  data: BinnedDataset,
+  jobs: readonly TrainingJob[],
+  calls: readonly number[],
+): Promise<Trained> {
+  const resident = await engine.load(data);
+  const batch = await resident.start(jobs);
+  const rounds: RoundResult[] = [];
+  for (const count of calls) rounds.push(...(await batch.advance(count)));
+  const trees = await Promise.all(jobs.map((_, job) => batch.finish(job)));
+  const margins = await Promise.all(
+    trees.map((of) => resident.predictMargins(of, { start: 0, end: data.rows })),
+  );
+  batch.dispose();
+  resident.dispose();
+  return { trees, rounds, margins };
+}
+
+const SHAPE: TableShape = {
+  seed: 11,
+  rows: 400,
+  numeric: 3,
+  discrete: 1,
+  categorical: [3, 12],
+  missing: 0.1,
+  weighted: true,
+  targetScale: 0,
+  heavyTail: false,
+  maxBin: 256,
+};
+
+/** Jobs that differ in every parameter, objective by objective. */
+function variedJobs(data: BinnedDataset, of: TrainingJob['params']['objective'], count: number): TrainingJob[] {
+  return fc
+    .sample(treeParamsFor(of), { numRuns: count, seed: 7 })
+    .map((params, i) => makeJob(data, params, i, i % 3 === 0 ? 1 : 0.7));
+}
+
+/**
+ * What every engine must satisfy; the judge is the naive reference, the measure is equality.
+ * @param runs Property runs of the widest test.
+ */
+export function engineConformance(name: string, create: () => Engine, options = { runs: 60, maxRows: 120 }): void {
+  describe(`engine ${name}`, () => {
+    it('trains the trees, scores and margins of the reference on random tables and parameters', async () => {
+      const engine = create();
+      const reference = createReferenceEngine();
+      const cases = objective.chain((of) =>
+        fc.record({
+          of: fc.constant(of),
+          shape: tableShape(options.maxRows),
+          params: treeParamsFor(of),
+          seed: fc.maxSafeNat(),
+          fraction: fc.constantFrom(1, 0.6),
+        }),
+      );
+      await fc.assert(
+        fc.asyncProperty(cases, async ({ of, shape, params, seed, fraction }) => {
+          const data = await makeBinned(shape, of);
+          const jobs = [makeJob(data, params, seed, fraction)];
+          const expected = await trainBatch(reference, data, jobs, [4]);
+          expect(await trainBatch(engine, data, jobs, [4])).toEqual(expected);
+        }),
+        { numRuns: options.runs },
+      );
+    });
+
+    it.each(['binary:logistic', 'reg:squarederror'] as const)(
+      'gives a %s job the same result alone and in batches of 7 and 64, in any order',
+      async (of) => {
+        const engine = create();
+        const data = await makeBinned(SHAPE, of);
+        const jobs = variedJobs(data, of, 64);
+        const alone = await Promise.all(jobs.slice(0, 7).map((job) => trainBatch(engine, data, [job], [3])));
+        const seven = await trainBatch(engine, data, jobs.slice(0, 7), [3]);
+        const reversed = await trainBatch(engine, data, [...jobs].reverse(), [3]);
+        expect(seven.trees).toEqual(alone.map(({ trees }) => trees[0]));
+        expect(reversed.trees.slice(-7).reverse()).toEqual(seven.trees);
+        expect(seven.rounds.filter(({ job }) => job === 4).map(({ values }) => values)).toEqual(
+          alone[4]!.rounds.map(({ values }) => values),
+        );
+      },
+    );
+
+    it('gives the same trees however rounds are split over calls', async () => {
+      const engine = create();
+      const data = await makeBinned(SHAPE, 'binary:logistic');
+      const jobs = variedJobs(data, 'binary:logistic', 3);
+      expect(await trainBatch(engine, data, jobs, [1, 4, 2])).toEqual(await trainBatch(engine, data, jobs, [7]));
+    });
+
+    it('leaves a stopped job as it was and trains the others on', async () => {
+      const engine = create();
+      const data = await makeBinned(SHAPE, 'reg:squarederror');
+      const jobs = variedJobs(data, 'reg:squarederror', 3);
+      const resident = await engine.load(data);
+      const batch = await resident.start(jobs);
+      await batch.advance(2);
+      const before = await batch.finish(1);
+      batch.stop(1);
+      const results = await batch.advance(3);
+      expect(results.map(({ job, round }) => [job, round])).toEqual([
+        [0, 3],
+        [2, 3],
+        [0, 4],
+        [2, 4],
+        [0, 5],
+        [2, 5],
+      ]);
+      expect(await batch.finish(1)).toEqual(before);
+      expect((await batch.finish(0)).treeStart).toHaveLength(6);
+      batch.dispose();
+      resident.dispose();
+    });
+
+    it('finishes with the first trees when asked for fewer rounds than were trained', async () => {
+      const engine = create();
+      const data = await makeBinned(SHAPE, 'binary:logistic');
+      const jobs = variedJobs(data, 'binary:logistic', 1);
+      const resident = await engine.load(data);
+      const batch = await resident.start(jobs);
+      await batch.advance(2);
+      const two = await batch.finish(0);
+      await batch.advance(3);
+      expect(await batch.finish(0, 2)).toEqual(two);
+      batch.dispose();
+      resident.dispose();
+    });
+
+    it('scores after a round what predictMargins gives for its trees', async () => {
+      const engine = create();
+      const data = await makeBinned({ ...SHAPE, weighted: false }, 'binary:logistic');
+      const job = makeJob(data, { ...DEFAULT_TREE_PARAMS, subsample: 0.5 }, 5, 0.6);
+      const { margins, rounds } = await trainBatch(engine, data, [job], [5]);
+      const correct = margins[0]!.reduce((n, m, row) => n + (m > 0 === (data.label[row] === 1) ? 1 : 0), 0);
+      const accuracy = METRICS_OF['binary:logistic'].indexOf('accuracy');
+      const values = rounds.at(-1)!.values;
+      expect(values[values.length / 2 + accuracy]).toBe(correct / data.rows);
+    });
+
+    it('stops within a second of an abort and keeps the rounds finished before', async () => {
+      const engine = create();
+      const data = await makeBinned({ ...SHAPE, rows: 20_000, weighted: false }, 'binary:logistic');
+      const job = makeJob(data, { ...DEFAULT_TREE_PARAMS, max_depth: 6 }, 1, 1);
+      const resident = await engine.load(data);
+      const batch = await resident.start([{ ...job, metrics: [] }]);
+      const controller = new AbortController();
+      const running = batch.advance(1_000_000, { signal: controller.signal });
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      const aborted = performance.now();
+      controller.abort();
+      const finished = (await running).length;
+      expect(performance.now() - aborted).toBeLessThan(1000);
+      const trees = await batch.finish(0);
+      expect(trees.treeStart).toHaveLength(finished + 1);
+      const again = await trainBatch(engine, data, [{ ...job, metrics: [] }], [Math.max(1, finished)]);
+      if (finished > 0) expect(trees).toEqual(again.trees[0]);
+      batch.dispose();
+      resident.dispose();
+    });
+  });
+}

@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import { createCpuEngine } from '../../src/engine/cpu.ts';
+import { createReferenceEngine } from '../reference/reference.ts';
+import { engineConformance, trainBatch } from './conformance.ts';
+import { DEFAULT_TREE_PARAMS, makeBinned, makeJob } from './generate.ts';
+
+engineConformance('cpu, 1 thread', () => createCpuEngine({ threads: 1 }));
+engineConformance('cpu, 3 threads', () => createCpuEngine({ threads: 3 }), { runs: 30, maxRows: 300 });
+
+describe('the CPU engine', () => {
+  it('gives the same trees with 1, 2, 3 and 8 threads on data large enough to be shared out', async () => {
+    const shape = {
+      seed: 3,
+      rows: 40_000,
+      numeric: 6,
+      discrete: 2,
+      categorical: [12, 300],
+      missing: 0.1,
+      weighted: true,
+      targetScale: 3,
+      heavyTail: true,
+      maxBin: 256,
+    };
+    for (const objective of ['binary:logistic', 'reg:squarederror'] as const) {
+      const data = await makeBinned(shape, objective);
+      const jobs = [0, 1].map((seed) =>
+        makeJob(data, { ...DEFAULT_TREE_PARAMS, objective, max_depth: 6, subsample: 0.8 }, seed, 0.8),
+      );
+      const one = await trainBatch(createCpuEngine({ threads: 1 }), data, jobs, [3]);
+      for (const threads of [2, 3, 8]) {
+        expect(await trainBatch(createCpuEngine({ threads }), data, jobs, [3])).toEqual(one);
+        expect((await trainBatch(createCpuEngine({ threads }), data, [jobs[1]!], [3])).trees[0]).toEqual(one.trees[1]);
+      }
+    }
+  });
+
+  it('agrees with the reference where one pass needs more than 65,535 rows', async () => {
+    const shape = {
+      seed: 9,
+      rows: 70_000,
+      numeric: 1,
+      discrete: 1,
+      categorical: [3],
+      missing: 0.05,
+      weighted: false,
+      targetScale: 0,
+      heavyTail: false,
+      maxBin: 16,
+    };
+    const data = await makeBinned(shape, 'binary:logistic');
+    const job = { ...makeJob(data, { ...DEFAULT_TREE_PARAMS, max_depth: 3 }, 1, 1), evals: [], metrics: [] };
+    const expected = await trainBatch(createReferenceEngine(), data, [job], [1]);
+    expect(await trainBatch(createCpuEngine({ threads: 2 }), data, [job], [1])).toEqual(expected);
+  });
+
+  it('says which row has a label that the logistic objective cannot take', async () => {
+    const data = await makeBinned(
+      { seed: 1, rows: 50, numeric: 1, discrete: 0, categorical: [2], missing: 0, weighted: false, targetScale: 0, heavyTail: false, maxBin: 16 },
+      'binary:logistic',
+    );
+    data.label[7] = 2;
+    const resident = await createCpuEngine({ threads: 1 }).load(data);
+    await expect(resident.start([makeJob(data, DEFAULT_TREE_PARAMS, 0, 1)])).rejects.toThrow(/row 7/);
+  });
+
+  it('refuses calls on what has been disposed of, and frees memory only when nothing uses it', async () => {
+    const data = await makeBinned(
+      { seed: 1, rows: 5000, numeric: 2, discrete: 0, categorical: [2], missing: 0, weighted: false, targetScale: 0, heavyTail: false, maxBin: 16 },
+      'binary:logistic',
+    );
+    const resident = await createCpuEngine({ threads: 2 }).load(data);
+    const batch = await resident.start([makeJob(data, DEFAULT_TREE_PARAMS, 0, 1)]);
+    const running = batch.advance(20);
+    batch.dispose();
+    resident.dispose();
+    expect(await running).toHaveLength(20);
+    await expect(batch.advance(1)).rejects.toThrow(/disposed/);
+    await expect(resident.start([])).rejects.toThrow(/disposed/);
+  });
+});
