@@ -31,7 +31,7 @@ LOCKSTEP_HD inline uint32_t margin_magnitude(int32_t m) {
   return m < 0 ? 0u - static_cast<uint32_t>(m) : static_cast<uint32_t>(m);
 }
 
-/** sigmoid(−|m|), 121…2^29; constant for |m| ≥ 2^24 − 1. A device passes its own copy of the table. */
+/** sigmoid(−|m|), 122…2^29; constant for |m| ≥ 2^24 − 1. A device passes its own copy of the table. */
 LOCKSTEP_HD inline int32_t sigmoid_neg_abs_q30(int32_t m, const LinkSegment* table = kSigmoidTable) {
   const uint32_t t = margin_magnitude(m);
   return evaluate_segment(table, t > 0xFFFFFFu ? 0xFFFFFFu : t, 26);

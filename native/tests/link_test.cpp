@@ -1,6 +1,7 @@
 // The integer link against long double, over its whole range, and its hash, which tests/numerics/link.test.ts shares.
 #include "core/link.h"
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
 
@@ -52,7 +53,7 @@ void test_errors() {
     int32_t p = 0;
     int32_t h = 0;
     logistic_gradient(-t, p, h);
-    CHECK(p >= 121 && p <= kOneQ30 / 2);
+    CHECK(p >= 122 && p <= kOneQ30 / 2);
     CHECK(h >= 121 && h <= kOneQ30 / 4);
     worst_p = std::fmax(worst_p, distance(p, e / (1 + e)));
     worst_h = std::fmax(worst_h, distance(h, e / (1 + e) / (1 + e)));
@@ -82,6 +83,12 @@ void test_logit() {
 
 void test_probability() {
   CHECK(probability(0) == 0.5);
+  constexpr struct {
+    int32_t margin;
+    uint64_t bits;
+  } kExpected[] = {{-770000000, 0x6021},           {-742391808, 0x17c8ab2288c9ac}, {-33554433, 0x3d0c84632f1b22ce},
+                   {-1048577, 0x3fd136554b0019f2}, {5, 0x3fe0000280000000},        {1048577, 0x3fe764d55a7ff308}};
+  for (const auto& [margin, bits] : kExpected) CHECK(std::bit_cast<uint64_t>(probability(margin)) == bits);
   CHECK(probability(INT32_MIN) == 0 && probability(INT32_MAX) == 1);
   double previous = -1;
   for (int64_t m = INT32_MIN; m <= INT32_MAX; m += 3571) {

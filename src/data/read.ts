@@ -83,6 +83,7 @@ type Format = (typeof FORMATS)[number]['format'];
 /** What a CSV cell holds when its value is missing, besides a number that is not one (nan). */
 const CSV_NULLS = ['', 'NA', 'NULL', 'null'];
 const FILE_LIMIT_OF_HEADER = 16 * 1024 * 1024;
+const FORM_SAMPLE_ROWS = 2048;
 const BLOCK_ROWS = 65_536;
 const ROUNDING_SAMPLE = 65_536;
 /** Up to this many rows, every column that float32 changed has its distinct values counted. */
@@ -297,6 +298,44 @@ function checkSameColumns(
 
 const positions = (count: number): string[] => Array.from({ length: count }, (_, i) => `c${i}`);
 
+interface CellForm {
+  readonly sqlType: string;
+  readonly typed: (cell: string) => string;
+}
+
+const TEXT_FORM: CellForm = { sqlType: 'VARCHAR', typed: (c) => c };
+/** In the order in which a column whose cells fit several is given one. */
+const CELL_FORMS: readonly CellForm[] = [
+  { sqlType: 'DOUBLE', typed: (c) => `TRY_CAST(${c} AS DOUBLE)` },
+  { sqlType: 'BOOLEAN', typed: (c) => `CASE lower(${c}) WHEN 'true' THEN true WHEN 'false' THEN false END` },
+  { sqlType: 'TIMESTAMP WITH TIME ZONE', typed: (c) => `TRY_CAST(${c} AS TIMESTAMPTZ)` },
+  { sqlType: 'TIME', typed: (c) => `TRY_CAST(${c} AS TIME)` },
+];
+
+/**
+ * The form of each column of text cells: the first that every filled cell of the file fits, else text. The first
+ * rows rule out most forms, so that the pass over all rows has little to try.
+ */
+async function detectForms(connection: DuckDBConnection, cells: string[], from: string): Promise<CellForm[]> {
+  let candidates = cells.map(() => CELL_FORMS);
+  let filled: boolean[] = [];
+  for (const limit of [` LIMIT ${FORM_SAMPLE_ROWS}`, '']) {
+    const counts = cells.flatMap((c, i) => [c, ...candidates[i]!.map(({ typed }) => typed(c))]);
+    const [row] = await selectRows(
+      connection,
+      `SELECT ${counts.map((sql) => `count(${sql})`).join(', ')} FROM (SELECT * FROM ${from}${limit})`,
+    );
+    let next = 0;
+    filled = [];
+    candidates = candidates.map((forms) => {
+      const all = row![next++];
+      filled.push(all !== 0n);
+      return forms.filter(() => row![next++] === all);
+    });
+  }
+  return cells.map((_, i) => (filled[i] ? candidates[i]![0] : undefined) ?? TEXT_FORM);
+}
+
 async function csvRelation(connection: DuckDBConnection, files: readonly string[]): Promise<FileRelation> {
   const first = await readCsvHeader(files[0]!);
   checkDuplicates(first.names, files[0]!);
@@ -312,32 +351,7 @@ async function csvRelation(connection: DuckDBConnection, files: readonly string[
     delim = ${sqlText(first.delimiter)}, quote = '"', escape = '"', nullstr = ${sqlList(CSV_NULLS)},
     columns = {${cells.map((cell) => `${cell}: 'VARCHAR'`).join(', ')}})`;
   const from = scan(files);
-  const forms = [
-    { sqlType: 'DOUBLE', typed: (c: string) => `TRY_CAST(${c} AS DOUBLE)` },
-    {
-      sqlType: 'BOOLEAN',
-      typed: (c: string) => `CASE lower(${c}) WHEN 'true' THEN true WHEN 'false' THEN false END`,
-    },
-    { sqlType: 'TIMESTAMP WITH TIME ZONE', typed: (c: string) => `TRY_CAST(${c} AS TIMESTAMPTZ)` },
-    { sqlType: 'TIME', typed: (c: string) => `TRY_CAST(${c} AS TIME)` },
-  ];
-  const text = { sqlType: 'VARCHAR', typed: (c: string) => c };
-  const chosen = cells.map(() => text);
-  let open = cells;
-  for (const round of [forms.slice(0, 1), forms.slice(1)]) {
-    const counts = open.flatMap((c) => [`count(${c})`, ...round.map(({ typed }) => `count(${typed(c)})`)]);
-    const [row] = await selectRows(connection, `SELECT ${counts.join(', ')} FROM ${from}`);
-    const left: string[] = [];
-    for (const [i, cell] of open.entries()) {
-      const [filled, ...parsed] = row!.slice(i * (round.length + 1), (i + 1) * (round.length + 1));
-      const form = round.find((_, f) => parsed[f] === filled);
-      if (filled === 0n) continue;
-      if (form === undefined) left.push(cell);
-      else chosen[cells.indexOf(cell)] = form;
-    }
-    open = left;
-    if (open.length === 0) break;
-  }
+  const chosen = await detectForms(connection, cells, from);
   return {
     from,
     scan,
@@ -446,7 +460,7 @@ async function queryRelation(connection: DuckDBConnection, data: Relation, query
   }
 }
 
-/** Appends values in blocks, so that a column of unknown length never exists twice as a whole. */
+/** Collects values in blocks, so that a column of unknown length never exists twice as a whole. */
 class Blocks<A extends Float32Array | Int32Array> {
   readonly #make: (length: number) => A;
   #full: A[] = [];
@@ -458,22 +472,28 @@ class Blocks<A extends Float32Array | Int32Array> {
     this.#block = make(BLOCK_ROWS);
   }
 
-  push(value: number): void {
-    if (this.#used === BLOCK_ROWS) {
-      this.#full.push(this.#block);
+  /** Room for the next `count` values, at most 65,536. */
+  next(count: number): A {
+    if (this.#used + count > BLOCK_ROWS) {
+      this.#full.push(this.#block.subarray(0, this.#used) as A);
       this.#block = this.#make(BLOCK_ROWS);
       this.#used = 0;
     }
-    this.#block[this.#used++] = value;
+    this.#used += count;
+    return this.#block.subarray(this.#used - count, this.#used) as A;
   }
 
   /** All values as one array; the blocks are let go. */
   take(): A {
-    const all = this.#make(this.#full.length * BLOCK_ROWS + this.#used);
-    for (const [i, block] of this.#full.entries()) all.set(block, i * BLOCK_ROWS);
-    all.set(this.#block.subarray(0, this.#used), this.#full.length * BLOCK_ROWS);
+    const parts = [...this.#full, this.#block.subarray(0, this.#used) as A];
     this.#full = [];
     this.#block = this.#make(0);
+    const all = this.#make(parts.reduce((length, part) => length + part.length, 0));
+    let at = 0;
+    for (const part of parts) {
+      all.set(part, at);
+      at += part.length;
+    }
     return all;
   }
 }
@@ -487,10 +507,11 @@ class NumberReader {
     if (!(vector instanceof DuckDBFloatVector || vector instanceof DuckDBDoubleVector)) {
       throw new TypeError('a column of numbers must arrive as FLOAT or DOUBLE');
     }
+    const values = this.#values.next(rows);
     for (let i = 0; i < rows; i++) {
       const value = vector.getItem(i)!;
       const rounded = Math.fround(value);
-      this.#values.push(rounded);
+      values[i] = rounded;
       if (rounded !== value && !Number.isNaN(value)) this.#note(value, rounded);
     }
   }
@@ -513,10 +534,11 @@ class TextReader {
   readonly #index = new Map<string | number, number>();
 
   read(vector: DuckDBVector, rows: number): void {
+    const codes = this.#codes.next(rows);
     for (let i = 0; i < rows; i++) {
       const value = vector.getItem(i) as string | number | null;
       if (value === null || Number.isNaN(value)) {
-        this.#codes.push(-1);
+        codes[i] = -1;
         continue;
       }
       let code = this.#index.get(value);
@@ -524,7 +546,7 @@ class TextReader {
         code = this.#index.size;
         this.#index.set(value, code);
       }
-      this.#codes.push(code);
+      codes[i] = code;
     }
   }
 

@@ -1,5 +1,5 @@
 import { METRICS_BY_TASK, metricDirection, type TaskType } from '../config/metric-names.ts';
-import type { MetricName, Objective } from '../engine/engine.ts';
+import type { MetricName } from '../engine/engine.ts';
 
 export { metricDirection } from '../config/metric-names.ts';
 
@@ -28,11 +28,6 @@ export const metricLabels: Readonly<Record<MetricName, string>> = {
 /** The metrics of a task, in the order reports use. */
 export function metricsFor(task: TaskType): readonly MetricName[] {
   return METRICS_BY_TASK[task];
-}
-
-/** The task that an objective serves. */
-export function taskOf(objective: Objective): TaskType {
-  return objective === 'binary:logistic' ? 'classification' : 'regression';
 }
 
 /** Whether value `a` of a metric is better than `b`; a number is better than NaN, and nothing is better than itself. */

@@ -16,7 +16,7 @@ function evaluateSegment(table: Int32Array, t: number, slopeBits: number): numbe
   return table[segment]! + ((Math.imul(f, slope) + (1 << (slopeBits - 17))) >> (slopeBits - 16));
 }
 
-/** sigmoid(−|m|), 121…2^29, for an int32 m; constant for |m| ≥ 2^24 − 1. */
+/** sigmoid(−|m|), 122…2^29, for an int32 m; constant for |m| ≥ 2^24 − 1. */
 export function sigmoidNegAbsQ30(m: number): number {
   return evaluateSegment(sigmoidTable, Math.min(Math.abs(m), 0xffffff), 26);
 }
@@ -69,7 +69,6 @@ export function logitMargin(prob: number): number {
   return mirrored && reached !== 0 ? -reached : reached;
 }
 
-const INVERSE_LN2 = 1.4426950408889634;
 const LN2_HIGH = 762123384785 / 1099511627776; // ln 2 cut to 40 bits: its multiples here are exact
 const LN2_LOW = 7.371002565167799e-13;
 const INVERSE_FACTORIAL = [
@@ -106,7 +105,7 @@ function inversePowerOfTwo(k: number): number {
  * one binary64 operation.
  */
 function expNegative(x: number): number {
-  const k = Math.floor(x * INVERSE_LN2 + 0.5);
+  const k = Math.floor(x * Math.LOG2E + 0.5);
   const r = k * LN2_HIGH - x + k * LN2_LOW;
   let sum = INVERSE_FACTORIAL[13]!;
   for (let n = 12; n >= 0; n--) sum = sum * r + INVERSE_FACTORIAL[n]!;

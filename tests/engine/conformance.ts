@@ -65,7 +65,7 @@ function variedJobs(data: BinnedDataset, of: TrainingJob['params']['objective'],
  * What every engine must satisfy; the judge is the naive reference, the measure is equality.
  * @param runs Property runs of the widest test.
  */
-export function engineConformance(name: string, create: () => Engine, options = { runs: 60, maxRows: 120 }): void {
+export function engineConformance(name: string, create: () => Engine, options = { runs: 250, maxRows: 120 }): void {
   describe(`engine ${name}`, () => {
     it('trains the trees, scores and margins of the reference on random tables and parameters', async () => {
       const engine = create();
@@ -88,6 +88,28 @@ export function engineConformance(name: string, create: () => Engine, options = 
         }),
         { numRuns: options.runs },
       );
+    });
+
+    it('splits as the reference does where gains are as small as the least that counts', async () => {
+      const data = await makeBinned({ ...SHAPE, rows: 150, missing: 0 }, 'binary:logistic');
+      data.label.forEach((_, row) => {
+        data.label[row] = data.bins[row * data.stride]! > 60 ? 1 : 0;
+      });
+      const params = { ...DEFAULT_TREE_PARAMS, min_child_weight: 0, learning_rate: 1, reg_lambda: 0.3 };
+      const jobs = [1, 2, 3].map((seed) => makeJob(data, params, seed, 1));
+      const expected = await trainBatch(createReferenceEngine(), data, jobs, [60]);
+      expect(await trainBatch(create(), data, jobs, [60])).toEqual(expected);
+    });
+
+    it('does not split rows that all have the same gradient, whatever rounding makes of the scores', async () => {
+      const data = await makeBinned({ ...SHAPE, rows: 300, weighted: false }, 'reg:squarederror');
+      const labels = [0.1, 0.7, 3.3, 1e6, 1 / 3];
+      for (const [seed, y] of labels.entries()) {
+        data.label.fill(y);
+        const params = { ...DEFAULT_TREE_PARAMS, objective: 'reg:squarederror' as const, base_score: 0, reg_lambda: 0 };
+        const { trees } = await trainBatch(create(), data, [makeJob(data, params, seed, 1)], [3]);
+        expect([...trees[0]!.treeStart]).toEqual([0, 1, 2, 3]);
+      }
     });
 
     it.each(['binary:logistic', 'reg:squarederror'] as const)(

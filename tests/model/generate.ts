@@ -1,23 +1,37 @@
 import fc from 'fast-check';
-import type { Column, FeatureSpec } from '../../src/data/types.ts';
-import type { BinnedFeature } from '../../src/data/types.ts';
-import type { Objective, TreeEnsemble } from '../../src/engine/engine.ts';
 import { Model, type TrainingResult } from '../../src/boosting/model.ts';
+import type { BinnedFeature, Column, FeatureSpec } from '../../src/data/types.ts';
+import type { Objective, TreeEnsemble } from '../../src/engine/engine.ts';
 
 const FLT_MAX = 3.4028234663852886e38;
 
 /** A feature as binning leaves it; ordinal ones may have levels. */
-const featureArbitrary: fc.Arbitrary<{ spec: Omit<FeatureSpec, 'name'>; cuts: Float32Array; codes: number[] }> =
-  fc.oneof(
-    fc.record({ spec: fc.constantFrom({ type: 'numeric' as const }, { type: 'numeric' as const, timestamp: true }) }),
+const featureArbitrary: fc.Arbitrary<{
+  spec: Omit<FeatureSpec, 'name'>;
+  cuts: Float32Array;
+  codes: number[];
+}> = fc
+  .oneof(
+    fc.record({
+      spec: fc.constantFrom({ type: 'numeric' as const }, { type: 'numeric' as const, timestamp: true }),
+    }),
     fc.record({ spec: fc.constant({ type: 'ordinal' as const }) }),
     fc.record({ spec: fc.constant({ type: 'ordinal' as const, categories: ['low', 'mid', 'high', '10'] }) }),
   )
-    .chain(({ spec }) =>
-      fc
-        .uniqueArray(fc.float({ noNaN: true, noDefaultInfinity: true }), { maxLength: 8, selector: (x) => x + 0 })
-        .map((cuts) => ({ spec, cuts: Float32Array.from(cuts).sort().filter((x) => x !== -FLT_MAX), codes: [] })),
-    );
+  .chain(({ spec }) =>
+    fc
+      .uniqueArray(fc.float({ noNaN: true, noDefaultInfinity: true }), {
+        maxLength: 8,
+        selector: (x) => x + 0,
+      })
+      .map((cuts) => ({
+        spec,
+        cuts: Float32Array.from(cuts)
+          .sort()
+          .filter((x) => x !== -FLT_MAX),
+        codes: [],
+      })),
+  );
 
 const categoricalArbitrary = fc
   .uniqueArray(fc.oneof(fc.string({ maxLength: 4 }), fc.constantFrom('1', '2.0', 'true', 'NaN', '')), {
@@ -29,14 +43,19 @@ const categoricalArbitrary = fc
       // As binning does it: bins − 1 categories keep a code each and the rest share the last; code 0 is missing.
       fc
         .tuple(
-          fc.shuffledSubarray(categories.map((_, c) => c), { minLength: bins - 1, maxLength: bins - 1 }),
+          fc.shuffledSubarray(
+            categories.map((_, c) => c),
+            { minLength: bins - 1, maxLength: bins - 1 },
+          ),
           fc.array(fc.boolean(), { minLength: categories.length, maxLength: categories.length }),
         )
         .map(([own, known]) => {
           const codes = categories.map((_, c) => (known[c] ? bins : 0));
-          [...own].sort((a, b) => a - b).forEach((c, i) => {
-            codes[c] = i + 1;
-          });
+          [...own]
+            .sort((a, b) => a - b)
+            .forEach((c, i) => {
+              codes[c] = i + 1;
+            });
           return { spec: { type: 'categorical' as const, categories }, cuts: new Float32Array(0), codes };
         }),
     ),
@@ -44,10 +63,10 @@ const categoricalArbitrary = fc
 
 /** Features as the data side hands them over: specifications and bins. */
 export const featuresArbitrary = fc
-  .array(
-    fc.tuple(fc.string({ maxLength: 6 }), fc.oneof(featureArbitrary, categoricalArbitrary)),
-    { minLength: 1, maxLength: 6 },
-  )
+  .array(fc.tuple(fc.string({ maxLength: 6 }), fc.oneof(featureArbitrary, categoricalArbitrary)), {
+    minLength: 1,
+    maxLength: 6,
+  })
   .map((features) =>
     features.map(([name, { spec, cuts, codes }], f): { spec: FeatureSpec; binned: BinnedFeature } => ({
       spec: { name: `${name}${f}`, ...spec },
@@ -119,7 +138,8 @@ export function ensembleOf(
         continue;
       }
       const catIndex = type === 'categorical' ? catSets.length / 8 : -1;
-      if (type === 'categorical') for (let w = 0; w < 8; w++) catSets.push(Math.imul(seed.set, 2 * w + 1) >>> 0);
+      if (type === 'categorical')
+        for (let w = 0; w < 8; w++) catSets.push(Math.imul(seed.set, 2 * w + 1) >>> 0);
       const missingLeft = seed.missingLeft || (type !== 'categorical' && bin === 0);
       nodes.push({ seed, split: { feature: f, left: size, bin, missingLeft, catIndex } });
       size += 2;
@@ -196,7 +216,10 @@ export const trainingArbitrary: fc.Arbitrary<TrainingResult> = fc
 export const modelArbitrary = trainingArbitrary.map((training) => Model.fromTraining(training));
 
 /** Columns for a model's features, with values on, beside and far from the cuts. */
-export function columnsArbitrary(result: TrainingResult, maxRows: number): fc.Arbitrary<{ columns: Column[]; rows: number }> {
+export function columnsArbitrary(
+  result: TrainingResult,
+  maxRows: number,
+): fc.Arbitrary<{ columns: Column[]; rows: number }> {
   return fc.nat(maxRows).chain((rows) => {
     const fill = <T>(value: fc.Arbitrary<T>) => fc.array(value, { minLength: rows, maxLength: rows });
     const columns = result.schema.features.map((spec, f): fc.Arbitrary<Column> => {
@@ -212,7 +235,10 @@ export function columnsArbitrary(result: TrainingResult, maxRows: number): fc.Ar
       }
       const value = spec.categories
         ? fc.constantFrom(Number.NaN, ...spec.categories.keys())
-        : fc.oneof(fc.float(), fc.constantFrom(Number.NaN, 0, -0, FLT_MAX, -FLT_MAX, Infinity, -Infinity, ...cuts));
+        : fc.oneof(
+            fc.float(),
+            fc.constantFrom(Number.NaN, 0, -0, FLT_MAX, -FLT_MAX, Infinity, -Infinity, ...cuts),
+          );
       return fill(value).map((values) => ({
         kind: 'numeric',
         name: spec.name,
@@ -235,24 +261,30 @@ export function denseTraining(trees: number, depth: number, featureCount: number
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 32;
   };
-  const features = Array.from({ length: featureCount }, (_, f): BinnedFeature => ({
-    name: `f${f}`,
-    type: 'numeric',
-    bins: 255,
-    cuts: Float32Array.from({ length: 254 }, (_, i) => (i + 1) / 255),
-    binOfCategory: new Uint8Array(0),
-  }));
+  const features = Array.from(
+    { length: featureCount },
+    (_, f): BinnedFeature => ({
+      name: `f${f}`,
+      type: 'numeric',
+      bins: 255,
+      cuts: Float32Array.from({ length: 254 }, (_, i) => (i + 1) / 255),
+      binOfCategory: new Uint8Array(0),
+    }),
+  );
   const seeds = Array.from({ length: trees }, () =>
-    Array.from({ length: 2 ** (depth + 1) - 1 }, (): NodeSeed => ({
-      split: true,
-      feature: Math.floor(next() * featureCount),
-      bin: 1 + Math.floor(next() * 253),
-      missingLeft: next() < 0.5,
-      set: 0,
-      leaf: Math.floor((next() - 0.5) * 2 ** 16),
-      gain: 1,
-      cover: 1,
-    })),
+    Array.from(
+      { length: 2 ** (depth + 1) - 1 },
+      (): NodeSeed => ({
+        split: true,
+        feature: Math.floor(next() * featureCount),
+        bin: 1 + Math.floor(next() * 253),
+        missingLeft: next() < 0.5,
+        set: 0,
+        leaf: Math.floor((next() - 0.5) * 2 ** 16),
+        gain: 1,
+        cover: 1,
+      }),
+    ),
   );
   return {
     trees: ensembleOf(seeds, features, { marginBits: 20, baseMargin: 0, baseValue: 0 }),

@@ -1,5 +1,5 @@
-import type { Column } from '../../src/data/types.ts';
 import type { TrainingResult } from '../../src/boosting/model.ts';
+import type { Column } from '../../src/data/types.ts';
 
 /** The bin code of a cell, by docs/numerics.md section 1: 0 for missing, else 1 + #{cuts ≤ x}. */
 function codeOf(result: TrainingResult, column: Column, f: number, row: number): number {

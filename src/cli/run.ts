@@ -1,0 +1,80 @@
+import type { Command } from 'commander';
+import type { MetricName } from '../engine/engine.ts';
+import { ExitCode } from '../errors.ts';
+import type { SplitMetrics } from '../metrics/score.ts';
+import { formatNumber } from '../reporting/format.ts';
+import {
+  type CommandContext,
+  engineOption,
+  jsonOption,
+  list,
+  path,
+  quietOption,
+  setOption,
+  type TrainingOptions,
+} from './options.ts';
+import { createProgress } from './progress.ts';
+import { print, printJson, table } from './terminal.ts';
+
+interface RunCommandOptions extends TrainingOptions {
+  readonly out?: string;
+  readonly stages?: readonly string[];
+}
+
+const SPLIT_TITLES = { train: 'train', val: 'validation', test: 'test' } as const;
+
+/** Metrics by part of the data, as a table for a terminal; the primary metric comes first and is marked. */
+export function metricsTable(metrics: SplitMetrics, primary: MetricName): string {
+  const splits = (['train', 'val', 'test'] as const).filter((split) => metrics[split] !== undefined);
+  const names = Object.keys(metrics.train ?? {}) as MetricName[];
+  const ordered = [primary, ...names.filter((name) => name !== primary)];
+  const rows = ordered.map((name) => [
+    name === primary ? `${name} *` : name,
+    ...splits.map((split) => formatNumber(metrics[split]?.[name])),
+  ]);
+  return `${table([['metric', ...splits.map((split) => SPLIT_TITLES[split])], ...rows], splits.length)}\n* primary`;
+}
+
+/** `lockstep run`: the whole experiment of a config, with its output folder. */
+export function addRunCommand(program: Command, { signal }: CommandContext): void {
+  program
+    .command('run')
+    .summary('run an experiment: train, score, write reports and the evidence package')
+    .description('Runs the experiment of a config: reads the data, trains, scores, and writes models, metrics,\nreports and the evidence package.')
+    .argument('<config>', 'experiment file (YAML)', path)
+    .option('--out <dir>', 'output folder (default: experiments/<name of the experiment>)', path)
+    .addOption(engineOption())
+    .option('--stages <names>', 'stages to run, with commas: baseline, optimize, ensemble, compare', list)
+    .addOption(setOption())
+    .addOption(jsonOption())
+    .addOption(quietOption())
+    .addHelpText('after', '\nExample:\n  lockstep run experiment.yaml --out experiments/first --set hyperparameters.max_depth=4')
+    .action(async (configPath: string, options: RunCommandOptions) => {
+      const { loadConfig } = await import('../config/load.ts');
+      const { parseStages, runExperiment } = await import('../protocol/run.ts');
+      const stages = options.stages && parseStages(options.stages);
+      const { config } = await loadConfig(configPath, { overrides: options.set });
+      const progress = createProgress({ verbose: config.training.verbose, quiet: options.quiet ?? false });
+      const outcome = await runExperiment({
+        configPath,
+        out: options.out,
+        engine: options.engine,
+        stages,
+        overrides: options.set,
+        reporter: progress,
+        signal,
+      }).finally(() => progress.finish());
+      const { out, engine, fingerprints, metrics, files, warnings } = outcome;
+      if (options.json) {
+        printJson({ out, engine, fingerprints, metrics, files, warnings, exit: ExitCode.done });
+        return;
+      }
+      const places = [
+        ['fingerprint', fingerprints.baseline],
+        ['folder', out],
+        ['report', `${out}/reports/training_report.md`],
+        ['model', `${out}/models/baseline_model.json`],
+      ];
+      print(`${metricsTable(metrics.baseline, outcome.primary)}\n\n${table(places)}`);
+    });
+}
