@@ -124,7 +124,8 @@ struct RankMetrics {
   double auc_pr;
 };
 
-RankMetrics rank_metrics(const BinaryView& view, const Confusion& totals, bool with_precision, MetricScratch& scratch) {
+RankMetrics rank_metrics(const BinaryView& view, const Confusion& totals, bool with_precision,
+                         MetricScratch& scratch) {
   const uint64_t positives = totals.true_positive + totals.false_negative;
   const uint64_t negatives = totals.true_negative + totals.false_positive;
   RankMetrics result{};
@@ -190,7 +191,9 @@ uint128_t absolute_errors(const RegressionView& view) {
 double r2(const RegressionView& view, uint128_t squared, uint64_t total) {
   if (view.rows < 2 || total == 0) return kUndefined;
   int128_t sum = 0;
-  for (size_t i = 0; i < view.rows; ++i) sum += int128_t{view.target[i]} * static_cast<int64_t>(weight_at(view.weight, i));
+  for (size_t i = 0; i < view.rows; ++i) {
+    sum += int128_t{view.target[i]} * static_cast<int64_t>(weight_at(view.weight, i));
+  }
   const int128_t twice = 2 * int128_t{total};
   const int128_t shifted = 2 * sum + total;
   const auto centre = static_cast<int64_t>(shifted / twice - (shifted % twice < 0 ? 1 : 0));
@@ -284,7 +287,9 @@ void evaluate(const Metric* metrics, size_t count, const RegressionView& view, d
     return metric == Metric::kMse || metric == Metric::kRmse || metric == Metric::kR2;
   });
   const uint128_t squared = squares ? squared_errors(view) : 0;
-  const auto mean = [&](uint128_t sum, int bits) { return std::ldexp(ratio(sum, uint128_t{total}, kUndefined), -bits); };
+  const auto mean = [&](uint128_t sum, int bits) {
+    return std::ldexp(ratio(sum, uint128_t{total}, kUndefined), -bits);
+  };
   for (size_t i = 0; i < count; ++i) {
     switch (metrics[i]) {
       case Metric::kMse:

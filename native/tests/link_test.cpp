@@ -39,7 +39,9 @@ uint32_t link_hash(int32_t stride) {
   return hash.value();
 }
 
-long double distance(int32_t q30, long double exact) { return std::fabs(static_cast<long double>(q30) - exact * kOneQ30); }
+long double distance(int32_t q30, long double exact) {
+  return std::fabs(static_cast<long double>(q30) - exact * kOneQ30);
+}
 
 void test_errors() {
   constexpr int32_t kStride = 5;

@@ -25,7 +25,9 @@ function describeColumn({ sqlType, type, distinct, nulls, min, max, examples }: 
 
 /** A sentence about the columns that no model can use, if there are any. */
 function unusable(columns: readonly ColumnSummary[], rows: number): string | undefined {
-  const names = columns.filter(({ type, nulls }) => type === 'unsupported' || nulls === rows).map(({ name }) => name);
+  const names = columns
+    .filter(({ type, nulls }) => type === 'unsupported' || nulls === rows)
+    .map(({ name }) => name);
   if (names.length === 0) return undefined;
   return `${names.join(', ')} cannot be a feature (all missing, or of a type without an order or categories): list the others in a JSON file and name it in data.features.`;
 }
@@ -49,7 +51,9 @@ export function addInitCommand(program: Command, { signal }: CommandContext): vo
         throw new InputError('--json and --out - both write to stdout; name a file in --out.');
       }
       if (!toStdout && !options.force && existsSync(out)) {
-        throw new InputError(`${out} exists already; add --force to replace it, or name another file in --out.`);
+        throw new InputError(
+          `${out} exists already; add --force to replace it, or name another file in --out.`,
+        );
       }
       const { guessTarget, guessTask, inspectSource } = await import('../data/inspect.ts');
       const { DEFAULT_PRIMARY } = await import('../config/metric-names.ts');
@@ -59,7 +63,8 @@ export function addInitCommand(program: Command, { signal }: CommandContext): vo
       const { rows, columns } = await inspectSource(data);
       signal.throwIfAborted();
       const { target: wanted } = options;
-      const target = wanted === undefined ? guessTarget(columns) : columns.find(({ name }) => name === wanted);
+      const target =
+        wanted === undefined ? guessTarget(columns) : columns.find(({ name }) => name === wanted);
       if (target === undefined) {
         const names = columns.map(({ name }) => name);
         throw new InputError(
@@ -93,7 +98,15 @@ export function addInitCommand(program: Command, { signal }: CommandContext): vo
       await writeFileAtomically(out, text);
       const next = `lockstep run ${out}`;
       if (options.json) {
-        printJson({ out, target: target.name, task_type: taskType, rows, features: features.length, next, exit: ExitCode.done });
+        printJson({
+          out,
+          target: target.name,
+          task_type: taskType,
+          rows,
+          features: features.length,
+          next,
+          exit: ExitCode.done,
+        });
         return;
       }
       print(

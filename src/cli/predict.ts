@@ -82,7 +82,10 @@ export function addPredictCommand(program: Command, { signal }: CommandContext):
     .requiredOption('--out <file>', '.csv or .parquet to write; - for CSV on stdout', path)
     .option('--query <sql>', 'SELECT over the view data that gives the rows')
     .addOption(jsonOption())
-    .addHelpText('after', '\nExample:\n  lockstep predict --model model.json --data new.parquet --out predictions.csv')
+    .addHelpText(
+      'after',
+      '\nExample:\n  lockstep predict --model model.json --data new.parquet --out predictions.csv',
+    )
     .action(async (options: PredictCommandOptions) => {
       checkOut(options);
       const started = performance.now();

@@ -40,7 +40,9 @@ export function addRunCommand(program: Command, { signal }: CommandContext): voi
   program
     .command('run')
     .summary('run an experiment: train, score, write reports and the evidence package')
-    .description('Runs the experiment of a config: reads the data, trains, scores, and writes models, metrics,\nreports and the evidence package.')
+    .description(
+      'Runs the experiment of a config: reads the data, trains, scores, and writes models, metrics,\nreports and the evidence package.',
+    )
     .argument('<config>', 'experiment file (YAML)', path)
     .option('--out <dir>', 'output folder (default: experiments/<name of the experiment>)', path)
     .addOption(engineOption())
@@ -48,7 +50,10 @@ export function addRunCommand(program: Command, { signal }: CommandContext): voi
     .addOption(setOption())
     .addOption(jsonOption())
     .addOption(quietOption())
-    .addHelpText('after', '\nExample:\n  lockstep run experiment.yaml --out experiments/first --set hyperparameters.max_depth=4')
+    .addHelpText(
+      'after',
+      '\nExample:\n  lockstep run experiment.yaml --out experiments/first --set hyperparameters.max_depth=4',
+    )
     .action(async (configPath: string, options: RunCommandOptions) => {
       const { loadConfig } = await import('../config/load.ts');
       const { parseStages, runExperiment } = await import('../protocol/run.ts');

@@ -58,18 +58,20 @@ export function addTrainCommand(program: Command, { signal }: CommandContext): v
         await OutputFolder.create(dirname(out));
         reporter.step(`Training the baseline on ${engine.description}`);
         const deadline = clock + config.resources.max_time_hours * 3_600_000;
-        const { model, metrics } = await runBaseline(experiment, engine, { reporter, signal, deadline }).catch(
-          async (error: unknown) => {
-            if (error instanceof InterruptedError || error instanceof BudgetError) {
-              const { partial } = error as LockstepError & Partial<PartialBoost>;
-              if (partial !== undefined && partial.bestRound > 0) {
-                const partialFile = `${out.replace(/(\.model)?\.json$/, '')}.partial.json`;
-                await writeFileAtomically(partialFile, toModel(experiment, partial).toText());
-              }
+        const { model, metrics } = await runBaseline(experiment, engine, {
+          reporter,
+          signal,
+          deadline,
+        }).catch(async (error: unknown) => {
+          if (error instanceof InterruptedError || error instanceof BudgetError) {
+            const { partial } = error as LockstepError & Partial<PartialBoost>;
+            if (partial !== undefined && partial.bestRound > 0) {
+              const partialFile = `${out.replace(/(\.model)?\.json$/, '')}.partial.json`;
+              await writeFileAtomically(partialFile, toModel(experiment, partial).toText());
             }
-            throw error;
-          },
-        );
+          }
+          throw error;
+        });
         await writeFileAtomically(out, model.toText());
         progress.finish();
         if (options.json) {

@@ -161,20 +161,28 @@ export function ensembleOf(
   };
 }
 
-const scaleArbitrary = fc.constantFrom<Objective>('binary:logistic', 'reg:squarederror').chain((objective) =>
-  objective === 'binary:logistic'
-    ? fc.record({
-        objective: fc.constant(objective),
-        marginBits: fc.constant(20),
-        baseMargin: fc.integer({ min: -(2 ** 24), max: 2 ** 24 }),
-        baseValue: fc.constant(0),
-      })
-    : fc.record({
-        objective: fc.constant(objective),
-        marginBits: fc.integer({ min: -104, max: 100 }),
-        baseMargin: fc.constant(0),
-        baseValue: fc.float({ noNaN: true, noDefaultInfinity: true }),
-      }),
+interface ModelScale {
+  readonly objective: Objective;
+  readonly marginBits: number;
+  readonly baseMargin: number;
+  readonly baseValue: number;
+}
+
+const scaleArbitrary = fc.constantFrom<Objective>('binary:logistic', 'reg:squarederror').chain(
+  (objective): fc.Arbitrary<ModelScale> =>
+    objective === 'binary:logistic'
+      ? fc.record({
+          objective: fc.constant(objective),
+          marginBits: fc.constant(20),
+          baseMargin: fc.integer({ min: -(2 ** 24), max: 2 ** 24 }),
+          baseValue: fc.constant(0),
+        })
+      : fc.record({
+          objective: fc.constant(objective),
+          marginBits: fc.integer({ min: -104, max: 100 }),
+          baseMargin: fc.constant(0),
+          baseValue: fc.float({ noNaN: true, noDefaultInfinity: true }),
+        }),
 );
 
 const classesArbitrary = fc.constantFrom<(string | number | boolean)[]>(

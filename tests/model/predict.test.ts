@@ -242,7 +242,11 @@ describe('bad input to prediction', () => {
     ['a column of another type', () => coloured.predict([{ ...values(1), name: 'colour' }], 1), 'is numeric'],
     [
       'binary64 values',
-      () => model.predict([{ ...values(), values: Float64Array.of(1) as unknown as Float32Array }], 1),
+      () =>
+        model.predict(
+          [{ kind: 'numeric', name: 'x', values: Float64Array.of(1) as unknown as Float32Array }],
+          1,
+        ),
       'must be a Float32Array',
     ],
     [
