@@ -1,9 +1,11 @@
 #include "addon/metrics.h"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
 #include "addon/values.h"
+#include "core/fixed.h"
 
 namespace lockstep::addon {
 namespace {
@@ -11,13 +13,31 @@ namespace {
 constexpr std::array<std::string_view, 12> kMetricNames = {"accuracy", "precision", "recall", "f1",  "auc_roc", "auc_pr",
                                                            "logloss",  "mse",       "rmse",   "mae", "r2",      "mape"};
 
+/** The largest magnitude that the sums of docs/metrics.md allow for. */
+void check_magnitudes(Napi::Env env, const int32_t* values, size_t count, const char* what) {
+  for (size_t i = 0; i < count; ++i) {
+    if (values[i] > kMarginLimit || values[i] < -kMarginLimit) {
+      throw Napi::RangeError::New(env, std::string(what) + " must lie within ±2^30.");
+    }
+  }
+}
+
+const uint32_t* weights_of(const Napi::Object& scores, size_t rows) {
+  if (!scores.Get("weights").IsTypedArray()) return nullptr;
+  const uint32_t* weights = typed_array_of<uint32_t>(scores, "weights", rows).data;
+  if (std::any_of(weights, weights + rows, [](uint32_t weight) { return weight > kUnitWeight; })) {
+    throw Napi::RangeError::New(scores.Env(), "weights must be at most 2^24.");
+  }
+  return weights;
+}
+
 BinaryView binary_view(const Napi::Object& scores) {
   BinaryView view;
   const Span<int32_t> margins = typed_array<int32_t>(scores.Get("margins"), "margins");
   view.margin = margins.data;
   view.rows = margins.length;
   view.label = typed_array_of<uint8_t>(scores, "labels", view.rows).data;
-  if (scores.Get("weights").IsTypedArray()) view.weight = typed_array_of<uint32_t>(scores, "weights", view.rows).data;
+  view.weight = weights_of(scores, view.rows);
   return view;
 }
 
@@ -28,8 +48,14 @@ RegressionView regression_view(const Napi::Object& scores) {
   view.rows = margins.length;
   view.target = typed_array_of<int32_t>(scores, "targets", view.rows).data;
   view.raw = typed_array_of<float>(scores, "raw", view.rows).data;
-  if (scores.Get("weights").IsTypedArray()) view.weight = typed_array_of<uint32_t>(scores, "weights", view.rows).data;
-  view.margin_bits = static_cast<int>(number(scores, "marginBits"));
+  view.weight = weights_of(scores, view.rows);
+  const double margin_bits = number(scores, "marginBits");
+  if (!(margin_bits >= -128 && margin_bits <= 128)) {
+    throw Napi::RangeError::New(scores.Env(), "marginBits must be -128 to 128.");
+  }
+  view.margin_bits = static_cast<int>(margin_bits);
+  check_magnitudes(scores.Env(), view.margin, view.rows, "margins");
+  check_magnitudes(scores.Env(), view.target, view.rows, "targets");
   return view;
 }
 

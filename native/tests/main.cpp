@@ -2,9 +2,11 @@
 
 void test_link();
 void test_metrics();
+void test_engine();
 
 int main() {
   test_link();
   test_metrics();
+  test_engine();
   std::puts("native tests passed");
 }

@@ -74,11 +74,10 @@ function powerOfTwo(exponent: number): number {
   return power;
 }
 
-const NODE_WORDS = 4;
-const SLOT = 0;
-const KEY = 1;
-const CHILD = 2;
-const LEAF = 3;
+const NODE_WORDS = 3;
+const CHILD = 0;
+const SLOT = 1;
+const KEY = 2;
 
 const MISSING_LEFT_KEY = -(2 ** 31);
 const MISSING_RIGHT_KEY = 2 ** 31 - 1;
@@ -104,19 +103,22 @@ interface FeatureEncoder {
   readonly spec: ModelFeature;
   /** First word of the feature in an encoded row; −1 if no split uses it. */
   readonly slot: number;
+  /** Rows give the value by name, as `spec` has categories. */
+  readonly named: boolean;
   /** Categorical: the rank of each category. Empty otherwise. */
   readonly ranks: Int32Array;
   readonly missingRank: number;
 }
 
 function encoderOf(spec: ModelFeature, slot: number): FeatureEncoder {
-  if (spec.type !== 'categorical') return { spec, slot, ranks: new Int32Array(0), missingRank: 0 };
+  const named = spec.categories !== undefined;
+  if (spec.type !== 'categorical') return { spec, slot, named, ranks: new Int32Array(0), missingRank: 0 };
   const ranks = new Int32Array(spec.categories!.length);
   const pooled = new Set(spec.pooled);
   const first = spec.pooled?.[0] ?? -1;
   let next = 0;
   for (let c = 0; c < ranks.length; c++) ranks[c] = pooled.has(c) && c !== first ? ranks[first]! : next++;
-  return { spec, slot, ranks, missingRank: next };
+  return { spec, slot, named, ranks, missingRank: next };
 }
 
 /**
@@ -131,16 +133,17 @@ export class Predictor {
   /** First word of each tree's root in `#nodes`. */
   readonly #roots: Int32Array;
   /**
-   * Four words a node: the row's word to test (complemented for a categorical split); the threshold's key, or the
-   * first word of the set in `#sets`; the left child's first word, 0 for a leaf; the leaf value.
+   * Three words a node: the left child's first word, 0 for a leaf; the row's word to test, complemented for a
+   * categorical split; the threshold's key, or the first word of the set in `#sets`, or the leaf value.
    */
   readonly #nodes: Int32Array;
   /** Bit sets of the ranks that go left. */
   readonly #sets: Int32Array;
+  /** Scratch of the row path: an encoded row, the values of a record, and a float32 with its bits. */
   readonly #row: Int32Array;
   readonly #rowValues: RowValue[];
-  readonly #rowFloats: Float32Array;
-  readonly #rowBits: Int32Array;
+  readonly #float = new Float32Array(1);
+  readonly #floatBits = new Int32Array(this.#float.buffer);
   #namesToIndex: (ReadonlyMap<RowValue, number> | undefined)[] | undefined;
 
   /** @param features In schema order; `forest` must be valid for them, as that of a `Model` is. */
@@ -156,8 +159,6 @@ export class Predictor {
     this.#width = width;
     this.#row = new Int32Array(width);
     this.#rowValues = new Array<RowValue>(features.length).fill(null);
-    this.#rowFloats = new Float32Array(features.length);
-    this.#rowBits = new Int32Array(this.#rowFloats.buffer);
 
     const nodes = new Int32Array(forest.feature.length * NODE_WORDS);
     const keys = new Int32Array(
@@ -170,8 +171,10 @@ export class Predictor {
       const start = forest.treeStart[t]!;
       for (let n = start; n < forest.treeStart[t + 1]!; n++) {
         const word = n * NODE_WORDS;
-        nodes[word + LEAF] = forest.leaf[n]!;
-        if (forest.feature[n]! < 0) continue;
+        if (forest.feature[n]! < 0) {
+          nodes[word + KEY] = forest.leaf[n]!;
+          continue;
+        }
         const encoder = this.#encoders[forest.feature[n]!]!;
         nodes[word + CHILD] = (start + forest.left[n]!) * NODE_WORDS;
         if (encoder.spec.type === 'categorical') {
@@ -218,9 +221,13 @@ export class Predictor {
    */
   rowMargin(values: ArrayLike<RowValue>): number {
     this.#encodeRow(values);
-    const margin = Int32Array.of(this.#baseMargin);
-    this.#addTrees(this.#row, margin);
-    return margin[0]!;
+    let margin = this.#baseMargin;
+    const nodes = this.#nodes;
+    const sets = this.#sets;
+    const roots = this.#roots;
+    const row = this.#row;
+    for (let t = 0; t < roots.length; t++) margin = addLeaf(margin, leafOf(nodes, sets, roots[t]!, row, 0));
+    return margin;
   }
 
   /**
@@ -246,21 +253,8 @@ export class Predictor {
     const roots = this.#roots;
     const width = this.#width;
     for (let t = 0; t < roots.length; t++) {
-      const root = roots[t]!;
-      for (let r = 0, base = 0; r < margins.length; r++, base += width) {
-        let n = root;
-        for (let child = nodes[n + CHILD]!; child !== 0; child = nodes[n + CHILD]!) {
-          const slot = nodes[n + SLOT]!;
-          const key = nodes[n + KEY]!;
-          if (slot >= 0) {
-            n = rows[base + slot]! < key ? child : child + NODE_WORDS;
-          } else {
-            const rank = rows[base + ~slot]!;
-            n = (sets[key + (rank >> 5)]! >> (rank & 31)) & 1 ? child : child + NODE_WORDS;
-          }
-        }
-        const sum = margins[r]! + nodes[n + LEAF]!;
-        margins[r] = Math.min(Math.max(sum, -MARGIN_LIMIT), MARGIN_LIMIT);
+      for (let r = 0, row = 0; r < margins.length; r++, row += width) {
+        margins[r] = addLeaf(margins[r]!, leafOf(nodes, sets, roots[t]!, rows, row));
       }
     }
   }
@@ -292,24 +286,27 @@ export class Predictor {
       );
     }
     const row = this.#row;
+    const float = this.#float;
+    const floatBits = this.#floatBits;
     for (let f = 0; f < encoders.length; f++) {
       const value = values[f];
-      const { spec, slot, ranks, missingRank } = encoders[f]!;
-      if (!spec.categories) {
-        this.#rowFloats[f] = typeof value === 'number' ? value : numberOf(spec, value);
-        continue;
+      const { spec, slot, named, ranks, missingRank } = encoders[f]!;
+      if (named) {
+        const index = this.#categoryIndex(f, value);
+        if (spec.type === 'categorical') {
+          if (slot >= 0) row[slot] = index < 0 ? missingRank : ranks[index]!;
+          continue;
+        }
+        float[0] = index < 0 ? Number.NaN : index;
+      } else {
+        float[0] = typeof value === 'number' ? value : numberOf(spec, value);
       }
-      const index = this.#categoryIndex(f, value);
-      if (spec.type === 'ordinal') this.#rowFloats[f] = index < 0 ? Number.NaN : index;
-      else if (slot >= 0) row[slot] = index < 0 ? missingRank : ranks[index]!;
-    }
-    for (let f = 0; f < encoders.length; f++) {
-      const { spec, slot } = encoders[f]!;
-      if (slot < 0 || spec.type === 'categorical') continue;
-      const bits = this.#rowBits[f]!;
+      if (slot < 0) continue;
+      const bits = floatBits[0]!;
+      const key = orderedKey(bits);
       const missing = isNaNBits(bits);
-      row[slot] = missing ? MISSING_LEFT_KEY : orderedKey(bits);
-      row[slot + 1] = missing ? MISSING_RIGHT_KEY : orderedKey(bits);
+      row[slot] = missing ? MISSING_LEFT_KEY : key;
+      row[slot + 1] = missing ? MISSING_RIGHT_KEY : key;
     }
   }
 
@@ -327,6 +324,26 @@ export class Predictor {
         return -1;
     }
   }
+}
+
+/** Leaf value that the encoded row at `rows[row]` reaches in the tree at `nodes[root]`. */
+function leafOf(nodes: Int32Array, sets: Int32Array, root: number, rows: Int32Array, row: number): number {
+  let node = root;
+  for (let child = nodes[node]!; child !== 0; child = nodes[node]!) {
+    const slot = nodes[node + SLOT]!;
+    const key = nodes[node + KEY]!;
+    if (slot >= 0) {
+      node = rows[row + slot]! < key ? child : child + NODE_WORDS;
+    } else {
+      const rank = rows[row + ~slot]!;
+      node = (sets[key + (rank >> 5)]! >> (rank & 31)) & 1 ? child : child + NODE_WORDS;
+    }
+  }
+  return nodes[node + KEY]!;
+}
+
+function addLeaf(margin: number, leaf: number): number {
+  return Math.min(Math.max(margin + leaf, -MARGIN_LIMIT), MARGIN_LIMIT);
 }
 
 /** Bits of the ranks that go left, as 32-bit words; `left` has category indices. */

@@ -64,7 +64,7 @@ async function examine(): Promise<Check[]> {
     compilerVersion(versionFrom),
     simdFlags(),
     versionFrom('python3', ['--version'], VERSION),
-    versionFrom('python3', ['-c', PEER_VERSIONS], /^([^]*)$/),
+    versionFrom('python3', ['-c', PEER_VERSIONS], /^([\s\S]*)$/),
     versionFrom('nvidia-smi', ['--query-gpu=driver_version', '--format=csv,noheader'], VERSION),
   ]);
   const compilerCheck: Check =

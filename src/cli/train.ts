@@ -38,6 +38,7 @@ export function addTrainCommand(program: Command, { signal }: CommandContext): v
       const { runBaseline, toModel } = await import('../protocol/baseline.ts');
       const { prepareExperiment } = await import('../protocol/prepare.ts');
       const { chooseEngine } = await import('../engine/choose.ts');
+      const { resolveThreads } = await import('../engine/cpu.ts');
       const { OutputFolder, writeFileAtomically } = await import('../protocol/output.ts');
 
       const loaded = await loadConfig(configPath, { overrides: options.set });
@@ -53,8 +54,9 @@ export function addTrainCommand(program: Command, { signal }: CommandContext): v
       };
       const out = options.out ?? `${config.experiment.name}.model.json`;
       try {
+        const threads = resolveThreads(config.resources.n_jobs);
+        const engine = chooseEngine(options.engine ?? config.model.backend, { threads });
         const experiment = await prepareExperiment(loaded, reporter, signal);
-        const engine = chooseEngine(options.engine ?? config.model.backend, { threads: experiment.threads });
         await OutputFolder.create(dirname(out));
         reporter.step(`Training the baseline on ${engine.description}`);
         const deadline = clock + config.resources.max_time_hours * 3_600_000;

@@ -15,7 +15,7 @@ import {
   trainingRequests,
 } from './schema.ts';
 import { type SplitFractions, splitRows } from './split.ts';
-import type { Column, Dataset, Schema, SourceRecord } from './types.ts';
+import type { Column, Dataset, Schema, SourceRecord, SplitName } from './types.ts';
 
 export interface LoadOptions {
   readonly trainPath: string;
@@ -37,15 +37,13 @@ export interface LoadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export type DataRole = 'train' | 'val' | 'test';
-
 export interface ExperimentData {
   readonly schema: Schema;
   readonly train: Dataset;
   readonly val?: Dataset;
   readonly test?: Dataset;
   /** One a file; `rows` counts the file's own rows, before any query or split. */
-  readonly sources: readonly (SourceRecord & { readonly role: DataRole; readonly rows: number })[];
+  readonly sources: readonly (SourceRecord & { readonly role: SplitName; readonly rows: number })[];
   readonly warnings: readonly string[];
 }
 
@@ -90,7 +88,7 @@ function checkRows(table: RawTable, least: number): void {
   throw new InputError(`${table.path} gives ${table.rows === 1 ? '1 row' : 'no row'}; ${need}.`);
 }
 
-async function recordsOf(source: Source, role: DataRole): Promise<Records> {
+async function recordsOf(source: Source, role: SplitName): Promise<Records> {
   return (await source.records()).map((record) => ({ ...record, role }));
 }
 
@@ -105,7 +103,7 @@ async function loadTraining(options: LoadOptions) {
   });
 }
 
-async function loadThroughSchema(path: string, role: DataRole, schema: Schema, options: LoadOptions) {
+async function loadThroughSchema(path: string, role: SplitName, schema: Schema, options: LoadOptions) {
   const { query, signal, weight } = options;
   return Source.open(path, { query, signal }, async (source) => {
     const table = await source.read(schemaRequests(source, schema, { target: true, weight }));

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
-import { constants, createReadStream } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import {
   type DuckDBConnection,
@@ -132,6 +134,8 @@ async function selectRows(connection: DuckDBConnection, sql: string): Promise<un
   return (await connection.run(sql)).getRowsJS();
 }
 
+const notUtf8 = (file: string): string => `${file} is not UTF-8 text; convert it first.`;
+
 /** Turns what DuckDB says into one sentence about `subject`. */
 function readError(subject: string, error: unknown): LockstepError {
   if (error instanceof LockstepError) return error;
@@ -150,6 +154,7 @@ function readError(subject: string, error: unknown): LockstepError {
     });
   }
   const lines = text.split('\n').map((line) => line.trim());
+  if (/not utf-8 encoded/.test(text)) return new InputError(notUtf8(subject), { cause: error });
   const csvLine = /CSV Error on Line: (\d+)/.exec(text);
   const what = csvLine
     ? (lines.find((line, i) => i > 0 && line !== '' && !line.startsWith('Original Line')) ?? '')
@@ -169,7 +174,7 @@ async function checkFile(path: string): Promise<boolean> {
         `${path} is a folder; name a file, or a pattern such as ${path.replace(/\/$/, '')}/*.parquet.`,
       );
     }
-    await access(path, constants.R_OK);
+    await (await open(path)).close();
     if (info.isFile() && info.size === 0)
       throw new InputError(`${path} is empty; it needs a header and rows.`);
     return true;
@@ -207,6 +212,16 @@ function formatOf(file: string): Format {
   return known.format;
 }
 
+/** Reads a compressed file to its end: DuckDB takes what is left of a truncated one for the whole. */
+async function checkGzip(file: string): Promise<void> {
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  try {
+    await pipeline(createReadStream(file), createGunzip(), nowhere);
+  } catch (error) {
+    throw new InputError(`${file} is not a complete gzip file; write or copy it again.`, { cause: error });
+  }
+}
+
 /** The fields of a CSV file's first line, and the delimiter: of , ; tab and | the most frequent outside quotes. */
 async function readCsvHeader(file: string): Promise<{ names: string[]; delimiter: string }> {
   const bytes = createReadStream(file);
@@ -231,7 +246,7 @@ async function readCsvHeader(file: string): Promise<{ names: string[]; delimiter
     }
   } catch (error) {
     if (error instanceof TypeError) {
-      throw new InputError(`${file} is not UTF-8 text; convert it first.`, { cause: error });
+      throw new InputError(notUtf8(file), { cause: error });
     }
     throw error instanceof LockstepError ? error : readError(file, error);
   } finally {
@@ -446,9 +461,9 @@ async function queryRelation(connection: DuckDBConnection, data: Relation, query
   const view = data.columns.map(({ name }, i) => `${data.typed[i]} AS ${sqlName(name)}`);
   await connection.run(`CREATE VIEW data AS SELECT ${view.join(', ')} FROM ${data.from}`);
   try {
-    const statements = await connection.extractStatements(select);
-    if (statements.count !== 1) throw new Error('it must be one SELECT statement');
-    const columns = await describe(connection, `SELECT * FROM (${select}\n)`);
+    const statements = select === '' ? 0 : (await connection.extractStatements(select)).count;
+    if (statements !== 1) throw new Error('it must be one SELECT statement');
+    const columns = await describe(connection, `${select}\n`);
     checkDuplicates(
       columns.map(({ name }) => name),
       'The result of data.query',
@@ -620,6 +635,7 @@ export class Source {
           `${path} matches files of two formats (${files[0]} and ${other}); narrow the pattern.`,
         );
       }
+      for (const file of files) if (/\.gz$/i.test(file)) await checkGzip(file);
       const allowed = [...files, ...files.map(withoutGlob)];
       await connection.run(`SET allowed_paths = ${sqlList(allowed)}`);
       await connection.run('SET enable_external_access = false');

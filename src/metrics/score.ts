@@ -2,6 +2,7 @@ import { type BinaryScores, fromAddonError, loadAddon, type RegressionScores } f
 import type { SplitName } from '../data/types.ts';
 import type { MetricName, Objective } from '../engine/engine.ts';
 import { InputError } from '../errors.ts';
+import { powerOfTwo, rint } from '../numerics/power.ts';
 
 const MARGIN_LIMIT = 2 ** 30;
 
@@ -21,12 +22,6 @@ export interface ScoredRows {
   readonly baseValue: number;
 }
 
-/** Nearest integer, ties to even; |x| < 2^52. */
-function rint(x: number): number {
-  const nearest = Math.round(x);
-  return Math.abs(x - Math.trunc(x)) === 0.5 && nearest % 2 !== 0 ? nearest - 1 : nearest;
-}
-
 /** Weights as integers up to 2^24: docs/numerics.md section 2. */
 export function scaleWeights(weight: Float32Array): Uint32Array {
   let largest = 0;
@@ -37,10 +32,10 @@ export function scaleWeights(weight: Float32Array): Uint32Array {
     largest = Math.max(largest, w);
   });
   if (largest === 0) throw new InputError('All weights are zero: at least one row must count.');
-  let exponent = Math.ceil(Math.log2(largest));
-  while (2 ** exponent < largest) exponent++;
-  while (2 ** (exponent - 1) >= largest) exponent--;
-  return Uint32Array.from(weight, (w) => rint(w * 2 ** (24 - exponent)));
+  let exponent = -149;
+  while (powerOfTwo(exponent) < largest) exponent++;
+  const scale = powerOfTwo(24 - exponent);
+  return Uint32Array.from(weight, (w) => rint(w * scale));
 }
 
 function binaryScores(rows: ScoredRows): BinaryScores {
@@ -52,12 +47,12 @@ function binaryScores(rows: ScoredRows): BinaryScores {
 }
 
 function regressionScores(rows: ScoredRows): RegressionScores {
-  const scale = 2 ** rows.marginBits;
+  const scale = powerOfTwo(rows.marginBits);
   return {
     margins: rows.margins,
     targets: Int32Array.from(rows.label, (y) => {
-      const t = rint((y - rows.baseValue) * scale);
-      return Math.min(Math.max(t, -MARGIN_LIMIT), MARGIN_LIMIT);
+      const t = (y - rows.baseValue) * scale;
+      return rint(Math.min(Math.max(t, -MARGIN_LIMIT), MARGIN_LIMIT));
     }),
     raw: rows.label,
     marginBits: rows.marginBits,

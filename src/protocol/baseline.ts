@@ -1,9 +1,17 @@
-import { boost, type BoostResult } from '../boosting/boost.ts';
+import { type BoostResult, boost } from '../boosting/boost.ts';
 import { Model } from '../boosting/model.ts';
 import { metricDirection } from '../config/metric-names.ts';
 import type { SplitName } from '../data/types.ts';
 import type { Engine, MetricName, ResidentDataset } from '../engine/engine.ts';
-import { confusionMatrix, type ConfusionMatrix, type CurvePoint, rocAndPrCurves, type ScoredRows, scoreMargins, type SplitMetrics } from '../metrics/score.ts';
+import {
+  type ConfusionMatrix,
+  type CurvePoint,
+  confusionMatrix,
+  rocAndPrCurves,
+  type ScoredRows,
+  type SplitMetrics,
+  scoreMargins,
+} from '../metrics/score.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
 
@@ -37,7 +45,11 @@ function watchedMetrics(experiment: PreparedExperiment): MetricName[] {
   return [...new Set([experiment.metrics[0]!, experiment.lossMetric])];
 }
 
-function toHistory(result: Omit<BoostResult, 'trees'>, loss: MetricName, primary: MetricName): TrainingHistory {
+function toHistory(
+  result: Omit<BoostResult, 'trees'>,
+  loss: MetricName,
+  primary: MetricName,
+): TrainingHistory {
   const of = (set: SplitName) => result.history[set];
   const metrics = (set: SplitName) => {
     const values = of(set)?.[primary];

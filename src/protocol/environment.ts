@@ -23,7 +23,8 @@ export interface EnvironmentRecord {
   readonly cuda: ExpectedVersion;
 }
 
-async function versionFrom(command: string, args: string[], pattern: RegExp): Promise<string | null> {
+/** What the pattern's first group finds in the output of a command; null where the command fails or does not say. */
+export async function versionFrom(command: string, args: string[], pattern: RegExp): Promise<string | null> {
   try {
     const { stdout, stderr } = await run(command, args, { timeout: TIMEOUT_MS });
     return pattern.exec(`${stdout}${stderr}`)?.[1] ?? null;

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EnvironmentError, InputError } from '../errors.ts';
 
@@ -11,17 +11,46 @@ const REASONS: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only; choose another folder with --out',
   ENOTDIR: 'a part of the path is a file; choose another folder with --out',
   EEXIST: 'a part of the path is a file; choose another folder with --out',
+  ENOENT: 'no folder can be made there; choose another one with --out',
   EISDIR: 'a folder of that name is in the way; remove it',
   ENAMETOOLONG: 'the name is too long; choose a shorter folder with --out',
 };
 
-const CALLERS_CHOICE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'EISDIR', 'ENAMETOOLONG']);
+const CALLERS_CHOICE = new Set([
+  'ENOENT',
+  'EACCES',
+  'EPERM',
+  'EROFS',
+  'ENOTDIR',
+  'EEXIST',
+  'EISDIR',
+  'ENAMETOOLONG',
+]);
 
 /** An error of writing below the output folder: bad input where another --out helps, else a fault of the machine. */
 function writeError(path: string, cause: unknown): Error {
   const code = (cause as NodeJS.ErrnoException).code ?? '';
   const message = `Cannot write ${path}: ${REASONS[code] ?? (cause as Error).message}.`;
-  return CALLERS_CHOICE.has(code) ? new InputError(message, { cause }) : new EnvironmentError(message, { cause });
+  return CALLERS_CHOICE.has(code)
+    ? new InputError(message, { cause })
+    : new EnvironmentError(message, { cause });
+}
+
+/**
+ * Makes a folder and those above it. Unlike Node's recursive `mkdir`, which never returns for a folder below /proc, it
+ * tries each one twice at most.
+ */
+async function makeFolder(path: string, isSecondTry = false): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' && !isSecondTry) {
+      await makeFolder(dirname(path));
+      await makeFolder(path, true);
+    } else if (!(await stat(path).catch(() => undefined))?.isDirectory()) {
+      throw error;
+    }
+  }
 }
 
 /**
@@ -31,7 +60,7 @@ function writeError(path: string, cause: unknown): Error {
 export async function writeFileAtomically(path: string, content: string | Uint8Array): Promise<void> {
   const temporary = join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp`);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const file = await open(temporary, 'wx');
     try {
       await file.writeFile(content);
@@ -67,7 +96,7 @@ export class OutputFolder {
   static async create(path: string): Promise<OutputFolder> {
     const probe = join(path, `.${randomBytes(6).toString('hex')}.probe`);
     try {
-      await mkdir(path, { recursive: true });
+      await makeFolder(path);
       const file = await open(probe, 'wx');
       await file.close();
       await rm(probe);

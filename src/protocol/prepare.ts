@@ -6,9 +6,9 @@ import { binDataset } from '../data/binning.ts';
 import { concatDatasets } from '../data/concat.ts';
 import { type ExperimentData, loadExperimentData } from '../data/load.ts';
 import type { BinnedDataset, Dataset, RowSet, SplitName } from '../data/types.ts';
-import type { MetricName } from '../engine/engine.ts';
 import { resolveThreads } from '../engine/cpu.ts';
-import { BudgetError } from '../errors.ts';
+import type { MetricName } from '../engine/engine.ts';
+import { BudgetError, InterruptedError } from '../errors.ts';
 import type { Reporter } from './reporter.ts';
 
 /** An experiment with its data binned, ready for any engine. */
@@ -17,7 +17,10 @@ export interface PreparedExperiment {
   readonly data: ExperimentData;
   readonly binned: BinnedDataset;
   /** Row ranges of the parts that exist, in the order in which they lie in the binned table. */
-  readonly splits: readonly { readonly name: SplitName; readonly rows: { readonly start: number; readonly end: number } }[];
+  readonly splits: readonly {
+    readonly name: SplitName;
+    readonly rows: { readonly start: number; readonly end: number };
+  }[];
   readonly params: BoosterParams;
   readonly seed: number;
   readonly threads: number;
@@ -50,16 +53,22 @@ const seconds = (from: number) => (performance.now() - from) / 1000;
 
 /**
  * Reads, checks and bins the data of a config.
- * @throws InputError for data that cannot be used, BudgetError where training would not fit max_memory_gb.
+ * @throws InputError for data that cannot be used, BudgetError where training would not fit max_memory_gb,
+ *   InterruptedError on abort.
  */
-export async function prepareExperiment(loaded: LoadedConfig, reporter: Reporter): Promise<PreparedExperiment> {
+export async function prepareExperiment(
+  loaded: LoadedConfig,
+  reporter: Reporter,
+  signal?: AbortSignal,
+): Promise<PreparedExperiment> {
   const { config } = loaded;
   const threads = resolveThreads(config.resources.n_jobs);
   const params = resolveParams({ ...config.hyperparameters, objective: config.model.objective });
 
   const loadStarted = performance.now();
   reporter.step(`Reading ${config.data.train_path}`);
-  const features = config.data.features === undefined ? undefined : await loadFeatureList(config.data.features);
+  const features =
+    config.data.features === undefined ? undefined : await loadFeatureList(config.data.features);
   const data = await loadExperimentData({
     trainPath: config.data.train_path,
     valPath: config.data.val_path,
@@ -72,6 +81,7 @@ export async function prepareExperiment(loaded: LoadedConfig, reporter: Reporter
     taskType: config.model.task_type,
     split: config.data.split,
     seed: config.environment.random_seed,
+    signal,
   });
   for (const warning of data.warnings) reporter.warn(warning);
   const parts = [
@@ -84,6 +94,7 @@ export async function prepareExperiment(loaded: LoadedConfig, reporter: Reporter
   const joined = concatDatasets(tables);
   const load_s = seconds(loadStarted);
 
+  if (signal?.aborted) throw new InterruptedError();
   const binStarted = performance.now();
   reporter.step(`Binning ${joined.data.rows} rows × ${joined.data.columns.length} features`);
   const binned = await binDataset(joined.data, data.schema.features, {

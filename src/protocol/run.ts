@@ -3,8 +3,9 @@ import { stringify } from 'yaml';
 import type { PartialBoost } from '../boosting/boost.ts';
 import { loadConfig } from '../config/load.ts';
 import { chooseEngine, type EngineChoice } from '../engine/choose.ts';
+import { resolveThreads } from '../engine/cpu.ts';
 import type { MetricName } from '../engine/engine.ts';
-import { BudgetError, InputError, InterruptedError, LockstepError } from '../errors.ts';
+import { BudgetError, InputError, InterruptedError, type LockstepError } from '../errors.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
 import { trainingReport } from '../reporting/training-report.ts';
 import { type BaselineResult, runBaseline, toModel } from './baseline.ts';
@@ -57,10 +58,13 @@ export function parseStages(names: readonly string[]): StageName[] {
       throw new InputError(`There is no stage named ${name}; the stages are ${STAGES.join(', ')}.`);
     }
     if (!(AVAILABLE_STAGES as readonly string[]).includes(name)) {
-      throw new InputError(`The stage ${name} is not in this version; --stages ${AVAILABLE_STAGES.join(',')} runs what is.`);
+      throw new InputError(
+        `The stage ${name} is not in this version; --stages ${AVAILABLE_STAGES.join(',')} runs what is.`,
+      );
     }
   }
-  if (names.length === 0) throw new InputError(`--stages names no stage; the stages are ${STAGES.join(', ')}.`);
+  if (names.length === 0)
+    throw new InputError(`--stages names no stage; the stages are ${STAGES.join(', ')}.`);
   return names as StageName[];
 }
 
@@ -69,7 +73,8 @@ async function writeMetrics(output: OutputFolder, baseline: BaselineResult): Pro
   const files = { train: 'training_metrics', val: 'validation_metrics', test: 'test_metrics' } as const;
   for (const [split, file] of Object.entries(files) as [keyof typeof files, string][]) {
     const values = baseline.metrics[split];
-    if (values !== undefined) await output.writeDeliverable(`metrics/${file}.json`, toJson({ baseline: values }));
+    if (values !== undefined)
+      await output.writeDeliverable(`metrics/${file}.json`, toJson({ baseline: values }));
   }
   await output.writeDeliverable('metrics/history.json', toJson({ baseline: baseline.history }));
 }
@@ -86,7 +91,7 @@ interface RunRecord {
 }
 
 /** The report's input from what the run knows. */
-function reportOf(record: RunRecord, baseline: BaselineResult, engine: string): string {
+function reportOf(record: Omit<RunRecord, 'exit'>, baseline: BaselineResult, engine: string): string {
   const { experiment, environment } = record;
   const { config, path } = experiment.loaded;
   return trainingReport({
@@ -159,8 +164,9 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
 
   const loaded = await loadConfig(options.configPath, { overrides: [...(options.overrides ?? [])] });
   const { config } = loaded;
-  const experiment = await prepareExperiment(loaded, reporter);
-  const engine = chooseEngine(options.engine ?? config.model.backend, { threads: experiment.threads });
+  const threads = resolveThreads(config.resources.n_jobs);
+  const engine = chooseEngine(options.engine ?? config.model.backend, { threads });
+  const experiment = await prepareExperiment(loaded, reporter, options.signal);
   const environment = await describeEnvironment({
     pythonVersion: config.environment.python_version,
     cudaVersion: config.environment.cuda_version,
@@ -177,7 +183,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       signal: options.signal,
       deadline: clock + config.resources.max_time_hours * 3_600_000,
     });
-    await output.writeDeliverable('models/baseline_model.json', baseline.model.toJson());
+    await output.writeDeliverable('models/baseline_model.json', baseline.model.toText());
     await writeMetrics(output, baseline);
     await output.writeDeliverable('configs/baseline_config.yaml', stringify(config));
     await output.writeDeliverable(
@@ -188,7 +194,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
     return {
       out: output.path,
       files: output.written,
-      engine: engine.description,
+      engine: engine.kind,
       fingerprints: { baseline: baseline.model.fingerprint },
       metrics: { baseline: baseline.metrics },
       primary: experiment.metrics[0]!,
@@ -199,7 +205,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
     if (error instanceof InterruptedError || error instanceof BudgetError) {
       const { partial } = error as LockstepError & Partial<PartialBoost>;
       if (partial !== undefined && partial.bestRound > 0) {
-        await output.write('models/baseline_model.partial.json', toModel(experiment, partial).toJson());
+        await output.write('models/baseline_model.partial.json', toModel(experiment, partial).toText());
       }
       await output.writeJson('run.json', runJson({ ...record, exit: error.exitCode, error: error.message }));
     }

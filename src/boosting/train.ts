@@ -1,0 +1,109 @@
+import { resolveThreads } from '../engine/cpu.ts';
+import { binDataset } from '../data/binning.ts';
+import { concatDatasets } from '../data/concat.ts';
+import { type ArrayOptions, datasetFromArrays } from '../data/load.ts';
+import type { RowSet } from '../data/types.ts';
+import { chooseEngine, type EngineChoice } from '../engine/choose.ts';
+import type { MetricName } from '../engine/engine.ts';
+import { InputError } from '../errors.ts';
+import { metricDirection, metricsFor } from '../metrics/metrics.ts';
+import { type BoostResult, boost, type RoundEvent } from './boost.ts';
+import { Model } from './model.ts';
+import { type BoosterParams, resolveParams } from './params.ts';
+
+/** Arrays to train on: columns by feature name, one label a row, optionally one weight a row. */
+export type TrainingArrays = Pick<ArrayOptions, 'features' | 'label' | 'weight' | 'types'>;
+
+export interface TrainOptions extends TrainingArrays {
+  /** XGBoost's names and defaults. */
+  readonly params?: Partial<BoosterParams>;
+  /** Scored after each round, and watched by early stopping; read by the schema of the training arrays. */
+  readonly validation?: TrainingArrays;
+  /** Rounds without improvement on `validation` after which to stop; 0, the default, is off. */
+  readonly early_stopping_rounds?: number;
+  /** Metrics computed after each round, the first deciding early stopping; by default the loss. */
+  readonly metrics?: readonly MetricName[];
+  /** 0 … 2^53 − 1; 42 by default. */
+  readonly seed?: number;
+  /** −1, the default, is all cores. */
+  readonly threads?: number;
+  readonly engine?: EngineChoice;
+  /** Called once a round, in order. */
+  readonly onRound?: (event: RoundEvent) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** A model with the record of its training. */
+export interface TrainOutcome extends Omit<BoostResult, 'trees'> {
+  readonly model: Model;
+}
+
+/**
+ * Trains one model on arrays in memory, off the event loop. The model depends on the arrays, the parameters and the seed
+ * alone: not on threads, engine or machine.
+ *
+ * @throws InputError for parameters or arrays that cannot be used, InterruptedError when `signal` aborts.
+ */
+export async function train(options: TrainOptions): Promise<TrainOutcome> {
+  const params = resolveParams(options.params ?? {});
+  const seed = options.seed ?? 42;
+  if (!Number.isSafeInteger(seed) || seed < 0) {
+    throw new InputError(`seed is ${seed}: it must be a whole number from 0 to 2^53 - 1.`);
+  }
+  const taskType = params.objective === 'binary:logistic' ? 'classification' : 'regression';
+  const metrics = options.metrics ?? (taskType === 'classification' ? ['logloss'] : ['rmse']);
+  const foreign = metrics.find((name) => !metricsFor(taskType).includes(name));
+  if (foreign !== undefined) {
+    throw new InputError(`${foreign} is not a metric of ${params.objective}; take one of ${metricsFor(taskType).join(', ')}.`);
+  }
+  const threads = resolveThreads(options.threads ?? -1);
+  const { features, label, weight, types } = options;
+  const training = datasetFromArrays({ features, label, weight, types, taskType });
+  const parts = [training.dataset];
+  if (options.validation !== undefined) {
+    parts.push(datasetFromArrays({ ...options.validation, taskType, schema: training.schema }).dataset);
+  }
+  const { data, ranges } = concatDatasets(parts);
+  const binned = await binDataset(data, training.schema.features, {
+    training: ranges[0] as RowSet,
+    maxBin: params.max_bin,
+    threads,
+  });
+  const resident = await chooseEngine(options.engine ?? 'auto', { threads }).load(binned);
+  try {
+    const { trees, ...record } = await boost(resident, {
+      params,
+      seed,
+      rows: ranges[0] as RowSet,
+      evals: ranges.map((rows, i) => ({ name: i === 0 ? 'train' : 'validation', rows })),
+      metrics,
+      ...(options.validation && {
+        earlyStopping: {
+          rounds: options.early_stopping_rounds ?? 0,
+          metric: metrics[0]!,
+          direction: metricDirection(metrics[0]!),
+          on: 'validation',
+        },
+      }),
+      ...(options.onRound && { onRound: options.onRound }),
+      ...(options.signal && { signal: options.signal }),
+    });
+    const model = Model.fromTraining({
+      trees,
+      features: binned.features,
+      schema: training.schema,
+      objective: params.objective,
+      params,
+      seed,
+      training: {
+        rows: training.dataset.rows,
+        rounds: record.rounds,
+        best_iteration: record.bestRound - 1,
+        early_stopped: record.stoppedEarly,
+      },
+    });
+    return { ...record, model };
+  } finally {
+    resident.dispose();
+  }
+}

@@ -1,0 +1,343 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { cli, type Ended, filesBelow, repository, scratch, smallCsv, writeExperiment } from './cli.ts';
+
+const newFolder = scratch();
+const COMMANDS = ['run', 'train', 'predict', 'init', 'verify', 'doctor', 'build'];
+const HASH = /^[0-9a-f]{64}$/;
+
+async function predictionsOf(path: string): Promise<number[]> {
+  const [head, ...lines] = (await readFile(path, 'utf8')).trimEnd().split('\n');
+  expect(head).toBe('row,prediction');
+  return lines.map((line, i) => {
+    const [row, value] = line.split(',');
+    expect(row).toBe(String(i));
+    return Number(value);
+  });
+}
+
+describe('run, then predict and verify', () => {
+  let folder: string;
+  let run: Ended;
+
+  beforeAll(async () => {
+    folder = await newFolder();
+    await writeExperiment(folder);
+    run = await cli(['run', 'x.yaml', '--out', 'out', '--set', 'training.verbose=2'], folder);
+  });
+
+  it('run prints metrics, fingerprint and places on stdout, and progress on stderr', () => {
+    expect(run.code).toBe(0);
+    expect(run.stdout).toMatch(/^metric +train +validation$/m);
+    expect(run.stdout).toMatch(/^auc_roc \* +[\d.]+ +[\d.]+$/m);
+    expect(run.stdout).toMatch(/^fingerprint +[0-9a-f]{64}$/m);
+    expect(run.stdout).toMatch(/^report +out\/reports\/training_report\.md$/m);
+    expect(run.stderr.match(/^baseline \d\/5 /gm)).toEqual([
+      'baseline 2/5 ',
+      'baseline 4/5 ',
+      'baseline 5/5 ',
+    ]);
+    expect(run.stderr).toMatch(
+      /^baseline 5\/5 {2}auc_roc: train [\d.]+, val [\d.]+ .*elapsed .*, remaining /m,
+    );
+  });
+
+  it('no output has escape codes when it is not on a terminal', () => {
+    expect(run.stdout + run.stderr).not.toContain('\u001b');
+  });
+
+  it('run writes the deliverables and the evidence package', async () => {
+    const deliverables = [
+      'configs/baseline_config.yaml',
+      'metrics/history.json',
+      'metrics/training_metrics.json',
+      'metrics/validation_metrics.json',
+      'models/baseline_model.json',
+      'reports/training_report.md',
+    ];
+    const evidence = deliverables.map((name) => `evidence/protocol-11-training/${name}`);
+    expect(await filesBelow(join(folder, 'out'))).toEqual([...deliverables, ...evidence, 'run.json'].sort());
+  });
+
+  it('predict writes what the model itself predicts, row by row', async () => {
+    const model = 'out/models/baseline_model.json';
+    const ended = await cli(
+      ['predict', '--model', model, '--data', 'train.csv', '--out', 'p.csv', '--json'],
+      folder,
+    );
+    const report = JSON.parse(ended.stdout);
+    expect(report).toMatchObject({ out: 'p.csv', rows: 40, exit: 0 });
+    expect(report.seconds).toBeGreaterThan(0);
+    expect(report.fingerprint).toMatch(HASH);
+
+    const { Model } = await import('../../src/boosting/model.ts');
+    const loaded = await Model.load(join(folder, model));
+    const rows = smallCsv().trimEnd().split('\n').slice(1);
+    const expected = rows.map((line) => {
+      const [a, b] = line.split(',').map(Number);
+      return loaded.predictRow({ a, b });
+    });
+    expect(await predictionsOf(join(folder, 'p.csv'))).toEqual(expected);
+    expect(new Set(expected).size).toBeGreaterThan(2);
+  });
+
+  it('predict --out - gives the same CSV on stdout, and the report on stderr', async () => {
+    const args = [
+      '--model',
+      'out/models/baseline_model.json',
+      '--data',
+      'train.csv',
+      '--query',
+      'SELECT b, a FROM data LIMIT 3',
+    ];
+    const ended = await cli(['predict', ...args, '--out', '-'], folder);
+    expect(ended.code).toBe(0);
+    expect(ended.stdout.split('\n')).toHaveLength(5);
+    expect(ended.stdout).toMatch(/^row,prediction\n0,0\.\d+\n1,/);
+    expect(ended.stderr).toMatch(/^3 rows predicted in /);
+  });
+
+  it('predict writes Parquet, and refuses to write over its input or to another ending', async () => {
+    const args = ['predict', '--model', 'out/models/baseline_model.json', '--data', 'train.csv', '--out'];
+    expect((await cli([...args, 'p.parquet'], folder)).code).toBe(0);
+    expect((await readFile(join(folder, 'p.parquet'))).subarray(0, 4).toString()).toBe('PAR1');
+    const over = await cli([...args, './train.csv'], folder);
+    expect(over.stderr).toMatch(/^error: --out names the same file as --data, which would be lost/);
+    expect(over.code).toBe(2);
+    const other = await cli([...args, 'p.xlsx'], folder);
+    expect(other.stderr).toMatch(/^error: --out p\.xlsx must end in \.csv or \.parquet/);
+    expect(other.code).toBe(2);
+  });
+
+  it('predict names a column that the data lacks', async () => {
+    await writeFile(join(folder, 'less.csv'), 'a,bb\n1,2\n');
+    const ended = await cli(
+      ['predict', '--model', 'out/models/baseline_model.json', '--data', 'less.csv', '--out', 'q.csv'],
+      folder,
+    );
+    expect(ended.stderr).toMatch(/^error: .*less\.csv.* b\b/m);
+    expect(ended.code).toBe(2);
+    expect(await filesBelow(folder)).not.toContain('q.csv');
+  });
+
+  it('verify finds equal fingerprints with 1, 2 and 3 threads, those of run', async () => {
+    const [, fingerprint] = /^fingerprint +(\S+)$/m.exec(run.stdout)!;
+    const ended = await cli(
+      [
+        'verify',
+        'x.yaml',
+        '--engines',
+        'cpu',
+        '--threads',
+        '1,2,3',
+        '--expect',
+        fingerprint!.toUpperCase(),
+        '--json',
+      ],
+      folder,
+    );
+    const outcome = JSON.parse(ended.stdout);
+    expect(
+      outcome.results.map(({ engine, threads }: { engine: string; threads: number }) => [engine, threads]),
+    ).toEqual([
+      ['cpu', 1],
+      ['cpu', 2],
+      ['cpu', 3],
+    ]);
+    for (const result of outcome.results) {
+      expect(result.fingerprint).toBe(fingerprint);
+      expect(result.seconds).toBeGreaterThan(0);
+    }
+    expect(outcome).toMatchObject({ equal: true, expected: fingerprint, failures: [], not_run: [], exit: 0 });
+    expect(ended.code).toBe(0);
+  });
+
+  it('verify with another fingerprint than the expected one ends with 1 and names both', async () => {
+    const wrong = '0'.repeat(64);
+    const ended = await cli(['verify', 'x.yaml', '--threads', '1', '--expect', wrong], folder);
+    expect(ended.stderr).toMatch(
+      new RegExp(`^error: The fingerprint is [0-9a-f]{64}, not the expected ${wrong}: `, 'm'),
+    );
+    expect(ended.stdout).toMatch(/^cpu +1 +[0-9a-f]{64} /m);
+    expect(ended.stdout).toMatch(/^cuda not run: /m);
+    expect(ended.code).toBe(1);
+  });
+
+  it('verify on an engine that cannot run ends with 4, on an unknown one or a malformed fingerprint with 2', async () => {
+    const ends = await Promise.all(
+      [
+        ['--engines', 'cpu,cuda'],
+        ['--engines', 'gpu'],
+        ['--expect', '12ab'],
+      ].map((args) => cli(['verify', 'x.yaml', ...args], folder)),
+    );
+    expect(ends.map(({ code }) => code)).toEqual([4, 2, 2]);
+    expect(ends[0]!.stderr).toMatch(/^error: The cuda engine cannot run here: /);
+    expect(ends[1]!.stderr).toMatch(
+      /^error: .*The engines are cpu, cuda, webgpu; see lockstep verify --help\.$/m,
+    );
+    expect(ends[2]!.stderr).toMatch(/^error: The expected fingerprint 12ab is not a SHA-256/);
+  });
+
+  it('train writes the same model as run, and nothing else', async () => {
+    const ended = await cli(['train', 'x.yaml', '--out', 'alone/m.json', '--json', '--quiet'], folder);
+    const outcome = JSON.parse(ended.stdout);
+    expect(Object.keys(outcome)).toEqual(['out', 'engine', 'fingerprints', 'metrics', 'warnings', 'exit']);
+    expect(await filesBelow(join(folder, 'alone'))).toEqual(['m.json']);
+    const [trained, ran] = await Promise.all(
+      ['alone/m.json', 'out/models/baseline_model.json'].map((name) => readFile(join(folder, name), 'utf8')),
+    );
+    expect(trained).toBe(ran);
+    expect(ended.stderr).toBe('');
+  });
+});
+
+describe('init', () => {
+  it('writes a config that runs, guesses target and task, and does not replace a file', async () => {
+    const folder = await newFolder();
+    await writeFile(join(folder, 'my data.csv'), smallCsv());
+    const init = await cli(['init', '--data', 'my data.csv'], folder);
+    expect(init.stdout).toMatch(
+      /^experiment\.yaml: classification of y from 2 columns, 40 rows\..*lockstep run experiment\.yaml\n$/s,
+    );
+    const again = await cli(['init', '--data', 'my data.csv', '--target', 'a'], folder);
+    expect(again.stderr).toMatch(/^error: experiment\.yaml exists already; add --force/);
+    expect(again.code).toBe(2);
+
+    const run = await cli(['run', 'experiment.yaml', '--out', 'out', '--json'], folder);
+    const outcome = JSON.parse(run.stdout);
+    expect(Object.keys(outcome)).toEqual([
+      'out',
+      'engine',
+      'fingerprints',
+      'metrics',
+      'files',
+      'warnings',
+      'exit',
+    ]);
+    expect(outcome).toMatchObject({ out: 'out', engine: 'cpu', exit: 0 });
+    expect(outcome.fingerprints.baseline).toMatch(HASH);
+    expect(Object.keys(outcome.metrics.baseline)).toEqual(['train', 'val', 'test']);
+    expect([...outcome.files].sort()).toEqual(await filesBelow(join(folder, 'out')));
+
+    const forced = await cli(['init', '--data', 'my data.csv', '--target', 'a', '--force', '--json'], folder);
+    expect(JSON.parse(forced.stdout)).toEqual({
+      out: 'experiment.yaml',
+      target: 'a',
+      task_type: 'regression',
+      rows: 40,
+      features: 2,
+      next: 'lockstep run experiment.yaml',
+      exit: 0,
+    });
+  });
+
+  it('--out - prints the config, and a target that is not a column is refused with the nearest one', async () => {
+    const folder = await newFolder();
+    await writeFile(join(folder, 'd.csv'), smallCsv().replace('a,b,y', 'a,b,income'));
+    const printed = await cli(['init', '--data', 'd.csv', '--out', '-'], folder);
+    expect(printed.stdout).toMatch(/^ {2}target: "income"$/m);
+    const wrong = await cli(['init', '--data', 'd.csv', '--target', 'incme'], folder);
+    expect(wrong.stderr).toMatch(/^error: d\.csv has no column incme; did you mean income\?$/m);
+    expect(wrong.code).toBe(2);
+    expect(await filesBelow(folder)).toEqual(['d.csv']);
+  });
+});
+
+describe('doctor, build and the command line itself', () => {
+  it('doctor lists each check, and a remedy with each that is missing', async () => {
+    const ended = await cli(['doctor', '--json'], await newFolder(), { PATH: '/nowhere' });
+    const { checks, exit } = JSON.parse(ended.stdout);
+    const names = checks.map(({ name }: { name: string }) => name);
+    expect(names).toEqual(
+      expect.arrayContaining([
+        'Node',
+        'CMake',
+        'C++ compiler',
+        'native addon',
+        'engine cpu',
+        'engine cuda',
+        'cores',
+        'memory',
+        'Python',
+        'xgboost',
+        'NVIDIA driver',
+      ]),
+    );
+    expect(checks.find(({ name }: { name: string }) => name === 'CMake')).toEqual({
+      name: 'CMake',
+      ok: false,
+      detail: 'not found',
+      remedy: expect.stringContaining('install CMake'),
+    });
+    expect(exit).toBe(0);
+    expect(ended.code).toBe(0);
+  });
+
+  it('build says that the addon is up to date', async () => {
+    const ended = await cli(['build', '--json'], await newFolder());
+    expect(JSON.parse(ended.stdout)).toMatchObject({ built: [], exit: 0 });
+  });
+
+  it.each([
+    {
+      args: ['rnu', 'x.yaml'],
+      message: /^error: Unknown command 'rnu' \(did you mean run\?\); see lockstep --help\.$/m,
+    },
+    {
+      args: ['run', '--egnine', 'cpu', 'x.yaml'],
+      message: /^error: Unknown option '--egnine' \(did you mean --engine\?\); see lockstep run --help\.$/m,
+    },
+    {
+      args: ['run', '--engine', 'gpu', 'x.yaml'],
+      message: /Allowed choices are auto, cpu, cuda, webgpu; see lockstep run --help\.$/m,
+    },
+    { args: ['run'], message: /^error: Missing required argument 'config'; see lockstep run --help\.$/m },
+    {
+      args: ['run', 'a.yaml', 'b.yaml'],
+      message: /^error: Too many arguments for 'run'.*; see lockstep run --help\.$/m,
+    },
+    {
+      args: ['predict', '--model', 'm.json'],
+      message: /^error: Required option '--data <file>' not specified; see lockstep predict --help\.$/m,
+    },
+    { args: ['verify', 'x.yaml', '--threads', '1,0'], message: /whole numbers from 1 to 1024/ },
+    { args: ['init', '--data', ''], message: /Name a file or folder/ },
+    { args: [], message: /^Usage: lockstep/ },
+  ])('the wrong command line $args ends with 2 and one sentence', async ({ args, message }) => {
+    const ended = await cli(args, await newFolder());
+    expect(ended.stderr).toMatch(message);
+    expect(ended.stdout).toBe('');
+    expect(ended.code).toBe(2);
+  });
+
+  it('a wrong command line with --json gives its error as an object', async () => {
+    const ended = await cli(['run', '--json'], await newFolder());
+    expect(JSON.parse(ended.stdout)).toEqual({
+      error: { message: "Missing required argument 'config'; see lockstep run --help.", exit: 2 },
+    });
+  });
+
+  it('--help of every command has an example, and docs/cli.md has each of its options', async () => {
+    const folder = await newFolder();
+    const docs = await readFile(join(repository, 'docs', 'cli.md'), 'utf8');
+    const helps = await Promise.all(COMMANDS.map((command) => cli([command, '--help'], folder)));
+    for (const [i, { stdout, code }] of helps.entries()) {
+      const [section] = docs.split(`## lockstep ${COMMANDS[i]}\n`)[1]?.split('\n## ') ?? [];
+      const options = [...stdout.matchAll(/^ {2}(--[a-z]+)/gm)].map(([, option]) => option!);
+      expect(code).toBe(0);
+      expect(stdout).toContain(`Example:\n  `);
+      expect(options).toContain('--json');
+      expect(options.filter((option) => option !== '--help' && !section?.includes(`\`${option}`))).toEqual(
+        [],
+      );
+    }
+  });
+
+  it('--version is that of the package', async () => {
+    const { version } = JSON.parse(await readFile(join(repository, 'package.json'), 'utf8'));
+    const ended = await cli(['--version'], await newFolder());
+    expect(ended.stdout).toBe(`${version}\n`);
+  });
+});
