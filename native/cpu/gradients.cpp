@@ -69,7 +69,7 @@ int compute_gradients(const JobSpec& job, const JobScale& scale, uint32_t round,
   switch (job.params.objective) {
     case Objective::kLogistic:
       logistic_gradients(job, scale, round, margins, gradients, executor);
-      return scale.weight_exponent - kLogisticGradientShift;
+      return scale.weight_exponent - (30 - kLogisticGradientShift);
     case Objective::kSquaredError:
       return scale.weight_exponent - scale.margin_bits +
              squared_error_gradients(job, scale, round, margins, gradients, executor);

@@ -329,7 +329,7 @@ export class Predictor {
 /** Leaf value that the encoded row at `rows[row]` reaches in the tree at `nodes[root]`. */
 function leafOf(nodes: Int32Array, sets: Int32Array, root: number, rows: Int32Array, row: number): number {
   let node = root;
-  for (let child = nodes[node]!; child !== 0; child = nodes[node]!) {
+  for (let child = nodes[node + CHILD]!; child !== 0; child = nodes[node + CHILD]!) {
     const slot = nodes[node + SLOT]!;
     const key = nodes[node + KEY]!;
     if (slot >= 0) {

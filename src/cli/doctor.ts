@@ -4,7 +4,7 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import type { Command } from 'commander';
 import { ExitCode } from '../errors.ts';
 import { jsonOption } from './options.ts';
-import { print, printJson, styled, table } from './terminal.ts';
+import { coloured, print, printJson, table } from './terminal.ts';
 
 interface Check {
   readonly name: string;
@@ -127,7 +127,7 @@ export function addDoctorCommand(program: Command): void {
       const lines = table(rows).split('\n');
       print(
         lines
-          .map((line) => (line.startsWith('ok') ? line : styled('yellow', line, process.stdout)))
+          .map((line) => (line.startsWith('ok') ? line : coloured('yellow', line, process.stdout)))
           .join('\n'),
       );
       print(

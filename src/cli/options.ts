@@ -10,7 +10,7 @@ export interface CommandContext {
 /** Options of the commands that train from a config. */
 export interface TrainingOptions {
   readonly engine?: EngineChoice;
-  readonly set: readonly string[];
+  readonly set?: readonly string[];
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -27,9 +27,10 @@ export function engineOption(): Option {
 
 /** `--set key=value`, once or more. */
 export function setOption(): Option {
-  return new Option('--set <key=value>', 'override a key of the config, such as hyperparameters.max_depth=4')
-    .default([], 'none')
-    .argParser((value: string, before: string[]) => [...before, value]);
+  return new Option(
+    '--set <key=value>',
+    'override a key of the config, such as hyperparameters.max_depth=4',
+  ).argParser((value: string, before: string[] = []) => [...before, value]);
 }
 
 export function jsonOption(): Option {

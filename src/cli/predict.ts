@@ -75,7 +75,7 @@ export function addPredictCommand(program: Command, { signal }: CommandContext):
     .command('predict')
     .summary('predict every row of a file with a trained model')
     .description(
-      'Predicts every row of a file. The output has the columns row (from 0) and prediction: the probability of\nthe positive class, or the value.',
+      'Predicts every row of a file. The output has the columns row (from 0) and prediction: the probability of the positive class, or the value.',
     )
     .requiredOption('--model <file>', 'model file of run or train', path)
     .requiredOption('--data <file>', 'Parquet or CSV with the columns of the model, in any order', path)

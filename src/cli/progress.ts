@@ -1,7 +1,7 @@
 import type { RoundEvent } from '../boosting/boost.ts';
 import type { Reporter } from '../protocol/reporter.ts';
 import { formatNumber, formatSeconds } from '../reporting/format.ts';
-import { styled } from './terminal.ts';
+import { coloured } from './terminal.ts';
 
 const REDRAW_MS = 80;
 const ERASE_TO_END = '\u001b[K';
@@ -55,7 +55,7 @@ export function createProgress(options: {
     },
     warn(text) {
       finish();
-      line(`${styled('yellow', 'warning:', stream)} ${text}`);
+      line(`${coloured('yellow', 'warning:', stream)} ${text}`);
     },
     round(stage, event) {
       if (!live && verbose === 0) return;

@@ -41,7 +41,7 @@ export function addRunCommand(program: Command, { signal }: CommandContext): voi
     .command('run')
     .summary('run an experiment: train, score, write reports and the evidence package')
     .description(
-      'Runs the experiment of a config: reads the data, trains, scores, and writes models, metrics,\nreports and the evidence package.',
+      'Runs the experiment of a config: reads the data, trains, scores, and writes models, metrics, reports and the evidence package.',
     )
     .argument('<config>', 'experiment file (YAML)', path)
     .option('--out <dir>', 'output folder (default: experiments/<name of the experiment>)', path)
@@ -56,9 +56,9 @@ export function addRunCommand(program: Command, { signal }: CommandContext): voi
     )
     .action(async (configPath: string, options: RunCommandOptions) => {
       const { loadConfig } = await import('../config/load.ts');
+      const { config } = await loadConfig(configPath, { overrides: options.set ?? [] });
       const { parseStages, runExperiment } = await import('../protocol/run.ts');
       const stages = options.stages && parseStages(options.stages);
-      const { config } = await loadConfig(configPath, { overrides: options.set });
       const progress = createProgress({ verbose: config.training.verbose, quiet: options.quiet ?? false });
       const outcome = await runExperiment({
         configPath,

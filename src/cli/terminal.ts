@@ -1,10 +1,9 @@
-import { styleText } from 'node:util';
+/** Foreground colours by their ANSI codes. */
+const COLOURS = { red: 31, yellow: 33 } as const;
 
-type Style = Parameters<typeof styleText>[0];
-
-/** The text in a style where the stream is a terminal and NO_COLOR is not set, else as it is. */
-export function styled(style: Style, text: string, stream: NodeJS.WriteStream): string {
-  return stream.isTTY && !process.env.NO_COLOR ? styleText(style, text) : text;
+/** The text in a colour where the stream is a terminal and NO_COLOR is not set, else as it is. */
+export function coloured(colour: keyof typeof COLOURS, text: string, stream: NodeJS.WriteStream): string {
+  return stream.isTTY && !process.env.NO_COLOR ? `\u001b[${COLOURS[colour]}m${text}\u001b[39m` : text;
 }
 
 /** Writes a result: a line, or several, on stdout. */
@@ -24,7 +23,7 @@ export function note(text: string): void {
 
 /** Writes `error: …` on stderr. */
 export function printError(message: string): void {
-  note(`${styled('red', 'error:', process.stderr)} ${message}`);
+  note(`${coloured('red', 'error:', process.stderr)} ${message}`);
 }
 
 /** Columns padded to the widest cell, two spaces apart; `right` counts from the end those that are aligned right. */

@@ -35,13 +35,13 @@ export function addTrainCommand(program: Command, { signal }: CommandContext): v
     .action(async (configPath: string, options: TrainCommandOptions) => {
       const clock = performance.now();
       const { loadConfig } = await import('../config/load.ts');
+      const loaded = await loadConfig(configPath, { overrides: options.set ?? [] });
       const { runBaseline, toModel } = await import('../protocol/baseline.ts');
       const { prepareExperiment } = await import('../protocol/prepare.ts');
       const { chooseEngine } = await import('../engine/choose.ts');
       const { resolveThreads } = await import('../engine/cpu.ts');
       const { OutputFolder, writeFileAtomically } = await import('../protocol/output.ts');
 
-      const loaded = await loadConfig(configPath, { overrides: options.set });
       const { config } = loaded;
       const warnings: string[] = [];
       const progress = createProgress({ verbose: config.training.verbose, quiet: options.quiet ?? false });

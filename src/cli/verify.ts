@@ -46,7 +46,7 @@ export function addVerifyCommand(program: Command, { signal }: CommandContext): 
     .command('verify')
     .summary('train again on every engine and thread count, and compare fingerprints')
     .description(
-      'Trains the baseline of a config on each engine and number of threads, and compares the fingerprints.\nExits with 1 where they differ from each other or from --expect.',
+      'Trains the baseline of a config on each engine and number of threads, and compares the fingerprints. Exits with 1 where they differ from each other or from --expect.',
     )
     .argument('<config>', 'experiment file (YAML)', path)
     .option('--engines <kinds>', 'engines, with commas (default: all that can run here)', engineList)

@@ -263,6 +263,7 @@ export function datasetFromArrays(options: ArrayOptions): { schema: Schema; data
   const { label, weight, taskType, types = [] } = options;
   const path = 'the given arrays';
   const names = options.schema?.features.map(({ name }) => name) ?? Object.keys(options.features);
+  if (names.length === 0) throw new InputError('The given arrays hold no feature; give at least one.');
   const raw = (name: string, values: ArrayColumn): RawColumn => {
     if (values.length === label.length) return rawColumn(name, values);
     throw new InputError(

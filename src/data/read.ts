@@ -732,7 +732,7 @@ export class Source {
       const value = this.#expression(this.#indexOf(column.name), 'numbers');
       const [row] = await selectRows(
         this.#connection,
-        `SELECT count(DISTINCT v), count(DISTINCT TRY_CAST(v AS FLOAT)) FROM (SELECT ${value} AS v FROM ${this.#relation.from}) WHERE NOT isnan(v)`,
+        `SELECT count(DISTINCT v), count(DISTINCT TRY_CAST(v AS FLOAT)) FROM (SELECT ${value} AS v FROM ${this.#relation.from}) WHERE NOT isnan(v) AND TRY_CAST(v AS FLOAT) IS NOT NULL`,
       );
       const [before, after] = row!;
       if (Number(after) < Number(before)) {

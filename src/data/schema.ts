@@ -64,9 +64,11 @@ function codesUsed(column: TextColumn, rows: Uint32Array | undefined): Set<numbe
   return used;
 }
 
-/** Distinct texts among the given rows; in a column of numbers, in their one spelling. */
+/** Distinct texts among the given rows; in a column of numbers or truth values, in their one spelling. */
 function distinctTexts(column: TextColumn, rows: Uint32Array | undefined): string[] {
   const texts = [...codesUsed(column, rows)].map((code) => column.texts[code]!);
+  if (column.kind === 'boolean')
+    return [...new Set(texts.map((text) => text.toLowerCase()))].sort(byCodeUnits);
   if (column.kind !== 'number') return texts.sort(byCodeUnits);
   const numbers = texts.map(canonicalNumber).filter((text) => text !== undefined);
   return [...new Set(numbers)].sort(byNumber);
@@ -102,10 +104,10 @@ function textsOfNumbers(column: NumberColumn): TextColumn {
 function positionsIn(column: TextColumn, categories: readonly string[]): Int32Array {
   const index = new Map(categories.map((category, i) => [category, i]));
   const numeric = categories.every((category) => canonicalNumber(category) === category);
-  return Int32Array.from(column.texts, (text) => {
-    const other = numeric ? canonicalNumber(text) : undefined;
-    return index.get(text) ?? (other === undefined ? undefined : index.get(other)) ?? -1;
-  });
+  const truth = categories.every((category) => category === 'true' || category === 'false');
+  const respell = (text: string): string | undefined =>
+    numeric ? canonicalNumber(text) : truth ? text.toLowerCase() : undefined;
+  return Int32Array.from(column.texts, (text) => index.get(text) ?? index.get(respell(text) ?? text) ?? -1);
 }
 
 /** A few names for a sentence. */

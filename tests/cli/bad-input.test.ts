@@ -206,11 +206,15 @@ it('anchors and merge keys work', async () => {
   const folder = await newFolder();
   const config = smallConfig.replace(
     '  n_estimators: 5',
-    '  &rounds n_estimators: 5\n  max_depth: &depth 3\n  max_bin: 64\n  min_child_weight: *depth',
+    '  <<: {n_estimators: &few 5, max_bin: 64}\n  max_depth: *few',
   );
   await writeExperiment(folder, { config });
-  const ended = await cli(['train', 'x.yaml', '--json'], folder);
-  expect(ended.code).toBe(0);
+  expect((await cli(['train', 'x.yaml', '--out', 'm.json'], folder)).code).toBe(0);
+  expect(JSON.parse(await readFile(join(folder, 'm.json'), 'utf8')).params).toMatchObject({
+    n_estimators: 5,
+    max_bin: 64,
+    max_depth: 5,
+  });
 });
 
 it('with --json all errors of a config are in one object on stdout', async () => {

@@ -17,13 +17,17 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Starts the built command line; it is killed after a while, so that no test can hang. */
+/**
+ * Starts the built command line; it is killed after a while, so that no test can hang.
+ * @param file the launcher, another one for a copy of the package
+ */
 export function start(
   args: readonly string[],
   cwd: string,
   env: NodeJS.ProcessEnv = {},
+  file: string = launcher,
 ): { child: ChildProcessWithoutNullStreams; ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [launcher, ...args], {
+  const child = spawn(process.execPath, [file, ...args], {
     cwd,
     env: { ...process.env, ...env },
     timeout: TIMEOUT_MS,

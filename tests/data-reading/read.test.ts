@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Source } from '../../src/data/read.ts';
 import { InputError, InterruptedError } from '../../src/errors.ts';
-import { readColumn, runSql, temporaryFolder, writeTable, writeText } from './tables.ts';
+import { readColumn, temporaryFolder, writeTable, writeText } from './tables.ts';
 
 const folder = temporaryFolder();
 const NaN_ = Number.NaN;
@@ -100,10 +100,9 @@ describe('formats', () => {
   });
 
   test('float32 values are those of rounding to nearest, whatever the format', async () => {
-    const finite = fc.array(fc.double({ noNaN: true, noDefaultInfinity: true }), {
-      minLength: 1,
-      maxLength: 50,
-    });
+    // Zero is written without its sign.
+    const number = fc.double({ noNaN: true, noDefaultInfinity: true }).map((v) => (v === 0 ? 0 : v));
+    const finite = fc.array(number, { minLength: 1, maxLength: 50 });
     let run = 0;
     await fc.assert(
       fc.asyncProperty(finite, async (values) => {
@@ -204,6 +203,14 @@ describe('several files', () => {
     expect(records.map(({ path, rows }) => [path, rows])).toEqual(
       ['p0', 'p1', 'p10', 'p2'].map((name) => [join(folder, `many/${name}.parquet`), 50_000]),
     );
+  });
+
+  test('every CSV file of a pattern has its own header, and quoted cells may span lines', async () => {
+    mkdirSync(join(folder, 'csvs'));
+    writeText(folder, 'csvs/b.csv', 'v,s\n3,"x\ny"\n4,z\n');
+    writeText(folder, 'csvs/a.csv', 'v,s\n1,p\n2,q\n');
+    expect(await readColumn(join(folder, 'csvs/*.csv'), 'v')).toEqual([1, 2, 3, 4]);
+    expect(await readColumn(join(folder, 'csvs/*.csv'), 's')).toEqual(['p', 'q', 'x\ny', 'z']);
   });
 
   test('whole numbers in one file and fractions in another are numbers', async () => {
@@ -388,5 +395,4 @@ test('reading leaves no file behind and writes none', async () => {
   writeFileSync(join(folder, 'clean/a.csv'), 'v\n3\n1\n2\n');
   await readColumn(join(folder, 'clean/a.csv'), 'v', 'numbers', 'SELECT * FROM data ORDER BY v');
   expect(readdirSync(join(folder, 'clean'))).toEqual(['a.csv']);
-  expect(await runSql('SELECT 1')).toEqual([[1]]);
 });

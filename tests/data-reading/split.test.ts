@@ -77,6 +77,17 @@ describe('splitRows', () => {
     );
   });
 
+  test('the rows of a seed never change', () => {
+    const labels = Float32Array.from({ length: 20 }, (_, i) => i % 2);
+    const split = splitRows({ rows: 20, fractions: { train: 0.6, val: 0.2, test: 0.2 }, labels, seed: 42 });
+    expect(parts(split).map((part) => part.join())).toEqual([
+      '1,2,4,5,6,7,8,11,13,14,18,19',
+      '10,12,15,17',
+      '0,3,9,16',
+    ]);
+    expect(kFold({ rows: 20, k: 4, labels, seed: 42 }).join('')).toBe('11100313230232302102');
+  });
+
   test('the split depends on the seed, on both its words, and on nothing else', () => {
     const split = (seed: number) =>
       splitRows({ rows: 500, fractions: { train: 0.8, val: 0.2, test: 0 }, seed }).val.join();

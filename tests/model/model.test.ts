@@ -60,6 +60,17 @@ describe('a model from training', () => {
       { splitBin: new Uint8Array(7), missingLeft: new Uint8Array(7) },
       'no value is below',
     ],
+    [
+      'a node that no split leads to',
+      {
+        feature: Int32Array.of(-1, 0, 0, -1, -1, -1, -1),
+        splitBin: Uint8Array.of(0, 1, 1, 0, 0, 0, 0),
+        missingLeft: new Uint8Array(7),
+        left: Int32Array.of(0, 1, 3, 0, 0, 0, 0),
+        gain: new Float64Array(7),
+      },
+      'node 1 of trees[0] has no parent before it',
+    ],
     ['a child out of order', { left: Int32Array.of(3, 1, 5, 0, 0, 0, 0) }, 'left child 3 where 1'],
     ['a leaf beyond the limit', { leaf: Int32Array.of(0, 0, 0, 2 ** 30, 0, 0, 0) }, 'leaf out of range'],
     ['a cover that is not a number', { cover: new Float64Array(7).fill(Number.NaN) }, 'cover'],

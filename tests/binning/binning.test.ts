@@ -1,0 +1,97 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { binDataset } from '../../src/data/binning.ts';
+import type { Column } from '../../src/data/types.ts';
+import { referenceCategoryCodes, referenceCode, referenceCuts } from '../reference/binning.ts';
+
+const unusual = [Number.NaN, Infinity, -Infinity, 0, -0, 1e-45, 3.4028234663852886e38, -3.4028234663852886e38];
+const value = fc.oneof(
+  { weight: 4, arbitrary: fc.float({ noNaN: true, noDefaultInfinity: true }) },
+  { weight: 4, arbitrary: fc.integer({ min: -300, max: 300 }).map((x) => Math.fround(x / 7)) },
+  { weight: 2, arbitrary: fc.integer({ min: 0, max: 3 }) },
+  { weight: 1, arbitrary: fc.constantFrom(...unusual) },
+);
+
+async function binOne(column: Column, options: { weight?: Float32Array; maxBin?: number; training?: Uint32Array } = {}) {
+  const rows = column.kind === 'numeric' ? column.values.length : column.codes.length;
+  const { weight, ...binning } = options;
+  const data = await binDataset(
+    { rows, columns: [column], label: new Float32Array(rows), ...(weight && { weight }) },
+    [{ name: 'x', type: column.kind }],
+    binning,
+  );
+  return { feature: data.features[0]!, codes: Array.from({ length: rows }, (_, row) => data.bins[row * data.stride]!) };
+}
+
+describe('binning', () => {
+  it('gives the cuts and codes of the reference for any values, weights, and number of bins', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(value, fc.integer({ min: 0, max: 9 })), { minLength: 1, maxLength: 900 }),
+        fc.constantFrom(2, 3, 10, 255, 256),
+        fc.boolean(),
+        async (pairs, maxBin, weighted) => {
+          const values = Float32Array.from(pairs, ([x]) => x);
+          const weight = Float32Array.from(pairs, ([, w], i) => (i === 0 ? 9 : w));
+          const integers = [...weight].map((w) => (weighted ? BigInt(w) * 2n ** 20n : 1n));
+          const { feature, codes } = await binOne(
+            { kind: 'numeric', name: 'x', values },
+            { maxBin, ...(weighted && { weight }) },
+          );
+          const cuts = referenceCuts([...values], integers, maxBin);
+          expect([...feature.cuts]).toEqual(cuts);
+          expect(feature.bins).toBe(cuts.length + 1);
+          expect(codes).toEqual([...values].map((x) => referenceCode(x, cuts)));
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
+  it('takes the cuts from the training rows alone', async () => {
+    const values = Float32Array.from([1, 2, 3, 100, Number.NaN, 2.4]);
+    const { feature, codes } = await binOne(
+      { kind: 'numeric', name: 'x', values },
+      { training: Uint32Array.from([0, 1, 2]) },
+    );
+    expect([...feature.cuts]).toEqual([1.5, 2.5]);
+    expect(codes).toEqual([1, 2, 3, 3, 0, 2]);
+  });
+
+  it('gives a constant, an all-missing and a binary column just the bins they need', async () => {
+    const bins = async (values: number[]) =>
+      (await binOne({ kind: 'numeric', name: 'x', values: Float32Array.from(values) })).feature.bins;
+    expect(await bins([5, 5, 5])).toBe(1);
+    expect(await bins([Number.NaN, Number.NaN])).toBe(1);
+    expect(await bins([0, 1, 0, Number.NaN])).toBe(2);
+  });
+
+  it('keeps the 254 most frequent of more than 255 categories and pools the rest', async () => {
+    const count = 400;
+    const codes = Int32Array.from({ length: 9000 }, (_, row) => (row % 97 === 0 ? -1 : (row * row + 7 * row) % count));
+    const rowsOf = Array.from({ length: count }, (_, category) => codes.filter((code) => code === category).length);
+    const categories = Array.from({ length: count }, (_, c) => `c${c}`);
+    const { feature, codes: binned } = await binOne({ kind: 'categorical', name: 'x', codes, categories });
+    const expected = referenceCategoryCodes(rowsOf);
+    expect([...feature.binOfCategory]).toEqual(expected);
+    expect(feature.bins).toBe(255);
+    expect(binned).toEqual([...codes].map((code) => (code < 0 ? 0 : expected[code]!)));
+  });
+
+  it('gives the same bins for any number of threads, and does not change when weights are scaled by a power of two', async () => {
+    const rows = 3000;
+    const columns: Column[] = Array.from({ length: 9 }, (_, f) => ({
+      kind: 'numeric',
+      name: `x${f}`,
+      values: Float32Array.from({ length: rows }, (_, row) => Math.sin(row * (f + 1)) * 10 ** (f - 4)),
+    }));
+    const label = new Float32Array(rows);
+    const weight = Float32Array.from({ length: rows }, (_, row) => 0.1 + (row % 13));
+    const features = columns.map(({ name }) => ({ name, type: 'numeric' as const }));
+    const one = await binDataset({ rows, columns, label, weight }, features, { threads: 1 });
+    const scaled = weight.map((w) => w * 2 ** 40);
+    const many = await binDataset({ rows, columns, label, weight: scaled }, features, { threads: 5 });
+    expect(many.features).toEqual(one.features);
+    expect(many.bins).toEqual(one.bins);
+  });
+});

@@ -1,0 +1,37 @@
+import { expect } from 'vitest';
+import type { BinnedDataset } from '../../src/data/types.ts';
+import type { TrainingJob } from '../../src/engine/engine.ts';
+import { createCpuEngine } from '../../src/engine/cpu.ts';
+import { loadPublicSet, PUBLIC_SETS, type PublicSet } from '../public-sets.ts';
+import { createReferenceEngine } from '../reference/reference.ts';
+import { trainBatch } from './conformance.ts';
+import { DEFAULT_TREE_PARAMS, makeJob } from './generate.ts';
+
+/** The protocol's template at a seed: five sixths of the rows, subsample and colsample 0.8, depth 6. */
+export function publicJob(data: BinnedDataset, name: PublicSet, seed: number): TrainingJob {
+  const params = {
+    ...DEFAULT_TREE_PARAMS,
+    objective: PUBLIC_SETS[name],
+    max_depth: 6,
+    learning_rate: 0.1,
+    subsample: 0.8,
+    colsample_bytree: 0.8,
+  };
+  const job = makeJob(data, params, seed, 5 / 6);
+  return { ...job, metrics: job.metrics.slice(0, 2) };
+}
+
+/** Whether the CPU engine equals the reference on a public set, for any threads, alone and in a shuffled batch. */
+export async function checkPublicSet(name: PublicSet, options: { seeds: number; rounds: number }): Promise<void> {
+  const { data } = await loadPublicSet(name);
+  const jobs = Array.from({ length: options.seeds }, (_, seed) => publicJob(data, name, seed));
+  const expected = await trainBatch(createReferenceEngine(), data, jobs, [options.rounds]);
+  for (const threads of [1, 2, 3, 8]) {
+    const engine = createCpuEngine({ threads });
+    expect(await trainBatch(engine, data, jobs, [options.rounds])).toEqual(expected);
+    const reversed = await trainBatch(engine, data, [...jobs].reverse(), [options.rounds]);
+    expect(reversed.trees.reverse()).toEqual(expected.trees);
+    const alone = await trainBatch(engine, data, [jobs[0]!], [options.rounds]);
+    expect(alone.trees[0]).toEqual(expected.trees[0]);
+  }
+}

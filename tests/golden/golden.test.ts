@@ -1,0 +1,13 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { goldenFingerprint, GOLDEN_SEEDS } from './golden.ts';
+import { PUBLIC_SETS, type PublicSet } from '../public-sets.ts';
+
+const golden = JSON.parse(readFileSync(new URL('fingerprints.json', import.meta.url), 'utf8'));
+
+describe('the committed fingerprints', () => {
+  it.each(Object.keys(PUBLIC_SETS) as PublicSet[])('are what training on %s gives here', async (name) => {
+    const found = await Promise.all(GOLDEN_SEEDS.map((seed) => goldenFingerprint(name, seed)));
+    expect(found).toEqual(golden[name]);
+  });
+});

@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import { InputError, InterruptedError, type RoundEvent, resolveParams, train } from '../../src/index.ts';
+import { Draws } from '../engine/generate.ts';
+
+function arrays(rows: number, seed: number) {
+  const draws = new Draws(seed);
+  const age = Float32Array.from({ length: rows }, () => 18 + draws.below(60));
+  const income = Float64Array.from({ length: rows }, () => Math.exp(draws.normal()));
+  const town = Array.from({ length: rows }, () => ['Aa', 'Bb', 'Cc', null][draws.below(4)]!);
+  const label = Float32Array.from(age, (a, i) => (a / 40 + income[i]! + (town[i] === 'Bb' ? 1 : 0) + draws.normal() > 2.5 ? 1 : 0));
+  return { features: { age, income, town }, label };
+}
+
+const params = { objective: 'binary:logistic', n_estimators: 40, max_depth: 4, learning_rate: 0.3 } as const;
+
+describe('train', () => {
+  it('trains from typed arrays, calls onRound once a round in order, and predicts rows as it predicts batches', async () => {
+    const data = arrays(2000, 1);
+    const events: RoundEvent[] = [];
+    const { model, history, rounds } = await train({ ...data, params, onRound: (event) => events.push(event) });
+    expect(events.map(({ round }) => round)).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
+    expect(rounds).toBe(40);
+    expect(model.trees).toBe(40);
+    expect(history['train']!.logloss!.at(-1)).toBeLessThan(history['train']!.logloss![0]!);
+    expect(events.at(-1)!.metrics['train']!.logloss).toBe(history['train']!.logloss!.at(-1));
+    const first = model.predictRow({ age: data.features.age[0]!, income: data.features.income[0]!, town: data.features.town[0]! });
+    expect(model.predictRowArray([data.features.age[0]!, data.features.income[0]!, data.features.town[0]!])).toBe(first);
+    expect(first).toBeGreaterThan(0);
+    expect(first).toBeLessThan(1);
+  });
+
+  it('gives one fingerprint for any number of threads and another for another seed', async () => {
+    const data = arrays(3000, 2);
+    const sampled = { ...params, subsample: 0.7, colsample_bytree: 0.7 };
+    const fingerprint = async (threads: number, seed: number) =>
+      (await train({ ...data, params: sampled, threads, seed })).model.fingerprint;
+    const one = await fingerprint(1, 5);
+    expect(await fingerprint(2, 5)).toBe(one);
+    expect(await fingerprint(3, 5)).toBe(one);
+    expect(await fingerprint(1, 6)).not.toBe(one);
+  });
+
+  it('stops early so many rounds after the best one and keeps the trees up to it', async () => {
+    const validation = arrays(400, 4);
+    const { model, rounds, bestRound, stoppedEarly, history } = await train({
+      ...arrays(400, 3),
+      validation,
+      params: { ...params, n_estimators: 500 },
+      early_stopping_rounds: 7,
+    });
+    const losses = history['validation']!.logloss!;
+    expect(stoppedEarly).toBe(true);
+    expect(losses.indexOf(Math.min(...losses)) + 1).toBe(bestRound);
+    expect(rounds).toBe(bestRound + 7);
+    expect(losses).toHaveLength(rounds);
+    expect(model.trees).toBe(bestRound);
+    const fewer = await train({ ...arrays(400, 3), params: { ...params, n_estimators: bestRound } });
+    expect(fewer.model.fingerprint).toBe(model.fingerprint);
+  });
+
+  it('rejects with InterruptedError on abort and hands over what was trained', async () => {
+    const controller = new AbortController();
+    const running = train({
+      ...arrays(5000, 1),
+      params: { ...params, n_estimators: 100_000 },
+      signal: controller.signal,
+      onRound: ({ round }) => round === 5 && controller.abort(),
+    });
+    const error = await running.then(() => null, (reason: unknown) => reason);
+    expect(error).toBeInstanceOf(InterruptedError);
+    expect((error as { partial: { rounds: number } }).partial.rounds).toBeGreaterThanOrEqual(5);
+  });
+
+  it('predicts as XGBoost would from a base score alone when no split is worth making', async () => {
+    const { model } = await train({
+      features: { x: [1, 1, 1, 1, 1] },
+      label: [2, 4, 6, 8, 10],
+      params: { objective: 'reg:squarederror', n_estimators: 3 },
+    });
+    expect(model.predictRowArray([1])).toBe(6);
+  });
+
+  it.each([
+    [{ max_depth: 40 }, 'max_depth is 40: it must be a whole number from 1 to 30.'],
+    [{ n_estimators: 0 }, 'n_estimators is 0: it must be a whole number from 1 to 100000.'],
+    [{ subsample: 0 }, 'subsample is 0: it must be a number above 0 and at most 1.'],
+    [{ learning_rate: Number.NaN }, 'learning_rate is NaN: it must be a number above 0 and at most 10.'],
+    [{ gamma: -1 }, 'gamma is -1: it must be a number from 0 to 1e+30.'],
+    [{ base_score: Infinity }, 'base_score is Infinity: it must be a finite number, or null for the mean target.'],
+    [
+      { objective: 'binary:logistic', base_score: 1 },
+      'base_score is 1: for binary:logistic it is a probability strictly between 0 and 1.',
+    ],
+    [{ max_dept: 3 }, 'There is no parameter named max_dept; see docs/parameters.md.'],
+  ])('says what is wrong with %j', (given, message) => {
+    expect(() => resolveParams(given as never)).toThrow(new InputError(message));
+  });
+});

@@ -1,0 +1,32 @@
+import { binDataset } from '../src/data/binning.ts';
+import { loadExperimentData } from '../src/data/load.ts';
+import type { BinnedDataset, Schema } from '../src/data/types.ts';
+import type { Objective } from '../src/engine/engine.ts';
+
+/** The public sets in tests/data that the objectives of this version fit. */
+export const PUBLIC_SETS = {
+  adult: 'binary:logistic',
+  agaricus: 'binary:logistic',
+  breast_cancer: 'binary:logistic',
+  california_housing: 'reg:squarederror',
+  diabetes: 'reg:squarederror',
+  diamonds: 'reg:squarederror',
+  higgs_7k: 'binary:logistic',
+  madelon: 'binary:logistic',
+  nycflights: 'binary:logistic',
+  titanic: 'binary:logistic',
+} as const satisfies Record<string, Objective>;
+
+export type PublicSet = keyof typeof PUBLIC_SETS;
+
+/** Reads and bins a public set. */
+export async function loadPublicSet(name: PublicSet): Promise<{ data: BinnedDataset; schema: Schema }> {
+  const { schema, train } = await loadExperimentData({
+    trainPath: new URL(`data/${name}.parquet`, import.meta.url).pathname,
+    target: 'target',
+    taskType: PUBLIC_SETS[name] === 'binary:logistic' ? 'classification' : 'regression',
+    split: 'none',
+    seed: 0,
+  });
+  return { data: await binDataset(train, schema.features, { threads: 2 }), schema };
+}
