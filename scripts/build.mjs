@@ -37,7 +37,9 @@ function isBelow(version, major, minor) {
 
 function checkTools() {
   if (isBelow(process.versions.node, 20, 17)) {
-    throw new BuildError(`Lockstep needs Node 20.17 or later, and this is ${process.versions.node}: install a newer Node.`);
+    throw new BuildError(
+      `Lockstep needs Node 20.17 or later, and this is ${process.versions.node}: install a newer Node.`,
+    );
   }
   const cmake = versionOf('cmake');
   if (cmake === undefined || isBelow(cmake, 3, 24)) {
@@ -68,11 +70,19 @@ function buildAddon() {
   const cmakeJs = fileURLToPath(new URL('../bin/cmake-js', import.meta.resolve('cmake-js')));
   const generator = versionOf('ninja') === undefined ? [] : ['-G', 'Ninja'];
   const parallel = ['--parallel', String(availableParallelism())];
-  run(process.execPath, [cmakeJs, 'compile', '--out', 'build', ...generator, ...parallel], 'Compiling the native addon');
+  run(
+    process.execPath,
+    [cmakeJs, 'compile', '--out', 'build', ...generator, ...parallel],
+    'Compiling the native addon',
+  );
 }
 
 async function buildTypeScript() {
-  run(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json'], 'Compiling the TypeScript');
+  run(
+    process.execPath,
+    [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json'],
+    'Compiling the TypeScript',
+  );
   const { writeSchemas } = await import(pathToFileURL(join(root, 'dist', 'schema', 'write.js')).href);
   writeSchemas();
 }
@@ -89,7 +99,11 @@ export async function build({ force = false, addonOnly = false } = {}) {
     done.push('addon');
   }
   const hasSources = existsSync(join(root, 'src')) && existsSync(join(root, 'tsconfig.build.json'));
-  if (!addonOnly && hasSources && (force || !isCurrent(join(root, 'dist', 'schema', 'config.schema.json'), ['src', 'tsconfig.build.json']))) {
+  if (
+    !addonOnly &&
+    hasSources &&
+    (force || !isCurrent(join(root, 'dist', 'schema', 'config.schema.json'), ['src', 'tsconfig.build.json']))
+  ) {
     await buildTypeScript();
     done.push('TypeScript');
   }
@@ -98,7 +112,10 @@ export async function build({ force = false, addonOnly = false } = {}) {
 
 if (process.argv[1] !== undefined && fileURLToPath(import.meta.url) === process.argv[1]) {
   try {
-    const { built, seconds } = await build({ force: process.argv.includes('--force'), addonOnly: process.argv.includes('--addon') });
+    const { built, seconds } = await build({
+      force: process.argv.includes('--force'),
+      addonOnly: process.argv.includes('--addon'),
+    });
     if (built.length > 0) process.stderr.write(`Built ${built.join(' and ')} in ${seconds.toFixed(1)} s.\n`);
   } catch (error) {
     process.stderr.write(`${error instanceof BuildError ? error.message : error.stack}\n`);

@@ -1,11 +1,20 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import type { AdvanceOptions, MetricName, RoundResult, RowSet, TrainingJob, TreeEnsemble } from './engine/engine.ts';
+import type {
+  AdvanceOptions,
+  MetricName,
+  RoundResult,
+  RowSet,
+  TrainingJob,
+  TreeEnsemble,
+} from './engine/engine.ts';
 import { EnvironmentError, InputError, LockstepError } from './errors.ts';
 
 /** One column as the addon bins it. */
-export type AddonColumn = { readonly values: Float32Array } | { readonly codes: Int32Array; readonly categories: number };
+export type AddonColumn =
+  | { readonly values: Float32Array }
+  | { readonly codes: Int32Array; readonly categories: number };
 
 export interface AddonFeatureBins {
   readonly bins: number;

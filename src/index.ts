@@ -1,15 +1,27 @@
 /** Lockstep as a library: everything that the command line does. See docs/library.md. */
-export { type BoostOptions, type BoostResult, boost, type EarlyStopping, type NamedRows, type RoundEvent } from './boosting/boost.ts';
+export {
+  type BoostOptions,
+  type BoostResult,
+  boost,
+  type EarlyStopping,
+  type NamedRows,
+  type RoundEvent,
+} from './boosting/boost.ts';
 export { canonicalBytes, NUMERICS_VERSION } from './boosting/fingerprint.ts';
 export type { FeatureImportance } from './boosting/importance.ts';
 export { Model, type RowValue, type TrainingResult } from './boosting/model.ts';
 export { type BoosterParams, DEFAULT_PARAMS, resolveParams } from './boosting/params.ts';
-export { type TrainOptions, type TrainOutcome, type TrainingArrays, train } from './boosting/train.ts';
+export { type TrainingArrays, type TrainOptions, type TrainOutcome, train } from './boosting/train.ts';
 export { ConfigError, type ConfigIssue, type LoadedConfig, loadConfig, parseConfig } from './config/load.ts';
 export { metricDirection } from './config/metric-names.ts';
 export type { ExperimentConfig } from './config/schema.ts';
 export { type BinningOptions, binDataset } from './data/binning.ts';
-export { type ExperimentData, datasetFromArrays, loadExperimentData, loadForPrediction } from './data/load.ts';
+export {
+  datasetFromArrays,
+  type ExperimentData,
+  loadExperimentData,
+  loadForPrediction,
+} from './data/load.ts';
 export { kFold, splitRows } from './data/split.ts';
 export type {
   BinnedDataset,

@@ -45,4 +45,7 @@ for (const { name, objective } of SETS) {
   }
   process.stderr.write(`${name}: ${values.seeds} models\n`);
 }
-writeFileSync(join(values.out, 'sets.json'), JSON.stringify({ sets: SETS, params: PARAMS, seeds: Number(values.seeds) }));
+writeFileSync(
+  join(values.out, 'sets.json'),
+  JSON.stringify({ sets: SETS, params: PARAMS, seeds: Number(values.seeds) }),
+);

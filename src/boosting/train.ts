@@ -1,9 +1,9 @@
-import { resolveThreads } from '../engine/cpu.ts';
 import { binDataset } from '../data/binning.ts';
 import { concatDatasets } from '../data/concat.ts';
 import { type ArrayOptions, datasetFromArrays } from '../data/load.ts';
 import type { RowSet } from '../data/types.ts';
 import { chooseEngine, type EngineChoice } from '../engine/choose.ts';
+import { resolveThreads } from '../engine/cpu.ts';
 import type { MetricName } from '../engine/engine.ts';
 import { InputError } from '../errors.ts';
 import { metricDirection, metricsFor } from '../metrics/metrics.ts';
@@ -54,7 +54,9 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   const metrics = options.metrics ?? (taskType === 'classification' ? ['logloss'] : ['rmse']);
   const foreign = metrics.find((name) => !metricsFor(taskType).includes(name));
   if (foreign !== undefined) {
-    throw new InputError(`${foreign} is not a metric of ${params.objective}; take one of ${metricsFor(taskType).join(', ')}.`);
+    throw new InputError(
+      `${foreign} is not a metric of ${params.objective}; take one of ${metricsFor(taskType).join(', ')}.`,
+    );
   }
   const threads = resolveThreads(options.threads ?? -1);
   const { features, label, weight, types } = options;

@@ -1,8 +1,10 @@
 import { readFile, stat } from 'node:fs/promises';
-import type { FeatureType } from '../data/types.ts';
 import { InputError } from '../errors.ts';
 import { type JsonNode, JsonSyntaxError, parseJson } from './json.ts';
 import { didYouMean } from './suggest.ts';
+
+/** How a feature's values are compared: by order, or as members of a set. */
+export type FeatureType = 'numeric' | 'categorical' | 'ordinal';
 
 /** One entry of a feature list. */
 export interface FeatureEntry {

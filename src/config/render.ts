@@ -1,4 +1,4 @@
-import type { FeatureType } from '../data/types.ts';
+import type { FeatureType } from './features.ts';
 import { type ConfigMetric, METRICS_BY_TASK, type TaskType } from './metric-names.ts';
 
 /** What `renderConfig` writes into a new config. */

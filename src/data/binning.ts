@@ -44,7 +44,11 @@ export async function binDataset(
       rows,
       stride,
       bins,
-      features: binned.map((feature, f) => ({ name: features[f]!.name, type: features[f]!.type, ...feature })),
+      features: binned.map((feature, f) => ({
+        name: features[f]!.name,
+        type: features[f]!.type,
+        ...feature,
+      })),
       label: data.label,
       ...(data.weight && { weight: data.weight }),
     };

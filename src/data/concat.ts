@@ -40,10 +40,21 @@ export function concatDatasets(parts: readonly Dataset[]): { data: Dataset; rang
   const weighted = parts.some((part) => part.weight !== undefined);
   const data: Dataset = {
     rows,
-    columns: parts[0]!.columns.map((_, c) => concatColumns(parts.map((part) => part.columns[c]!), rows)),
-    label: concatFloat32(parts.map((part) => part.label), rows),
+    columns: parts[0]!.columns.map((_, c) =>
+      concatColumns(
+        parts.map((part) => part.columns[c]!),
+        rows,
+      ),
+    ),
+    label: concatFloat32(
+      parts.map((part) => part.label),
+      rows,
+    ),
     ...(weighted && {
-      weight: concatFloat32(parts.map((part) => part.weight ?? new Float32Array(part.rows).fill(1)), rows),
+      weight: concatFloat32(
+        parts.map((part) => part.weight ?? new Float32Array(part.rows).fill(1)),
+        rows,
+      ),
     }),
   };
   return { data, ranges };

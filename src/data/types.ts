@@ -1,5 +1,6 @@
-/** How a feature's values are compared: by order, or as members of a set. */
-export type FeatureType = 'numeric' | 'categorical' | 'ordinal';
+import type { FeatureType } from '../config/features.ts';
+
+export type { FeatureType } from '../config/features.ts';
 
 /** A column of numbers; timestamps, booleans and ordinals are numbers by the time they are here. */
 export interface NumericColumn {

@@ -89,7 +89,14 @@ export interface ConfusionMatrix {
 export function confusionMatrix(rows: ScoredRows): ConfusionMatrix {
   const counts = { true_negative: 0, false_positive: 0, false_negative: 0, true_positive: 0 };
   rows.margins.forEach((margin, i) => {
-    const name = rows.label[i] === 1 ? (margin > 0 ? 'true_positive' : 'false_negative') : margin > 0 ? 'false_positive' : 'true_negative';
+    const name =
+      rows.label[i] === 1
+        ? margin > 0
+          ? 'true_positive'
+          : 'false_negative'
+        : margin > 0
+          ? 'false_positive'
+          : 'true_negative';
     counts[name] += rows.weight?.[i] ?? 1;
   });
   return counts;

@@ -19,8 +19,8 @@ export function formatSeconds(seconds: number): string {
 
 /** A Markdown table; cells are escaped. The first column is aligned left, the others right. */
 export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const escape = (cell: string) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ');
-  const line = (cells: readonly string[]) => `| ${cells.map(escape).join(' | ')} |`;
+  const cellText = (cell: string) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ');
+  const line = (cells: readonly string[]) => `| ${cells.map(cellText).join(' | ')} |`;
   const rule = `|${head.map((_, i) => (i === 0 ? '---' : '---:')).join('|')}|`;
   return [line(head), rule, ...rows.map(line)].join('\n');
 }

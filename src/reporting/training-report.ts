@@ -89,7 +89,9 @@ export function trainingReport(input: TrainingReportInput): string {
   const { timings } = input;
   const description = input.description === '' ? '' : `${input.description}\n\n`;
   const warnings =
-    input.warnings.length === 0 ? '' : `## Warnings\n\n${input.warnings.map((text) => `- ${text}`).join('\n')}\n\n`;
+    input.warnings.length === 0
+      ? ''
+      : `## Warnings\n\n${input.warnings.map((text) => `- ${text}`).join('\n')}\n\n`;
   return `# Training report: ${input.name}
 
 ${description}Baseline model, ${input.params.objective}, trained on ${input.engine}. ${describeStop(input)}
@@ -120,7 +122,10 @@ ${markdownTable(
 
 ${markdownTable(
   ['parameter', 'value'],
-  Object.entries(input.params).map(([name, value]) => [name, value === null ? 'mean of the target' : String(value)]),
+  Object.entries(input.params).map(([name, value]) => [
+    name,
+    value === null ? 'mean of the target' : String(value),
+  ]),
 )}
 
 ## Time and machine

@@ -4,7 +4,16 @@ import { binDataset } from '../../src/data/binning.ts';
 import type { Column } from '../../src/data/types.ts';
 import { referenceCategoryCodes, referenceCode, referenceCuts } from '../reference/binning.ts';
 
-const unusual = [Number.NaN, Infinity, -Infinity, 0, -0, 1e-45, 3.4028234663852886e38, -3.4028234663852886e38];
+const unusual = [
+  Number.NaN,
+  Infinity,
+  -Infinity,
+  0,
+  -0,
+  1e-45,
+  3.4028234663852886e38,
+  -3.4028234663852886e38,
+];
 const value = fc.oneof(
   { weight: 4, arbitrary: fc.float({ noNaN: true, noDefaultInfinity: true }) },
   { weight: 4, arbitrary: fc.integer({ min: -300, max: 300 }).map((x) => Math.fround(x / 7)) },
@@ -12,7 +21,10 @@ const value = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(...unusual) },
 );
 
-async function binOne(column: Column, options: { weight?: Float32Array; maxBin?: number; training?: Uint32Array } = {}) {
+async function binOne(
+  column: Column,
+  options: { weight?: Float32Array; maxBin?: number; training?: Uint32Array } = {},
+) {
   const rows = column.kind === 'numeric' ? column.values.length : column.codes.length;
   const { weight, ...binning } = options;
   const data = await binDataset(
@@ -20,7 +32,10 @@ async function binOne(column: Column, options: { weight?: Float32Array; maxBin?:
     [{ name: 'x', type: column.kind }],
     binning,
   );
-  return { feature: data.features[0]!, codes: Array.from({ length: rows }, (_, row) => data.bins[row * data.stride]!) };
+  return {
+    feature: data.features[0]!,
+    codes: Array.from({ length: rows }, (_, row) => data.bins[row * data.stride]!),
+  };
 }
 
 describe('binning', () => {
@@ -68,8 +83,13 @@ describe('binning', () => {
 
   it('keeps the 254 most frequent of more than 255 categories and pools the rest', async () => {
     const count = 400;
-    const codes = Int32Array.from({ length: 9000 }, (_, row) => (row % 97 === 0 ? -1 : (row * row + 7 * row) % count));
-    const rowsOf = Array.from({ length: count }, (_, category) => codes.filter((code) => code === category).length);
+    const codes = Int32Array.from({ length: 9000 }, (_, row) =>
+      row % 97 === 0 ? -1 : (row * row + 7 * row) % count,
+    );
+    const rowsOf = Array.from(
+      { length: count },
+      (_, category) => codes.filter((code) => code === category).length,
+    );
     const categories = Array.from({ length: count }, (_, c) => `c${c}`);
     const { feature, codes: binned } = await binOne({ kind: 'categorical', name: 'x', codes, categories });
     const expected = referenceCategoryCodes(rowsOf);

@@ -5,9 +5,9 @@ import type { Engine, RoundResult, TrainingJob, TreeEnsemble } from '../../src/e
 import { createReferenceEngine } from '../reference/reference.ts';
 import {
   DEFAULT_TREE_PARAMS,
+  METRICS_OF,
   makeBinned,
   makeJob,
-  METRICS_OF,
   objective,
   type TableShape,
   tableShape,
@@ -55,7 +55,11 @@ const SHAPE: TableShape = {
 };
 
 /** Jobs that differ in every parameter, objective by objective. */
-function variedJobs(data: BinnedDataset, of: TrainingJob['params']['objective'], count: number): TrainingJob[] {
+function variedJobs(
+  data: BinnedDataset,
+  of: TrainingJob['params']['objective'],
+  count: number,
+): TrainingJob[] {
   return fc
     .sample(treeParamsFor(of), { numRuns: count, seed: 7 })
     .map((params, i) => makeJob(data, params, i, i % 3 === 0 ? 1 : 0.7));
@@ -65,7 +69,11 @@ function variedJobs(data: BinnedDataset, of: TrainingJob['params']['objective'],
  * What every engine must satisfy; the judge is the naive reference, the measure is equality.
  * @param runs Property runs of the widest test.
  */
-export function engineConformance(name: string, create: () => Engine, options = { runs: 250, maxRows: 120 }): void {
+export function engineConformance(
+  name: string,
+  create: () => Engine,
+  options = { runs: 250, maxRows: 120 },
+): void {
   describe(`engine ${name}`, () => {
     it('trains the trees, scores and margins of the reference on random tables and parameters', async () => {
       const engine = create();
@@ -106,7 +114,12 @@ export function engineConformance(name: string, create: () => Engine, options = 
       const labels = [0.1, 0.7, 3.3, 1e6, 1 / 3];
       for (const [seed, y] of labels.entries()) {
         data.label.fill(y);
-        const params = { ...DEFAULT_TREE_PARAMS, objective: 'reg:squarederror' as const, base_score: 0, reg_lambda: 0 };
+        const params = {
+          ...DEFAULT_TREE_PARAMS,
+          objective: 'reg:squarederror' as const,
+          base_score: 0,
+          reg_lambda: 0,
+        };
         const { trees } = await trainBatch(create(), data, [makeJob(data, params, seed, 1)], [3]);
         expect([...trees[0]!.treeStart]).toEqual([0, 1, 2, 3]);
       }
@@ -133,7 +146,9 @@ export function engineConformance(name: string, create: () => Engine, options = 
       const engine = create();
       const data = await makeBinned(SHAPE, 'binary:logistic');
       const jobs = variedJobs(data, 'binary:logistic', 3);
-      expect(await trainBatch(engine, data, jobs, [1, 4, 2])).toEqual(await trainBatch(engine, data, jobs, [7]));
+      expect(await trainBatch(engine, data, jobs, [1, 4, 2])).toEqual(
+        await trainBatch(engine, data, jobs, [7]),
+      );
     });
 
     it('leaves a stopped job as it was and trains the others on', async () => {

@@ -29,7 +29,9 @@ describe('the CPU engine', () => {
       const one = await trainBatch(createCpuEngine({ threads: 1 }), data, jobs, [3]);
       for (const threads of [2, 3, 8]) {
         expect(await trainBatch(createCpuEngine({ threads }), data, jobs, [3])).toEqual(one);
-        expect((await trainBatch(createCpuEngine({ threads }), data, [jobs[1]!], [3])).trees[0]).toEqual(one.trees[1]);
+        expect((await trainBatch(createCpuEngine({ threads }), data, [jobs[1]!], [3])).trees[0]).toEqual(
+          one.trees[1],
+        );
       }
     }
   });
@@ -55,7 +57,18 @@ describe('the CPU engine', () => {
 
   it('says which row has a label that the logistic objective cannot take', async () => {
     const data = await makeBinned(
-      { seed: 1, rows: 50, numeric: 1, discrete: 0, categorical: [2], missing: 0, weighted: false, targetScale: 0, heavyTail: false, maxBin: 16 },
+      {
+        seed: 1,
+        rows: 50,
+        numeric: 1,
+        discrete: 0,
+        categorical: [2],
+        missing: 0,
+        weighted: false,
+        targetScale: 0,
+        heavyTail: false,
+        maxBin: 16,
+      },
       'binary:logistic',
     );
     data.label[7] = 2;
@@ -65,7 +78,18 @@ describe('the CPU engine', () => {
 
   it('refuses calls on what has been disposed of, and frees memory only when nothing uses it', async () => {
     const data = await makeBinned(
-      { seed: 1, rows: 5000, numeric: 2, discrete: 0, categorical: [2], missing: 0, weighted: false, targetScale: 0, heavyTail: false, maxBin: 16 },
+      {
+        seed: 1,
+        rows: 5000,
+        numeric: 2,
+        discrete: 0,
+        categorical: [2],
+        missing: 0,
+        weighted: false,
+        targetScale: 0,
+        heavyTail: false,
+        maxBin: 16,
+      },
       'binary:logistic',
     );
     const resident = await createCpuEngine({ threads: 2 }).load(data);

@@ -79,7 +79,10 @@ export const tableShape = (maxRows: number): fc.Arbitrary<TableShape> =>
   });
 
 /** A random table of that shape with a target for the objective. */
-export function makeTable(shape: TableShape, objective: Objective): { data: Dataset; features: FeatureSpec[] } {
+export function makeTable(
+  shape: TableShape,
+  objective: Objective,
+): { data: Dataset; features: FeatureSpec[] } {
   const draws = new Draws(shape.seed);
   const { rows } = shape;
   const columns: Column[] = [];
@@ -93,7 +96,8 @@ export function makeTable(shape: TableShape, objective: Objective): { data: Data
     }
     columns.push({ kind: 'numeric', name, values });
   };
-  for (let f = 0; f < shape.numeric; f++) numericColumn(`n${f}`, () => draws.normal(), f % 2 === 0 ? 1 : -0.5);
+  for (let f = 0; f < shape.numeric; f++)
+    numericColumn(`n${f}`, () => draws.normal(), f % 2 === 0 ? 1 : -0.5);
   for (let f = 0; f < shape.discrete; f++) numericColumn(`d${f}`, () => draws.below(4) - 1, 0.5);
   shape.categorical.forEach((count, f) => {
     const codes = new Int32Array(rows);
@@ -116,13 +120,16 @@ export function makeTable(shape: TableShape, objective: Objective): { data: Data
     columns,
     label,
     ...(shape.weighted && {
-      weight: Float32Array.from(label, (_, row) => (row === 0 ? 1 : draws.below(8) === 0 ? 0 : draws.next() * 3)),
+      weight: Float32Array.from(label, (_, row) =>
+        row === 0 ? 1 : draws.below(8) === 0 ? 0 : draws.next() * 3,
+      ),
     }),
   };
-  const features = columns.map((column): FeatureSpec =>
-    column.kind === 'numeric'
-      ? { name: column.name, type: 'numeric' }
-      : { name: column.name, type: 'categorical', categories: column.categories },
+  const features = columns.map(
+    (column): FeatureSpec =>
+      column.kind === 'numeric'
+        ? { name: column.name, type: 'numeric' }
+        : { name: column.name, type: 'categorical', categories: column.categories },
   );
   return { data, features };
 }
@@ -159,7 +166,12 @@ export function subset(rows: number, fraction: number, seed: number): RowSet {
 }
 
 /** A job over part of the rows that scores both that part and the whole. */
-export function makeJob(data: BinnedDataset, params: TreeParams, seed: number, fraction: number): TrainingJob {
+export function makeJob(
+  data: BinnedDataset,
+  params: TreeParams,
+  seed: number,
+  fraction: number,
+): TrainingJob {
   const all = { start: 0, end: data.rows };
   const rows = fraction >= 1 ? all : subset(data.rows, fraction, seed);
   const usable = data.weight === undefined || hasWeight(data, rows);

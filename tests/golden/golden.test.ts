@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { goldenFingerprint, GOLDEN_SEEDS } from './golden.ts';
 import { PUBLIC_SETS, type PublicSet } from '../public-sets.ts';
+import { GOLDEN_SEEDS, goldenFingerprint } from './golden.ts';
 
 const golden = JSON.parse(readFileSync(new URL('fingerprints.json', import.meta.url), 'utf8'));
 

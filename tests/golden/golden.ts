@@ -3,7 +3,7 @@ import { Model } from '../../src/boosting/model.ts';
 import { resolveParams } from '../../src/boosting/params.ts';
 import { createCpuEngine } from '../../src/engine/cpu.ts';
 import { publicJob } from '../engine/public-sets.ts';
-import { loadPublicSet, type PublicSet, PUBLIC_SETS } from '../public-sets.ts';
+import { loadPublicSet, PUBLIC_SETS, type PublicSet } from '../public-sets.ts';
 
 export const GOLDEN_SEEDS = [0, 1, 2];
 const ROUNDS = 10;

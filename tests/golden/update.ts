@@ -1,7 +1,7 @@
 // Writes fingerprints.json anew; for a change that raises numerics_version, and for no other.
 import { writeFileSync } from 'node:fs';
 import { PUBLIC_SETS, type PublicSet } from '../public-sets.ts';
-import { goldenFingerprint, GOLDEN_SEEDS } from './golden.ts';
+import { GOLDEN_SEEDS, goldenFingerprint } from './golden.ts';
 
 const golden: Record<string, string[]> = {};
 for (const name of Object.keys(PUBLIC_SETS) as PublicSet[]) {

@@ -7,7 +7,9 @@ function arrays(rows: number, seed: number) {
   const age = Float32Array.from({ length: rows }, () => 18 + draws.below(60));
   const income = Float64Array.from({ length: rows }, () => Math.exp(draws.normal()));
   const town = Array.from({ length: rows }, () => ['Aa', 'Bb', 'Cc', null][draws.below(4)]!);
-  const label = Float32Array.from(age, (a, i) => (a / 40 + income[i]! + (town[i] === 'Bb' ? 1 : 0) + draws.normal() > 2.5 ? 1 : 0));
+  const label = Float32Array.from(age, (a, i) =>
+    a / 40 + income[i]! + (town[i] === 'Bb' ? 1 : 0) + draws.normal() > 2.5 ? 1 : 0,
+  );
   return { features: { age, income, town }, label };
 }
 
@@ -17,14 +19,24 @@ describe('train', () => {
   it('trains from typed arrays, calls onRound once a round in order, and predicts rows as it predicts batches', async () => {
     const data = arrays(2000, 1);
     const events: RoundEvent[] = [];
-    const { model, history, rounds } = await train({ ...data, params, onRound: (event) => events.push(event) });
+    const { model, history, rounds } = await train({
+      ...data,
+      params,
+      onRound: (event) => events.push(event),
+    });
     expect(events.map(({ round }) => round)).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
     expect(rounds).toBe(40);
     expect(model.trees).toBe(40);
-    expect(history['train']!.logloss!.at(-1)).toBeLessThan(history['train']!.logloss![0]!);
-    expect(events.at(-1)!.metrics['train']!.logloss).toBe(history['train']!.logloss!.at(-1));
-    const first = model.predictRow({ age: data.features.age[0]!, income: data.features.income[0]!, town: data.features.town[0]! });
-    expect(model.predictRowArray([data.features.age[0]!, data.features.income[0]!, data.features.town[0]!])).toBe(first);
+    expect(history.train!.logloss!.at(-1)).toBeLessThan(history.train!.logloss![0]!);
+    expect(events.at(-1)!.metrics.train!.logloss).toBe(history.train!.logloss!.at(-1));
+    const first = model.predictRow({
+      age: data.features.age[0]!,
+      income: data.features.income[0]!,
+      town: data.features.town[0]!,
+    });
+    expect(
+      model.predictRowArray([data.features.age[0]!, data.features.income[0]!, data.features.town[0]!]),
+    ).toBe(first);
     expect(first).toBeGreaterThan(0);
     expect(first).toBeLessThan(1);
   });
@@ -48,7 +60,7 @@ describe('train', () => {
       params: { ...params, n_estimators: 500 },
       early_stopping_rounds: 7,
     });
-    const losses = history['validation']!.logloss!;
+    const losses = history.validation!.logloss!;
     expect(stoppedEarly).toBe(true);
     expect(losses.indexOf(Math.min(...losses)) + 1).toBe(bestRound);
     expect(rounds).toBe(bestRound + 7);
@@ -66,7 +78,10 @@ describe('train', () => {
       signal: controller.signal,
       onRound: ({ round }) => round === 5 && controller.abort(),
     });
-    const error = await running.then(() => null, (reason: unknown) => reason);
+    const error = await running.then(
+      () => null,
+      (reason: unknown) => reason,
+    );
     expect(error).toBeInstanceOf(InterruptedError);
     expect((error as { partial: { rounds: number } }).partial.rounds).toBeGreaterThanOrEqual(5);
   });
@@ -86,7 +101,10 @@ describe('train', () => {
     [{ subsample: 0 }, 'subsample is 0: it must be a number above 0 and at most 1.'],
     [{ learning_rate: Number.NaN }, 'learning_rate is NaN: it must be a number above 0 and at most 10.'],
     [{ gamma: -1 }, 'gamma is -1: it must be a number from 0 to 1e+30.'],
-    [{ base_score: Infinity }, 'base_score is Infinity: it must be a finite number, or null for the mean target.'],
+    [
+      { base_score: Infinity },
+      'base_score is Infinity: it must be a finite number, or null for the mean target.',
+    ],
     [
       { objective: 'binary:logistic', base_score: 1 },
       'base_score is 1: for binary:logistic it is a probability strictly between 0 and 1.',

@@ -7,10 +7,15 @@ export function canonicalValue(x: number): number {
 }
 
 /** Cuts of a column of training values with integer weights. */
-export function referenceCuts(values: readonly number[], weights: readonly bigint[], maxBin: number): number[] {
+export function referenceCuts(
+  values: readonly number[],
+  weights: readonly bigint[],
+  maxBin: number,
+): number[] {
   const weightOf = new Map<number, bigint>();
   values.forEach((x, i) => {
-    if (!Number.isNaN(x)) weightOf.set(canonicalValue(x), (weightOf.get(canonicalValue(x)) ?? 0n) + weights[i]!);
+    if (!Number.isNaN(x))
+      weightOf.set(canonicalValue(x), (weightOf.get(canonicalValue(x)) ?? 0n) + weights[i]!);
   });
   const distinct = [...weightOf.keys()].sort((a, b) => a - b);
   const limit = Math.min(maxBin, 255);

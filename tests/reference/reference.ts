@@ -88,7 +88,10 @@ function rowWord(seed: number, row: number, round: number, purpose: number): num
 }
 
 /** Section 2: E and the integer weights of `rows`. */
-function scaleWeights(data: BinnedDataset, rows: number[]): { exponent: number; weights: Map<number, bigint> } {
+function scaleWeights(
+  data: BinnedDataset,
+  rows: number[],
+): { exponent: number; weights: Map<number, bigint> } {
   const weights = new Map<number, bigint>();
   if (data.weight === undefined) {
     for (const row of rows) weights.set(row, 1n << 24n);
@@ -159,7 +162,9 @@ class ReferenceJob {
     }
     const deviation = Math.max(...this.rows.map((row) => Math.abs(label[row]! - this.baseValue)));
     this.marginBits = deviation === 0 ? 20 : Math.min(Math.max(23 - ceilLog2(deviation), -104), 100);
-    this.targets = Array.from(label, (y) => clamp(rint((y - this.baseValue) * 2 ** this.marginBits), 2 ** 30));
+    this.targets = Array.from(label, (y) =>
+      clamp(rint((y - this.baseValue) * 2 ** this.marginBits), 2 ** 30),
+    );
   }
 
   /** Section 5: quantised pairs of the training rows, and log2 of their units. */
@@ -205,7 +210,9 @@ class ReferenceJob {
   #sampledRows(round: number): number[] {
     const { subsample } = this.job.params;
     if (subsample === 1) return this.rows;
-    return this.rows.filter((row) => rowWord(this.job.seed, row, round, SUBSAMPLE) < rint(subsample * 2 ** 32));
+    return this.rows.filter(
+      (row) => rowWord(this.job.seed, row, round, SUBSAMPLE) < rint(subsample * 2 ** 32),
+    );
   }
 
   #sampledFeatures(round: number): number[] {
@@ -249,7 +256,9 @@ class ReferenceJob {
         const node = nodes[id]!;
         node.cover = Number(sums.h) * 2 ** hessianUnit;
         const split =
-          depth < params.max_depth ? findSplit(this.data, features, rows, pairs, sums, params, constants) : null;
+          depth < params.max_depth
+            ? findSplit(this.data, features, rows, pairs, sums, params, constants)
+            : null;
         if (split === null) {
           node.leaf = leafValue(sums, constants);
           continue;
@@ -404,9 +413,7 @@ function* candidates(
       if (denominator !== 0) return Number(cells[code]!.g) / denominator;
       return cells[code]!.g > 0n ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
     };
-    const order = [...present].sort((a, b) =>
-      ratio(a) === ratio(b) ? a - b : ratio(a) < ratio(b) ? -1 : 1,
-    );
+    const order = [...present].sort((a, b) => (ratio(a) === ratio(b) ? a - b : ratio(a) < ratio(b) ? -1 : 1));
     for (let b = 1; b < order.length; b++) {
       if (b <= params.max_cat_threshold || order.length - b <= params.max_cat_threshold) {
         partitions.push([b, order.slice(0, b)]);

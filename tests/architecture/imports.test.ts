@@ -1,0 +1,60 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const source = new URL('../../src', import.meta.url).pathname;
+
+/** Lower layers first; a folder may import from its own and lower layers. */
+const LAYERS = ['config', 'data', 'engine', 'metrics', 'boosting', 'reporting', 'protocol', 'cli', 'schema'];
+/** The typed door to native code, errors and integer twins: part of no layer. */
+const LEAVES = new Set(['addon.ts', 'errors.ts', 'numerics']);
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+}
+
+const room = (path: string) => relative(source, path).split('/')[0]!;
+
+function importsOfSource(): Import[] {
+  const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.ts'),
+  );
+  return files.flatMap((name) => {
+    const path = join(source, name);
+    const text = readFileSync(path, 'utf8');
+    return [...text.matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map(([, target]) => ({
+      from: path,
+      to: resolve(dirname(path), target!),
+    }));
+  });
+}
+
+describe('the layers of src', () => {
+  const imports = importsOfSource();
+
+  it('are all known, so that none escapes the rule', () => {
+    const rooms = new Set(imports.map(({ from }) => room(from)));
+    expect([...rooms].filter((name) => !LEAVES.has(name) && !LAYERS.includes(name))).toEqual(['index.ts']);
+  });
+
+  it('import downwards only', () => {
+    const upward = imports.filter(
+      ({ from, to }) =>
+        !LEAVES.has(room(from)) &&
+        !LEAVES.has(room(to)) &&
+        room(from) !== 'index.ts' &&
+        LAYERS.indexOf(room(to)) > LAYERS.indexOf(room(from)),
+    );
+    expect(upward.map(({ from, to }) => `${relative(source, from)} → ${relative(source, to)}`)).toEqual([]);
+  });
+
+  it('leave zod to src/config and DuckDB to src/data', () => {
+    const users = (pattern: RegExp) =>
+      readdirSync(source, { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.endsWith('.ts') && pattern.test(readFileSync(join(source, name), 'utf8')))
+        .map((name) => name.split('/')[0]);
+    expect(new Set(users(/from 'zod'/))).toEqual(new Set(['config']));
+    expect(new Set(users(/from '@duckdb\/node-api'/))).toEqual(new Set(['data']));
+  });
+});
