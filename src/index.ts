@@ -1,4 +1,14 @@
-/** Lockstep as a library: everything that the command line does. See docs/library.md. */
+/**
+ * Lockstep as a library: everything that the command line does. See docs/library.md. What reads files (DuckDB) or
+ * configs is loaded at its first call, so that importing this for training on arrays stays light.
+ */
+import type { LoadOptions as ConfigOptions, LoadedConfig } from './config/load.ts';
+import type { ExperimentData, LoadOptions } from './data/load.ts';
+import type { Column, Schema } from './data/types.ts';
+import type { OutputColumn } from './data/write.ts';
+import type { RunOptions, RunOutcome } from './protocol/run.ts';
+import type { VerifyOptions, VerifyOutcome } from './protocol/verify.ts';
+
 export {
   type BoostOptions,
   type BoostResult,
@@ -12,16 +22,13 @@ export type { FeatureImportance } from './boosting/importance.ts';
 export { Model, type RowValue, type TrainingResult } from './boosting/model.ts';
 export { type BoosterParams, DEFAULT_PARAMS, resolveParams } from './boosting/params.ts';
 export { type TrainingArrays, type TrainOptions, type TrainOutcome, train } from './boosting/train.ts';
-export { ConfigError, type ConfigIssue, type LoadedConfig, loadConfig, parseConfig } from './config/load.ts';
+export { ConfigError, type ConfigIssue } from './config/config-error.ts';
+export type { LoadedConfig } from './config/load.ts';
 export { metricDirection } from './config/metric-names.ts';
 export type { ExperimentConfig } from './config/schema.ts';
+export { type ArrayColumn, type ArrayOptions, datasetFromArrays } from './data/arrays.ts';
 export { type BinningOptions, binDataset } from './data/binning.ts';
-export {
-  datasetFromArrays,
-  type ExperimentData,
-  loadExperimentData,
-  loadForPrediction,
-} from './data/load.ts';
+export type { ExperimentData } from './data/load.ts';
 export { kFold, splitRows } from './data/split.ts';
 export type {
   BinnedDataset,
@@ -34,7 +41,7 @@ export type {
   Schema,
   SplitName,
 } from './data/types.ts';
-export { writePredictions } from './data/write.ts';
+export type { OutputColumn } from './data/write.ts';
 export { chooseEngine, type EngineChoice, type EngineStatus, engineStatus } from './engine/choose.ts';
 export { createCpuEngine } from './engine/cpu.ts';
 export type {
@@ -62,5 +69,49 @@ export {
 export { metricsFor } from './metrics/metrics.ts';
 export { type ConfusionMatrix, confusionMatrix, type ScoredRows, scoreMargins } from './metrics/score.ts';
 export type { Reporter } from './protocol/reporter.ts';
-export { type RunOptions, type RunOutcome, runExperiment, STAGES, type StageName } from './protocol/run.ts';
-export { type VerifyOptions, type VerifyOutcome, verifyDeterminism } from './protocol/verify.ts';
+export type { RunOptions, RunOutcome } from './protocol/run.ts';
+export { AVAILABLE_STAGES, STAGES, type StageName } from './protocol/stages.ts';
+export type { VerifyOptions, VerifyOutcome } from './protocol/verify.ts';
+
+/** Runs the experiment of a config file: see `lockstep run` in docs/cli.md. */
+export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
+  return (await import('./protocol/run.ts')).runExperiment(options);
+}
+
+/** Trains an experiment's baseline on every engine and thread count and compares fingerprints: see `lockstep verify`. */
+export async function verifyDeterminism(options: VerifyOptions): Promise<VerifyOutcome> {
+  return (await import('./protocol/verify.ts')).verifyDeterminism(options);
+}
+
+/**
+ * Reads and checks a config file.
+ * @throws ConfigError listing all errors of the file with line and column.
+ */
+export async function loadConfig(path: string, options?: ConfigOptions): Promise<LoadedConfig> {
+  return (await import('./config/load.ts')).loadConfig(path, options);
+}
+
+/**
+ * Reads the tables of an experiment: docs/data.md has the rules.
+ * @throws InputError for data that cannot be used.
+ */
+export async function loadExperimentData(options: LoadOptions): Promise<ExperimentData> {
+  return (await import('./data/load.ts')).loadExperimentData(options);
+}
+
+/**
+ * Reads the features of a table through a model's schema; no target is needed.
+ * @throws InputError for a missing column or values that cannot be used.
+ */
+export async function loadForPrediction(
+  path: string,
+  schema: Schema,
+  options?: { query?: string; signal?: AbortSignal },
+): Promise<{ rows: number; columns: readonly Column[] }> {
+  return (await import('./data/load.ts')).loadForPrediction(path, schema, options);
+}
+
+/** Writes columns as CSV or Parquet, by the ending of the file's name, whole or not at all. */
+export async function writePredictions(path: string, columns: readonly OutputColumn[]): Promise<void> {
+  return (await import('./data/write.ts')).writePredictions(path, columns);
+}

@@ -1,6 +1,6 @@
+import { type ArrayOptions, datasetFromArrays } from '../data/arrays.ts';
 import { binDataset } from '../data/binning.ts';
 import { concatDatasets } from '../data/concat.ts';
-import { type ArrayOptions, datasetFromArrays } from '../data/load.ts';
 import type { RowSet } from '../data/types.ts';
 import { chooseEngine, type EngineChoice } from '../engine/choose.ts';
 import { resolveThreads } from '../engine/cpu.ts';

@@ -57,7 +57,8 @@ export function addRunCommand(program: Command, { signal }: CommandContext): voi
     .action(async (configPath: string, options: RunCommandOptions) => {
       const { loadConfig } = await import('../config/load.ts');
       const { config } = await loadConfig(configPath, { overrides: options.set ?? [] });
-      const { parseStages, runExperiment } = await import('../protocol/run.ts');
+      const { runExperiment } = await import('../protocol/run.ts');
+      const { parseStages } = await import('../protocol/stages.ts');
       const stages = options.stages && parseStages(options.stages);
       const progress = createProgress({ verbose: config.training.verbose, quiet: options.quiet ?? false });
       const outcome = await runExperiment({

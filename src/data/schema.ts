@@ -458,3 +458,9 @@ export function encodeGroup(column: RawColumn, path: string): Int32Array {
 export function columnsByName(table: RawTable): Map<string, RawColumn> {
   return new Map(table.columns.map((column) => [column.name, column]));
 }
+
+export function checkRows(table: RawTable, least: number): void {
+  if (table.rows >= least) return;
+  const need = least === 2 ? 'training needs at least 2' : 'at least 1 is needed';
+  throw new InputError(`${table.path} gives ${table.rows === 1 ? '1 row' : 'no row'}; ${need}.`);
+}

@@ -5,7 +5,7 @@ import { loadConfig } from '../config/load.ts';
 import { chooseEngine, type EngineChoice } from '../engine/choose.ts';
 import { resolveThreads } from '../engine/cpu.ts';
 import type { MetricName } from '../engine/engine.ts';
-import { BudgetError, InputError, InterruptedError, type LockstepError } from '../errors.ts';
+import { BudgetError, InterruptedError, type LockstepError } from '../errors.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
 import { trainingReport } from '../reporting/training-report.ts';
 import { type BaselineResult, runBaseline, toModel } from './baseline.ts';
@@ -13,13 +13,7 @@ import { describeEnvironment, type EnvironmentRecord } from './environment.ts';
 import { OutputFolder, toJson } from './output.ts';
 import { type PreparedExperiment, prepareExperiment } from './prepare.ts';
 import { type Reporter, silentReporter } from './reporter.ts';
-
-/** Stages of the protocol, in order. */
-export const STAGES = ['baseline', 'optimize', 'ensemble', 'compare'] as const;
-export type StageName = (typeof STAGES)[number];
-
-/** The stages that this version can run. */
-export const AVAILABLE_STAGES: readonly StageName[] = ['baseline'];
+import { AVAILABLE_STAGES, parseStages, type StageName } from './stages.ts';
 
 export interface RunOptions {
   /** The experiment file. */
@@ -46,26 +40,6 @@ export interface RunOutcome {
   readonly primary: MetricName;
   readonly baseline: BaselineResult;
   readonly warnings: readonly string[];
-}
-
-/**
- * Checks a list of stage names.
- * @throws InputError for an unknown stage, or one that this version does not have.
- */
-export function parseStages(names: readonly string[]): StageName[] {
-  for (const name of names) {
-    if (!(STAGES as readonly string[]).includes(name)) {
-      throw new InputError(`There is no stage named ${name}; the stages are ${STAGES.join(', ')}.`);
-    }
-    if (!(AVAILABLE_STAGES as readonly string[]).includes(name)) {
-      throw new InputError(
-        `The stage ${name} is not in this version; --stages ${AVAILABLE_STAGES.join(',')} runs what is.`,
-      );
-    }
-  }
-  if (names.length === 0)
-    throw new InputError(`--stages names no stage; the stages are ${STAGES.join(', ')}.`);
-  return names as StageName[];
 }
 
 /** Round-by-round scores and final metrics under the protocol's file names. */
@@ -149,6 +123,7 @@ function runJson(record: RunRecord) {
  * @throws LockstepError; its exitCode is the command's.
  */
 export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
+  parseStages(options.stages ?? AVAILABLE_STAGES);
   const started = new Date();
   const clock = performance.now();
   const warnings: string[] = [];

@@ -6,6 +6,7 @@ scikit-learn is given the binary64 values that they stand for.
 """
 
 import json
+import sys
 import warnings
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-FIXTURES = Path(__file__).parent.parent / "metrics" / "fixtures"
+FIXTURES = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "metrics" / "fixtures"
 UNIT_WEIGHT = 1 << 24
 rng = np.random.default_rng(11)
 warnings.simplefilter("ignore")

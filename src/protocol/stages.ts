@@ -1,0 +1,28 @@
+import { InputError } from '../errors.ts';
+
+/** Stages of the protocol, in order. */
+export const STAGES = ['baseline', 'optimize', 'ensemble', 'compare'] as const;
+export type StageName = (typeof STAGES)[number];
+
+/** The stages that this version can run. */
+export const AVAILABLE_STAGES: readonly StageName[] = ['baseline'];
+
+/**
+ * Checks a list of stage names.
+ * @throws InputError for an unknown stage, or one that this version does not have.
+ */
+export function parseStages(names: readonly string[]): StageName[] {
+  for (const name of names) {
+    if (!(STAGES as readonly string[]).includes(name)) {
+      throw new InputError(`There is no stage named ${name}; the stages are ${STAGES.join(', ')}.`);
+    }
+    if (!(AVAILABLE_STAGES as readonly string[]).includes(name)) {
+      throw new InputError(
+        `The stage ${name} is not in this version; --stages ${AVAILABLE_STAGES.join(',')} runs what is.`,
+      );
+    }
+  }
+  if (names.length === 0)
+    throw new InputError(`--stages names no stage; the stages are ${STAGES.join(', ')}.`);
+  return names as StageName[];
+}
