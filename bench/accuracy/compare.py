@@ -1,4 +1,4 @@
-"""Trains xgboost on the splits that lockstep.ts wrote and prints the table of docs/accuracy.md: paired differences of
+"""Trains xgboost on the splits that lockstep.ts wrote and prints a table of docs/accuracy.md: paired differences of
 test metrics over seeds, a two-sided paired t-test each, Holm's correction over all, and the mean standardised loss."""
 import json
 import pathlib
@@ -79,7 +79,7 @@ for rank, i in enumerate(order):
     rows[i]["worse"] = running < 0.05 and rows[i]["difference"] > 0
 
 mean_loss = float(np.mean([row["standardised"] for row in rows]))
-print(f"xgboost {xgboost.__version__} hist, {plan['seeds']} seeds, {plan['params']}; lower is better\n")
+print(f"xgboost {xgboost.__version__} hist, {plan['seeds']} seeds, split {plan['split']}, {plan['params']}; lower is better\n")
 print("| set | metric | Lockstep | xgboost | difference | seed deviation | standardised | p | p (Holm) |")
 print("|---|---|--:|--:|--:|--:|--:|--:|--:|")
 for row in rows:
@@ -89,7 +89,7 @@ for row in rows:
     )
 print(f"\nmean standardised loss {mean_loss:+.3f} (limit 0.3); sets worse at Holm-corrected p < 0.05: "
       f"{', '.join(row['set'] + ' ' + row['metric'] for row in rows if row['worse']) or 'none'}")
-(folder.parent / "accuracy.json").write_text(
+(folder / "result.json").write_text(
     json.dumps(dict(xgboost=xgboost.__version__, **plan, rows=rows, mean_standardised_loss=mean_loss), indent=1) + "\n"
 )
 sys.exit(1 if mean_loss > 0.3 or any(row["worse"] for row in rows) else 0)

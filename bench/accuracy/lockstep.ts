@@ -1,4 +1,4 @@
-// Trains Lockstep on seeded 80/20 splits of the public sets and writes, for each, the row numbers of the test part and
+// Trains Lockstep on seeded 80/20 splits (or, with --split N, on split N for every seed) of the public sets and writes, for each, the row numbers of the test part and
 // the predictions for them; compare.py trains xgboost on the same splits and compares.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,6 +16,7 @@ const { values } = parseArgs({
   options: {
     out: { type: 'string', default: 'bench/results/accuracy' },
     seeds: { type: 'string', default: '10' },
+    split: { type: 'string' },
   },
 });
 mkdirSync(values.out, { recursive: true });
@@ -31,7 +32,12 @@ for (const { name, objective } of SETS) {
   });
   const params = resolveParams({ ...PARAMS, objective });
   for (let seed = 0; seed < Number(values.seeds); seed++) {
-    const split = splitRows({ rows: data.rows, fractions: { train: 0.8, val: 0.2, test: 0 }, seed });
+    const splitSeed = values.split === undefined ? seed : Number(values.split);
+    const split = splitRows({
+      rows: data.rows,
+      fractions: { train: 0.8, val: 0.2, test: 0 },
+      seed: splitSeed,
+    });
     const binned = await binDataset(data, schema.features, { training: split.train });
     const resident = await createCpuEngine({ threads: 1 }).load(binned);
     const { trees } = await boost(resident, { params, seed, rows: split.train });
@@ -47,5 +53,10 @@ for (const { name, objective } of SETS) {
 }
 writeFileSync(
   join(values.out, 'sets.json'),
-  JSON.stringify({ sets: SETS, params: PARAMS, seeds: Number(values.seeds) }),
+  JSON.stringify({
+    sets: SETS,
+    params: PARAMS,
+    seeds: Number(values.seeds),
+    split: values.split ?? 'by seed',
+  }),
 );

@@ -1,7 +1,6 @@
 #include "cpu/split.h"
 
 #include <algorithm>
-#include <limits>
 #include <span>
 
 namespace lockstep {
@@ -80,10 +79,10 @@ struct RankedCode {
   }
 };
 
-double ratio_of(const Sums& cell, double lambda) {
-  const double denominator = static_cast<double>(cell.h) + lambda;
-  if (denominator != 0) return static_cast<double>(cell.g) / denominator;
-  return cell.g > 0 ? std::numeric_limits<double>::infinity() : -std::numeric_limits<double>::infinity();
+/** r_c: a category too light to be a child of its own tells nothing, and takes the neutral place. */
+double ratio_of(const Sums& cell, const ScoreParams& score) {
+  if (cell.h < score.min_child_hessian) return 0;
+  return static_cast<double>(cell.g) / (static_cast<double>(cell.h) + score.lambda);
 }
 
 void search_partition(int feature, std::span<const Sums> cells, const ScoreParams& score, int max_cat_threshold,
@@ -95,7 +94,7 @@ void search_partition(int feature, std::span<const Sums> cells, const ScoreParam
     if (cells[c].empty()) {
       absent.add(c);
     } else {
-      ranked[present++] = {ratio_of(cells[c], score.lambda), c};
+      ranked[present++] = {ratio_of(cells[c], score), c};
     }
   }
   std::sort(ranked, ranked + present);

@@ -392,7 +392,7 @@ function* candidates(
   categorical: boolean,
   node: Sums,
   params: TreeParams,
-  lambda: number,
+  constants: TreeConstants,
 ): Generator<Candidate> {
   const missing = cells[0]!;
   const codes = Array.from({ length: cells.length - 1 }, (_, i) => i + 1);
@@ -409,9 +409,8 @@ function* candidates(
     for (const code of present) partitions.push([code, [code]]);
   } else {
     const ratio = (code: number) => {
-      const denominator = Number(cells[code]!.h) + lambda;
-      if (denominator !== 0) return Number(cells[code]!.g) / denominator;
-      return cells[code]!.g > 0n ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
+      const { g, h } = cells[code]!;
+      return h < constants.minChildHessian ? 0 : Number(g) / (Number(h) + constants.lambda);
     };
     const order = [...present].sort((a, b) => (ratio(a) === ratio(b) ? a - b : ratio(a) < ratio(b) ? -1 : 1));
     for (let b = 1; b < order.length; b++) {
@@ -465,7 +464,7 @@ function findSplit(
       cell.h += pair.h;
     }
     const categorical = data.features[feature]!.type === 'categorical';
-    for (const candidate of candidates(feature, cells, categorical, node, params, constants.lambda)) {
+    for (const candidate of candidates(feature, cells, categorical, node, params, constants)) {
       const right = { g: node.g - candidate.left.g, h: node.h - candidate.left.h };
       if (candidate.left.h < constants.minChildHessian || right.h < constants.minChildHessian) continue;
       const score = nodeScore(candidate.left, constants) + nodeScore(right, constants);
