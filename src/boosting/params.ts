@@ -1,3 +1,8 @@
+import {
+  HYPERPARAMETER_RANGES,
+  type NumberRange,
+  type RangedHyperparameter,
+} from '../config/hyperparameters.ts';
 import type { Objective, TreeParams } from '../engine/engine.ts';
 import { InputError } from '../errors.ts';
 
@@ -7,47 +12,18 @@ export interface BoosterParams extends TreeParams {
   readonly max_bin: number;
 }
 
+const defaultsOf = Object.fromEntries(
+  Object.entries(HYPERPARAMETER_RANGES).map(([name, range]) => [name, range.default]),
+) as Record<RangedHyperparameter, number>;
+
 /** XGBoost's defaults. */
 export const DEFAULT_PARAMS: BoosterParams = {
   objective: 'reg:squarederror',
-  n_estimators: 100,
-  max_depth: 6,
-  learning_rate: 0.3,
-  subsample: 1,
-  colsample_bytree: 1,
-  min_child_weight: 1,
-  gamma: 0,
-  reg_alpha: 0,
-  reg_lambda: 1,
   base_score: null,
-  max_bin: 256,
-  max_cat_to_onehot: 4,
-  max_cat_threshold: 64,
+  ...defaultsOf,
 };
 
 const OBJECTIVES: readonly Objective[] = ['binary:logistic', 'reg:squarederror'];
-
-interface Range {
-  readonly low: number;
-  readonly high: number;
-  readonly whole?: boolean;
-  readonly lowExcluded?: boolean;
-}
-
-const RANGES: Readonly<Record<Exclude<keyof BoosterParams, 'objective' | 'base_score'>, Range>> = {
-  n_estimators: { low: 1, high: 100_000, whole: true },
-  max_depth: { low: 1, high: 30, whole: true },
-  learning_rate: { low: 0, high: 10, lowExcluded: true },
-  subsample: { low: 0, high: 1, lowExcluded: true },
-  colsample_bytree: { low: 0, high: 1, lowExcluded: true },
-  min_child_weight: { low: 0, high: 1e30 },
-  gamma: { low: 0, high: 1e30 },
-  reg_alpha: { low: 0, high: 1e30 },
-  reg_lambda: { low: 0, high: 1e30 },
-  max_bin: { low: 2, high: 256, whole: true },
-  max_cat_to_onehot: { low: 1, high: 2 ** 31 - 1, whole: true },
-  max_cat_threshold: { low: 1, high: 2 ** 31 - 1, whole: true },
-};
 
 /**
  * Fills in defaults and checks ranges.
@@ -64,7 +40,7 @@ export function resolveParams(given: Partial<BoosterParams>): BoosterParams {
       `objective is ${String(params.objective)}: it must be one of ${OBJECTIVES.join(', ')}.`,
     );
   }
-  for (const [key, range] of Object.entries(RANGES) as [keyof typeof RANGES, Range][]) {
+  for (const [key, range] of Object.entries(HYPERPARAMETER_RANGES) as [RangedHyperparameter, NumberRange][]) {
     const value = params[key];
     const inside =
       typeof value === 'number' &&

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { HYPERPARAMETER_RANGES, type NumberRange, type RangedHyperparameter } from './hyperparameters.ts';
 import {
   type ConfigMetric,
   DEFAULT_PRIMARY,
@@ -38,10 +39,16 @@ const integer = (low: number, high?: number) => {
   const atLeast = z.int().min(low);
   return high === undefined ? atLeast : atLeast.max(high);
 };
-const nonNegative = () => z.number().min(0);
 const positive = () => z.number().gt(0);
-const fraction = () => z.number().gt(0).lte(1);
 const metric = () => z.enum(METRIC_NAMES);
+
+/** A hyperparameter with the range and the default of the table. */
+const ranged = (name: RangedHyperparameter) => {
+  const range: NumberRange = HYPERPARAMETER_RANGES[name];
+  const base = range.whole ? z.int() : z.number();
+  const above = range.lowExcluded ? base.gt(range.low) : base.min(range.low);
+  return above.max(range.high).default(range.default);
+};
 
 const filePath = () =>
   z
@@ -142,25 +149,29 @@ const model = z.strictObject({
 
 /** The hyperparameters of algorithm `xgboost` with XGBoost's names, defaults and ranges. */
 export const hyperparametersSchema = z.strictObject({
-  n_estimators: integer(1, 100_000).default(100).describe('Boosting rounds, the most that are trained.'),
-  max_depth: integer(1, 30).default(6).describe('Levels of splits in a tree.'),
-  learning_rate: z.number().gt(0).lte(10).default(0.3).describe('Factor on the leaves of every new tree.'),
-  subsample: fraction().default(1).describe('Share of the rows drawn for each tree.'),
-  colsample_bytree: fraction().default(1).describe('Share of the features drawn for each tree.'),
-  min_child_weight: nonNegative().default(1).describe('Least sum of Hessians in a child.'),
-  gamma: nonNegative().default(0).describe('Least loss reduction of a split.'),
-  reg_alpha: nonNegative().default(0).describe('L1 penalty on leaf values.'),
-  reg_lambda: nonNegative().default(1).describe('L2 penalty on leaf values.'),
+  n_estimators: ranged('n_estimators').describe('Boosting rounds, the most that are trained.'),
+  max_depth: ranged('max_depth').describe('Levels of splits in a tree.'),
+  learning_rate: ranged('learning_rate').describe('Factor on the leaves of every new tree.'),
+  subsample: ranged('subsample').describe('Share of the rows drawn for each tree.'),
+  colsample_bytree: ranged('colsample_bytree').describe('Share of the features drawn for each tree.'),
+  min_child_weight: ranged('min_child_weight').describe('Least sum of Hessians in a child.'),
+  gamma: ranged('gamma').describe('Least loss reduction of a split.'),
+  reg_alpha: ranged('reg_alpha').describe('L1 penalty on leaf values.'),
+  reg_lambda: ranged('reg_lambda').describe('L2 penalty on leaf values.'),
   base_score: z
     .number()
     .nullable()
     .default(null)
     .describe('First prediction: a probability or a value; null takes the mean of the training target.'),
-  max_bin: integer(2, 256).default(256).describe('Most bins of a feature, the one for missing included.'),
-  max_cat_to_onehot: integer(1)
-    .default(4)
-    .describe('Features with fewer categories are split one category against the rest.'),
-  max_cat_threshold: integer(1).default(64).describe('Most categories on one side of a partition split.'),
+  max_bin: ranged('max_bin').describe(
+    'Most bins for the values of a feature; 255 at most, missing has its own.',
+  ),
+  max_cat_to_onehot: ranged('max_cat_to_onehot').describe(
+    'Features with fewer categories are split one category against the rest.',
+  ),
+  max_cat_threshold: ranged('max_cat_threshold').describe(
+    'Most categories on one side of a partition split.',
+  ),
 });
 type Hyperparameter = keyof typeof hyperparametersSchema.shape;
 
