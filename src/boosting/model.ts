@@ -1,6 +1,6 @@
 import type { BinnedFeature, Column, Schema, TargetSpec } from '../data/types.ts';
 import type { Objective, TreeEnsemble, TreeParams } from '../engine/engine.ts';
-import { EnvironmentError, InputError } from '../errors.ts';
+import { InputError } from '../errors.ts';
 import { fingerprint } from './fingerprint.ts';
 import { type FeatureImportance, featureImportances } from './importance.ts';
 import {
@@ -138,18 +138,8 @@ export class Model {
    * @throws InputError where the folder does not exist or may not be written to, EnvironmentError where writing fails.
    */
   async save(path: string): Promise<void> {
-    const { rename, rm, writeFile } = await import('node:fs/promises');
-    const temporary = `${path}.${globalThis.crypto.randomUUID()}.tmp`;
-    try {
-      await writeFile(temporary, this.toText(), { flag: 'wx' });
-      await rename(temporary, path);
-    } catch (cause) {
-      await rm(temporary, { force: true }).catch(() => undefined);
-      const message = `The model cannot be written to ${path}: ${reasonOf(cause)}.`;
-      throw isPathError(cause)
-        ? new InputError(message, { cause })
-        : new EnvironmentError(message, { cause });
-    }
+    const { writeFileAtomically } = await import('../files.ts');
+    await writeFileAtomically(path, this.toText());
   }
 
   /** The text of the model's file (docs/model-format.md). Equal models give equal text. */
@@ -297,10 +287,6 @@ const PATH_ERRORS: Readonly<Record<string, string>> = {
 
 function codeOf(cause: unknown): string {
   return cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-}
-
-function isPathError(cause: unknown): boolean {
-  return Object.hasOwn(PATH_ERRORS, codeOf(cause));
 }
 
 function reasonOf(cause: unknown): string {

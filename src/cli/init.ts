@@ -94,7 +94,8 @@ export function addInitCommand(program: Command, { signal }: CommandContext): vo
         process.stdout.write(text);
         return;
       }
-      const { writeFileAtomically } = await import('../protocol/output.ts');
+      const { makeFolder, writeFileAtomically } = await import('../files.ts');
+      await makeFolder(dirname(resolve(out)));
       await writeFileAtomically(out, text);
       const next = `lockstep run ${out}`;
       if (options.json) {

@@ -40,7 +40,8 @@ export function addTrainCommand(program: Command, { signal }: CommandContext): v
       const { prepareExperiment } = await import('../protocol/prepare.ts');
       const { chooseEngine } = await import('../engine/choose.ts');
       const { resolveThreads } = await import('../engine/cpu.ts');
-      const { OutputFolder, writeFileAtomically } = await import('../protocol/output.ts');
+      const { writeFileAtomically } = await import('../files.ts');
+      const { OutputFolder } = await import('../protocol/output.ts');
 
       const { config } = loaded;
       const warnings: string[] = [];

@@ -1,5 +1,5 @@
-import { open, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { open } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import {
   DOUBLE,
   type DuckDBConnection,
@@ -9,7 +9,8 @@ import {
   INTEGER,
   VARCHAR,
 } from '@duckdb/node-api';
-import { EnvironmentError, InputError } from '../errors.ts';
+import { InputError } from '../errors.ts';
+import { replaceFile } from '../files.ts';
 
 /** A column to write; all columns of a table have the same length. NaN is written as null in a column of numbers. */
 export interface OutputColumn {
@@ -96,27 +97,12 @@ async function writeParquet(file: string, columns: readonly OutputColumn[]): Pro
  * Writes a table as CSV or Parquet (zstd), by the ending of `path`. Numbers keep full precision: the shortest text
  * that reads back as the same value, or the value itself. The file appears under its name only when it is whole.
  *
- * @throws InputError for another ending or a folder that does not exist, EnvironmentError when writing fails.
+ * @throws InputError for another ending or a place that cannot be written to, EnvironmentError when writing fails.
  */
 export async function writePredictions(path: string, columns: readonly OutputColumn[]): Promise<void> {
   const ending = /\.(csv|parquet)$/i.exec(path)?.[1]?.toLowerCase();
   if (ending === undefined) throw new InputError(`${path} must end in .csv or .parquet; rename the output.`);
-  const folder = dirname(resolve(path));
-  const temporary = join(folder, `.${basename(path)}.${process.pid}.tmp`);
-  try {
-    await rm(temporary, { force: true });
-    await (ending === 'csv' ? writeCsv : writeParquet)(temporary, columns);
-    await rename(temporary, resolve(path));
-  } catch (error) {
-    await rm(temporary, { force: true });
-    const text = error instanceof Error ? error.message.split('\n')[0]! : String(error);
-    if (/ENOENT|ENOTDIR|No such file/.test(text)) {
-      throw new InputError(`${folder} is not a folder to write ${basename(path)} to; create it.`, {
-        cause: error,
-      });
-    }
-    throw new EnvironmentError(`${path} cannot be written (${text}); free space or choose another place.`, {
-      cause: error,
-    });
-  }
+  await replaceFile(resolve(path), (temporary) =>
+    (ending === 'csv' ? writeCsv : writeParquet)(temporary, columns),
+  );
 }

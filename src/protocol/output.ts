@@ -1,79 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { EnvironmentError, InputError } from '../errors.ts';
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOSPC: 'the disk is full; free some space',
-  EDQUOT: 'the disk quota is used up; free some space',
-  EACCES: 'permission is denied; choose another folder with --out',
-  EPERM: 'permission is denied; choose another folder with --out',
-  EROFS: 'the file system is read-only; choose another folder with --out',
-  ENOTDIR: 'a part of the path is a file; choose another folder with --out',
-  EEXIST: 'a part of the path is a file; choose another folder with --out',
-  ENOENT: 'no folder can be made there; choose another one with --out',
-  EISDIR: 'a folder of that name is in the way; remove it',
-  ENAMETOOLONG: 'the name is too long; choose a shorter folder with --out',
-};
-
-const CALLERS_CHOICE = new Set([
-  'ENOENT',
-  'EACCES',
-  'EPERM',
-  'EROFS',
-  'ENOTDIR',
-  'EEXIST',
-  'EISDIR',
-  'ENAMETOOLONG',
-]);
-
-/** An error of writing below the output folder: bad input where another --out helps, else a fault of the machine. */
-function writeError(path: string, cause: unknown): Error {
-  const code = (cause as NodeJS.ErrnoException).code ?? '';
-  const message = `Cannot write ${path}: ${REASONS[code] ?? (cause as Error).message}.`;
-  return CALLERS_CHOICE.has(code)
-    ? new InputError(message, { cause })
-    : new EnvironmentError(message, { cause });
-}
-
-/**
- * Makes a folder and those above it. Unlike Node's recursive `mkdir`, which never returns for a folder below /proc, it
- * tries each one twice at most.
- */
-async function makeFolder(path: string, isSecondTry = false): Promise<void> {
-  try {
-    await mkdir(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT' && !isSecondTry) {
-      await makeFolder(dirname(path));
-      await makeFolder(path, true);
-    } else if (!(await stat(path).catch(() => undefined))?.isDirectory()) {
-      throw error;
-    }
-  }
-}
-
-/**
- * Writes a file whole or not at all: to a temporary name beside it, flushed, then renamed. Folders are made.
- * @throws InputError or EnvironmentError naming the path and the reason.
- */
-export async function writeFileAtomically(path: string, content: string | Uint8Array): Promise<void> {
-  const temporary = join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp`);
-  try {
-    await makeFolder(dirname(path));
-    const file = await open(temporary, 'wx');
-    try {
-      await file.writeFile(content);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (cause) {
-    await rm(temporary, { force: true }).catch(() => {});
-    throw writeError(path, cause);
-  }
-}
+import { makeFolder, writeError, writeFileAtomically } from '../files.ts';
 
 /** JSON for people and programs: indented, NaN and infinities as null. */
 export function toJson(value: unknown): string {
@@ -113,7 +41,9 @@ export class OutputFolder {
 
   /** Writes one file below the folder. */
   async write(name: string, content: string | Uint8Array): Promise<void> {
-    await writeFileAtomically(join(this.path, name), content);
+    const path = join(this.path, name);
+    await makeFolder(dirname(path));
+    await writeFileAtomically(path, content);
     this.#written.push(name);
   }
 

@@ -146,7 +146,7 @@ describe('a full disk', () => {
         ['predict', '--model', 'm.json', '--data', 'train.csv', '--query', query, '--out', join(disk, name)],
         folder,
       );
-      expect(ended.stderr).toMatch(/^error: .*(no space left|disk is full).*\.$/im);
+      expect(ended.stderr).toMatch(/^error: Cannot write \S+: the disk is full; free some space\.$/m);
       expect(ended.code).toBe(4);
       expect(await filesBelow(disk)).toEqual([]);
     },

@@ -63,7 +63,9 @@ describe.each(['csv', 'parquet'])('%s', (ending) => {
   test('an absent folder is an error, and nothing half-written stays', async () => {
     const before = readdirSync(folder);
     const write = writePredictions(join(folder, `absent/x.${ending}`), columns);
-    await expect(write).rejects.toThrow(/absent is not a folder to write x\..* to; create it\.$/);
+    await expect(write).rejects.toThrow(
+      /absent.x\..*: there is no such folder; create it or choose another place\.$/,
+    );
     await expect(write).rejects.toBeInstanceOf(InputError);
     expect(readdirSync(folder)).toEqual(before);
     expect(before.filter((name) => name.endsWith('.tmp'))).toEqual([]);
