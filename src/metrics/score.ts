@@ -2,6 +2,7 @@ import { type BinaryScores, fromAddonError, loadAddon, type RegressionScores } f
 import type { SplitName } from '../data/types.ts';
 import type { MetricName, Objective } from '../engine/engine.ts';
 import { InputError } from '../errors.ts';
+import { probability } from '../numerics/link.ts';
 import { powerOfTwo, rint } from '../numerics/power.ts';
 
 const MARGIN_LIMIT = 2 ** 30;
@@ -102,24 +103,31 @@ export function confusionMatrix(rows: ScoredRows): ConfusionMatrix {
   return counts;
 }
 
-/** One point of a curve. */
-export interface CurvePoint {
-  readonly threshold_margin: number;
-  readonly x: number;
-  readonly y: number;
+/** A curve under scikit-learn's names, one element a threshold, from the highest threshold (a probability) down. */
+export interface RocCurve {
+  readonly threshold: readonly number[];
+  readonly fpr: readonly number[];
+  readonly tpr: readonly number[];
 }
 
-/** ROC (x: false positive rate, y: true positive rate) and precision-recall (x: recall, y: precision) points. */
-export function rocAndPrCurves(rows: ScoredRows, maxPoints = 500): { roc: CurvePoint[]; pr: CurvePoint[] } {
+export interface PrecisionRecallCurve {
+  readonly threshold: readonly number[];
+  readonly precision: readonly number[];
+  readonly recall: readonly number[];
+}
+
+/**
+ * ROC and precision-recall points of binary margins, at most `maxPoints` (≥ 2) each; rates without a denominator are NaN.
+ * The point (0, 0) of the ROC curve is not among them.
+ */
+export function rocAndPrCurves(
+  rows: ScoredRows,
+  maxPoints = 500,
+): { roc: RocCurve; pr: PrecisionRecallCurve } {
   const curve = loadAddon().curves(binaryScores(rows), maxPoints);
-  const roc: CurvePoint[] = [];
-  const pr: CurvePoint[] = [];
-  curve.margin.forEach((margin, i) => {
-    const truePositives = curve.truePositives[i]!;
-    const falsePositives = curve.falsePositives[i]!;
-    const recall = truePositives / curve.positives;
-    roc.push({ threshold_margin: margin, x: falsePositives / curve.negatives, y: recall });
-    pr.push({ threshold_margin: margin, x: recall, y: truePositives / (truePositives + falsePositives) });
-  });
-  return { roc, pr };
+  const threshold = Array.from(curve.margin, probability);
+  const tpr = Array.from(curve.truePositives, (count) => count / curve.positives);
+  const fpr = Array.from(curve.falsePositives, (count) => count / curve.negatives);
+  const precision = Array.from(curve.truePositives, (count, i) => count / (count + curve.falsePositives[i]!));
+  return { roc: { threshold, fpr, tpr }, pr: { threshold, precision, recall: tpr } };
 }

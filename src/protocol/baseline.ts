@@ -5,8 +5,9 @@ import type { SplitName } from '../data/types.ts';
 import type { Engine, MetricName, ResidentDataset } from '../engine/engine.ts';
 import {
   type ConfusionMatrix,
-  type CurvePoint,
   confusionMatrix,
+  type PrecisionRecallCurve,
+  type RocCurve,
   rocAndPrCurves,
   type ScoredRows,
   type SplitMetrics,
@@ -23,11 +24,11 @@ export interface TrainingHistory {
   readonly val_metrics: Readonly<Partial<Record<MetricName, readonly number[]>>>;
 }
 
-/** What the report draws of a binary classifier on one part of the data. */
+/** A binary classifier on one part of the data, as metrics/curves.json has it. */
 export interface BinaryDetails {
-  readonly confusion: ConfusionMatrix;
-  readonly roc: readonly CurvePoint[];
-  readonly pr: readonly CurvePoint[];
+  readonly confusion_matrix: ConfusionMatrix;
+  readonly roc: RocCurve;
+  readonly pr: PrecisionRecallCurve;
 }
 
 /** A trained and scored baseline. */
@@ -136,7 +137,7 @@ async function scoreModel(
     };
     metrics[name] = scoreMargins(scored, names);
     if (scored.objective === 'binary:logistic') {
-      details[name] = { confusion: confusionMatrix(scored), ...rocAndPrCurves(scored) };
+      details[name] = { confusion_matrix: confusionMatrix(scored), ...rocAndPrCurves(scored) };
     }
   }
   return { metrics, details };

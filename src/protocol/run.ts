@@ -51,6 +51,9 @@ async function writeMetrics(output: OutputFolder, baseline: BaselineResult): Pro
       await output.writeDeliverable(`metrics/${file}.json`, toJson({ baseline: values }));
   }
   await output.writeDeliverable('metrics/history.json', toJson({ baseline: baseline.history }));
+  if (Object.keys(baseline.details).length > 0) {
+    await output.writeDeliverable('metrics/curves.json', toJson({ baseline: baseline.details }));
+  }
 }
 
 interface RunRecord {
@@ -78,7 +81,7 @@ function reportOf(record: Omit<RunRecord, 'exit'>, baseline: BaselineResult, eng
     metricNames: [...new Set([...experiment.metrics, experiment.lossMetric])],
     metrics: baseline.metrics,
     confusion: Object.fromEntries(
-      Object.entries(baseline.details).map(([split, details]) => [split, details.confusion]),
+      Object.entries(baseline.details).map(([split, details]) => [split, details.confusion_matrix]),
     ),
     classes: experiment.data.schema.target.classes?.map(String) ?? [],
     sources: experiment.data.sources,

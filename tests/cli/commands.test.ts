@@ -50,6 +50,7 @@ describe('run, then predict and verify', () => {
   it('run writes the deliverables and the evidence package', async () => {
     const deliverables = [
       'configs/baseline_config.yaml',
+      'metrics/curves.json',
       'metrics/history.json',
       'metrics/training_metrics.json',
       'metrics/validation_metrics.json',
@@ -58,6 +59,40 @@ describe('run, then predict and verify', () => {
     ];
     const evidence = deliverables.map((name) => `evidence/protocol-11-training/${name}`);
     expect(await filesBelow(join(folder, 'out'))).toEqual([...deliverables, ...evidence, 'run.json'].sort());
+  });
+
+  it('run writes histories, metrics, curves and run.json that agree with each other', async () => {
+    const read = async (name: string) => JSON.parse(await readFile(join(folder, 'out', name), 'utf8'));
+    const history = (await read('metrics/history.json')).baseline;
+    expect(Object.keys(history)).toEqual(['train_loss', 'val_loss', 'train_metrics', 'val_metrics']);
+    const trained = history.val_loss.length;
+    expect(history.train_metrics.auc_roc).toHaveLength(trained);
+
+    const model = await read('models/baseline_model.json');
+    const best = model.best_iteration;
+    expect(model.trees).toHaveLength(best + 1);
+    for (const [split, file] of [
+      ['train', 'training_metrics'],
+      ['val', 'validation_metrics'],
+    ] as const) {
+      const { baseline } = await read(`metrics/${file}.json`);
+      expect(baseline.auc_roc).toBe(history[`${split}_metrics`].auc_roc[best]);
+      expect(baseline.logloss).toBe(history[`${split}_loss`][best]);
+
+      const { confusion_matrix: counts, roc } = (await read('metrics/curves.json')).baseline[split];
+      const rows =
+        counts.true_positive + counts.true_negative + counts.false_positive + counts.false_negative;
+      expect(baseline.accuracy).toBe((counts.true_positive + counts.true_negative) / rows);
+      const area = roc.fpr.reduce((sum: number, x: number, i: number) => {
+        const [x0, y0] = i === 0 ? [0, 0] : [roc.fpr[i - 1], roc.tpr[i - 1]];
+        return sum + ((x - x0) * (roc.tpr[i] + y0)) / 2;
+      }, 0);
+      expect(area).toBeCloseTo(baseline.auc_roc, 12);
+    }
+
+    const record = await read('run.json');
+    expect(record).toMatchObject({ fingerprints: { baseline: model.fingerprint }, engine: 'cpu', exit: 0 });
+    expect(Object.keys(record.timings.baseline)).toEqual(['load_s', 'bin_s', 'boosting_s', 'metrics_s']);
   });
 
   it('predict writes what the model itself predicts, row by row', async () => {
