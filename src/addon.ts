@@ -9,7 +9,7 @@ import type {
   TrainingJob,
   TreeEnsemble,
 } from './engine/engine.ts';
-import { EnvironmentError, InputError, LockstepError } from './errors.ts';
+import { EnvironmentError, InputError, InterruptedError, LockstepError } from './errors.ts';
 
 /** One column as the addon bins it. */
 export type AddonColumn =
@@ -72,6 +72,7 @@ export interface Addon {
     readonly maxBin: number;
     readonly bins: Uint8Array;
     readonly threads: number;
+    readonly cancel: Int32Array;
   }): Promise<AddonFeatureBins[]>;
   readonly Dataset: new (data: {
     readonly bins: Uint8Array;
@@ -129,6 +130,8 @@ export function fromAddonError(error: unknown): unknown {
         'The CPU engine ran out of memory: use fewer rows, fewer jobs in a batch, or a machine with more.',
         { cause: error },
       );
+    case 'LOCKSTEP_CANCELLED':
+      return new InterruptedError('Interrupted before training began.', { cause: error });
     default:
       return error;
   }

@@ -39,6 +39,9 @@ Napi::Value bin_columns(const Napi::CallbackInfo& info) {
   auto view = std::make_shared<DatasetView>();
   if (from.Get("weight").IsTypedArray()) view->weight = typed_array_of<float>(from, "weight", rows).data;
 
+  const Span<int32_t> flag = typed_array<int32_t>(from.Get("cancel"), "cancel");
+  if (flag.length < 1) throw Napi::RangeError::New(info.Env(), "cancel has no element.");
+
   std::vector<Napi::ObjectReference> kept;
   kept.push_back(Napi::Persistent(from));
   using Worker = PromiseWorker<std::vector<FeatureBins>>;
@@ -48,7 +51,7 @@ Napi::Value bin_columns(const Napi::CallbackInfo& info) {
         const ScaledWeights weights = scale_weights(*view, *training);
         ThreadPool pool(threads);
         return lockstep::bin_columns(columns, rows, *training, weights.values.empty() ? nullptr : weights.values.data(),
-                                     max_bin, bins, stride, Executor(&pool));
+                                     max_bin, bins, stride, Executor(&pool), CancelFlag(flag.data));
       },
       [](Napi::Env env, std::vector<FeatureBins>& features) -> Napi::Value {
         Napi::Array results = Napi::Array::New(env, features.size());

@@ -14,6 +14,7 @@ namespace lockstep {
 namespace {
 
 constexpr int kMaxValueBins = 255;
+constexpr size_t kCancelInterval = 1 << 20;
 constexpr float kLargest = std::numeric_limits<float>::max();
 
 /** Infinities become ±FLT_MAX and −0 becomes +0; x is not NaN. */
@@ -82,12 +83,14 @@ float cut_between(float lower, float upper) {
   return middle <= lower ? upper : middle;
 }
 
-void encode_numeric(const float* values, size_t rows, const std::vector<float>& cuts, uint8_t* bins, size_t stride) {
+void encode_numeric(const float* values, size_t rows, const std::vector<float>& cuts, uint8_t* bins, size_t stride,
+                    const CancelFlag& cancel) {
   // Nine halvings of a table padded with values above every x: no branch depends on the data.
   std::array<float, 512> table;
   table.fill(std::numeric_limits<float>::infinity());
   std::copy(cuts.begin(), cuts.end(), table.begin());
   for (size_t row = 0; row < rows; ++row) {
+    if (row % kCancelInterval == 0) cancel.check();
     const float x = values[row];
     if (std::isnan(x)) {
       bins[row * stride] = 0;
@@ -121,12 +124,13 @@ std::vector<uint8_t> code_categories(const RawColumn& column, const RowSet& trai
 }
 
 FeatureBins bin_column(const RawColumn& column, size_t rows, const RowSet& training, const uint32_t* weight,
-                       int max_bin, uint8_t* bins, size_t stride) {
+                       int max_bin, uint8_t* bins, size_t stride, const CancelFlag& cancel) {
+  cancel.check();
   FeatureBins result;
   if (column.values != nullptr) {
     result.cuts = find_cuts(column.values, training, weight, max_bin);
     result.bins = static_cast<int>(result.cuts.size()) + 1;
-    encode_numeric(column.values, rows, result.cuts, bins, stride);
+    encode_numeric(column.values, rows, result.cuts, bins, stride, cancel);
   } else {
     result.bin_of_category = code_categories(column, training);
     result.bins = std::clamp(column.categories, 1, kMaxValueBins);
@@ -166,10 +170,10 @@ std::vector<float> find_cuts(const float* values, const RowSet& training, const 
 
 std::vector<FeatureBins> bin_columns(const std::vector<RawColumn>& columns, size_t rows, const RowSet& training,
                                      const uint32_t* weight, int max_bin, uint8_t* bins, size_t stride,
-                                     const Executor& executor) {
+                                     const Executor& executor, const CancelFlag& cancel) {
   std::vector<FeatureBins> result(columns.size());
   executor.parallel_for(columns.size(), [&](size_t f) {
-    result[f] = bin_column(columns[f], rows, training, weight, max_bin, bins + f, stride);
+    result[f] = bin_column(columns[f], rows, training, weight, max_bin, bins + f, stride, cancel);
   });
   for (size_t row = 0; row < rows && columns.size() < stride; ++row) {
     std::fill(bins + row * stride + columns.size(), bins + (row + 1) * stride, uint8_t{0});

@@ -28,10 +28,10 @@ std::vector<float> find_cuts(const float* values, const RowSet& training, const 
 
 /**
  * Finds the bins of every column on the training rows and writes the codes of all rows.
- * bins: (rows, stride), OUT; the padding is set to 0.
+ * bins: (rows, stride), OUT; the padding is set to 0. Throws Cancelled, leaving `bins` half-written.
  */
 std::vector<FeatureBins> bin_columns(const std::vector<RawColumn>& columns, size_t rows, const RowSet& training,
                                      const uint32_t* weight, int max_bin, uint8_t* bins, size_t stride,
-                                     const Executor& executor);
+                                     const Executor& executor, const CancelFlag& cancel = CancelFlag());
 
 }  // namespace lockstep

@@ -70,6 +70,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     training: ranges[0] as RowSet,
     maxBin: params.max_bin,
     threads,
+    signal: options.signal,
   });
   const resident = await chooseEngine(options.engine ?? 'auto', { threads }).load(binned);
   try {

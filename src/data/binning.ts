@@ -1,4 +1,4 @@
-import { fromAddonError, loadAddon } from '../addon.ts';
+import { fromAddonError, loadAddon, withCancelFlag } from '../addon.ts';
 import type { BinnedDataset, Dataset, FeatureSpec, RowSet } from './types.ts';
 
 /** Options of `binDataset`. */
@@ -9,12 +9,14 @@ export interface BinningOptions {
   readonly maxBin?: number;
   /** Threads, 1 by default. It changes the speed, never a result. */
   readonly threads?: number;
+  /** Ends the work early with an InterruptedError. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Bins a table once for any number of models, as docs/numerics.md section 1 says.
  * @param features The specifications of `data.columns`, in the same order.
- * @throws InputError where a weight is negative or not finite, or all are zero.
+ * @throws InputError where a weight is negative or not finite, or all are zero; InterruptedError on abort.
  */
 export async function binDataset(
   data: Dataset,
@@ -30,16 +32,19 @@ export async function binDataset(
       : { codes: column.codes, categories: column.categories.length },
   );
   try {
-    const binned = await loadAddon().binColumns({
-      columns,
-      rows,
-      stride,
-      training: options.training ?? { start: 0, end: rows },
-      ...(data.weight && { weight: data.weight }),
-      maxBin: options.maxBin ?? 256,
-      bins,
-      threads: options.threads ?? 1,
-    });
+    const binned = await withCancelFlag(options.signal, (cancel) =>
+      loadAddon().binColumns({
+        columns,
+        rows,
+        stride,
+        training: options.training ?? { start: 0, end: rows },
+        ...(data.weight && { weight: data.weight }),
+        maxBin: options.maxBin ?? 256,
+        bins,
+        threads: options.threads ?? 1,
+        cancel,
+      }),
+    );
     return {
       rows,
       stride,

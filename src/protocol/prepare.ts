@@ -8,7 +8,7 @@ import { type ExperimentData, loadExperimentData } from '../data/load.ts';
 import type { BinnedDataset, Dataset, RowSet, SplitName } from '../data/types.ts';
 import { resolveThreads } from '../engine/cpu.ts';
 import type { MetricName } from '../engine/engine.ts';
-import { BudgetError, InterruptedError } from '../errors.ts';
+import { BudgetError } from '../errors.ts';
 import type { Reporter } from './reporter.ts';
 
 /** An experiment with its data binned, ready for any engine. */
@@ -94,13 +94,13 @@ export async function prepareExperiment(
   const joined = concatDatasets(tables);
   const load_s = seconds(loadStarted);
 
-  if (signal?.aborted) throw new InterruptedError();
   const binStarted = performance.now();
   reporter.step(`Binning ${joined.data.rows} rows × ${joined.data.columns.length} features`);
   const binned = await binDataset(joined.data, data.schema.features, {
     training: joined.ranges[0] as RowSet,
     maxBin: params.max_bin,
     threads,
+    signal,
   });
   return {
     loaded,

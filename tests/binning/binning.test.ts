@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { binDataset } from '../../src/data/binning.ts';
 import type { Column } from '../../src/data/types.ts';
+import { InterruptedError } from '../../src/errors.ts';
 import { referenceCategoryCodes, referenceCode, referenceCuts } from '../reference/binning.ts';
 
 const unusual = [
@@ -113,5 +114,12 @@ describe('binning', () => {
     const many = await binDataset({ rows, columns, label, weight: scaled }, features, { threads: 5 });
     expect(many.features).toEqual(one.features);
     expect(many.bins).toEqual(one.bins);
+  });
+
+  it('stops with InterruptedError when the signal has been raised', async () => {
+    const values = Float32Array.from({ length: 1000 }, (_, row) => row);
+    const dataset = { rows: 1000, columns: [{ kind: 'numeric' as const, name: 'x', values }], label: values };
+    const binning = binDataset(dataset, [{ name: 'x', type: 'numeric' }], { signal: AbortSignal.abort() });
+    await expect(binning).rejects.toBeInstanceOf(InterruptedError);
   });
 });
