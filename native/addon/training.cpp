@@ -93,6 +93,8 @@ Dataset::Dataset(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Dataset>(inf
   view.label = typed_array_of<float>(from, "label", view.rows).data;
   if (from.Get("weight").IsTypedArray()) view.weight = typed_array_of<float>(from, "weight", view.rows).data;
   resident_->layout = std::make_unique<HistogramLayout>(view);
+  const std::string simd = from.Get("simd").IsString() ? from.Get("simd").ToString().Utf8Value() : "";
+  guarded(info.Env(), [&] { resident_->kernels = &kernels_named(simd); });
   Value().Set("source", from);
 }
 
@@ -139,7 +141,8 @@ BatchObject::BatchObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Batc
     specs.push_back(job_spec(jobs.Get(i), state_->resident->view.rows));
   }
   guarded(info.Env(), [&] {
-    state_->batch = std::make_unique<Batch>(state_->resident->view, *state_->resident->layout, std::move(specs));
+    state_->batch = std::make_unique<Batch>(state_->resident->view, *state_->resident->layout,
+                                            *state_->resident->kernels, std::move(specs));
   });
   Value().Set("source", dataset.Get("source"));
 }

@@ -9,6 +9,7 @@
 #include "cpu/batch.h"
 #include "cpu/data.h"
 #include "cpu/histogram.h"
+#include "cpu/kernels.h"
 #include "cpu/pool.h"
 
 namespace lockstep::addon {
@@ -17,9 +18,10 @@ namespace lockstep::addon {
 struct Resident {
   DatasetView view;
   std::unique_ptr<HistogramLayout> layout;
+  const Kernels* kernels = nullptr;
 };
 
-/** new Dataset({bins, rows, stride, featureBins, categorical, label, weight?}) */
+/** new Dataset({bins, rows, stride, featureBins, categorical, label, weight?, simd?}) */
 class Dataset : public Napi::ObjectWrap<Dataset> {
  public:
   static Napi::Function define(Napi::Env env);

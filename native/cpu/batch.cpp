@@ -1,8 +1,13 @@
 #include "cpu/batch.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
 #include <stdexcept>
 #include <utility>
+
+#include "cpu/gradients.h"
 
 namespace lockstep {
 namespace {
@@ -19,7 +24,7 @@ std::vector<T> gather(const std::vector<T>& values, const RowSet& rows) {
 
 }  // namespace
 
-/** A scored row set; arrays are in its own order. */
+/** A scored row set. Arrays are in its own order, and empty where the row set is a range: then the data's own serve. */
 struct Job::EvalSet {
   RowSet rows;
   ScaledWeights weights;
@@ -29,72 +34,107 @@ struct Job::EvalSet {
   std::vector<float> label;
 };
 
-Job::Job(const DatasetView& data, const HistogramLayout& layout, JobSpec spec)
-    : data_(data), spec_(std::move(spec)), scale_(scale_job(data, spec_)), grower_(data, layout) {
+Job::Job(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels, JobSpec spec)
+    : data_(data),
+      kernels_(kernels),
+      spec_(std::move(spec)),
+      scale_(scale_job(data, spec_)),
+      grower_(data, layout, kernels),
+      margins_(data.rows),
+      gradients_(data.rows) {
   ensemble_.margin_bits = scale_.margin_bits;
   ensemble_.base_margin = scale_.base_margin;
   ensemble_.base_value = scale_.base_value;
-  margins_.assign(data.rows, scale_.base_margin);
-  gradients_.resize(data.rows);
-  order_.reserve(spec_.rows.size());
+  std::fill_n(margins_.data(), data.rows, scale_.base_margin);
 
-  std::vector<bool> training(data.rows, false);
-  for (size_t i = 0; i < spec_.rows.size(); ++i) training[spec_.rows[i]] = true;
+  std::vector<bool> known(data.rows, false);
+  for (size_t i = 0; i < spec_.rows.size(); ++i) known[spec_.rows[i]] = true;
   for (RowSet& rows : spec_.evals) {
     auto eval = std::make_shared<EvalSet>();
     eval->weights = scale_weights(data, rows);
-    eval->margins.resize(rows.size());
     for (size_t i = 0; i < rows.size(); ++i) {
-      eval->label.push_back(data.label[rows[i]]);
-      if (!training[rows[i]]) {
-        training[rows[i]] = true;
-        outside_.push_back(static_cast<uint32_t>(rows[i]));
-      }
+      if (known[rows[i]]) continue;
+      known[rows[i]] = true;
+      outside_.push_back(static_cast<uint32_t>(rows[i]));
     }
-    if (!scale_.positive.empty()) eval->positive = gather(scale_.positive, rows);
-    if (!scale_.target.empty()) eval->target = gather(scale_.target, rows);
+    if (rows.listed) {
+      eval->margins.resize(rows.size());
+      for (size_t i = 0; i < rows.size(); ++i) eval->label.push_back(data.label[rows[i]]);
+      if (!scale_.positive.empty()) eval->positive = gather(scale_.positive, rows);
+      if (!scale_.target.empty()) eval->target = gather(scale_.target, rows);
+    }
     eval->rows = std::move(rows);
     evals_.push_back(std::move(eval));
   }
   spec_.evals.clear();
+  rows_.reserve(spec_.rows.size() + outside_.size());
+  if (spec_.params.subsample < 1) sampled_.resize((data.rows + 63) / 64);
 }
 
-void Job::select_rows(uint32_t round) {
-  const PhiloxKey key = philox_key(spec_.seed);
-  const bool all = spec_.params.subsample >= 1;
-  order_.clear();
-  unsampled_.clear();
-  for (size_t i = 0; i < spec_.rows.size(); ++i) {
-    const auto row = static_cast<uint32_t>(spec_.rows[i]);
-    (all || is_sampled(key, row, round, spec_.params.subsample) ? order_ : unsampled_).push_back(row);
+double Job::cost() const {
+  return static_cast<double>(spec_.rows.size()) * spec_.params.subsample * data_.features *
+         spec_.params.colsample_bytree * spec_.params.max_depth;
+}
+
+/** Sets rows_: the rows of the tree, and behind them those that are only taken along. */
+void Job::select_rows(uint32_t round, const Executor& executor) {
+  const RowSet& rows = spec_.rows;
+  uint32_t* trained = rows_.rows.data();
+  const size_t count = rows.size();
+  if (sampled_.empty()) {
+    if (rows.listed) {
+      std::memcpy(trained, rows.list.data(), count * sizeof(uint32_t));
+    } else {
+      std::iota(trained, trained + count, static_cast<uint32_t>(rows.start));
+    }
+    rows_.trained = count;
+  } else {
+    const PhiloxKey key = philox_key(spec_.seed);
+    const auto threshold = static_cast<uint64_t>(std::rint(spec_.params.subsample * 0x1p32));
+    const size_t first = rows[0] / 64;
+    const size_t last = rows[count - 1] / 64 + 1;
+    executor.parallel_ranges(last - first, kGrain / 64, [&](size_t begin, size_t end) {
+      kernels_.sample_rows(key, round, threshold, first + begin, first + end, sampled_.data());
+    });
+    uint32_t* left_out = rows_.scratch.data();
+    size_t in = 0;
+    for (size_t i = 0; i < count; ++i) {
+      const auto row = static_cast<uint32_t>(rows[i]);
+      trained[in] = row;
+      left_out[i - in] = row;
+      in += sampled_[row / 64] >> (row % 64) & 1u;
+    }
+    std::memcpy(trained + in, left_out, (count - in) * sizeof(uint32_t));
+    rows_.trained = in;
   }
+  std::copy(outside_.begin(), outside_.end(), trained + count);
+  rows_.passengers = count - rows_.trained + outside_.size();
+}
+
+void Job::add_leaves(const Executor& executor) {
+  const std::vector<LeafRows>& leaves = grower_.leaves();
+  executor.parallel_for(leaves.size(), [&](size_t l, size_t) {
+    const LeafRows& leaf = leaves[l];
+    for (const RowRange& range : {leaf.trained, leaf.passengers}) {
+      for (size_t i = range.begin; i < range.end; ++i) {
+        int32_t& margin = margins_[rows_.rows[i]];
+        margin = add_leaf(margin, leaf.leaf);
+      }
+    }
+  });
 }
 
 RoundScores Job::advance(size_t index, const Executor& executor, const CancelFlag& cancel) {
   cancel.check();
   const auto round = static_cast<uint32_t>(ensemble_.trees.size());
-  const int gradient_unit = compute_gradients(spec_, scale_, round, margins_, gradients_, executor);
-  select_rows(round);
+  const int gradient_unit =
+      compute_gradients(spec_, scale_, round, margins_.data(), gradients_.data(), kernels_, executor);
+  select_rows(round, executor);
   const ScoreParams score = score_params(spec_.params, scale_, gradient_unit);
-  Tree tree = grower_.grow(spec_.params, score, philox_key(spec_.seed), round, gradients_, order_, executor, cancel);
-
+  Tree tree = grower_.grow(spec_.params, score, philox_key(spec_.seed), round, gradients_.data(),
+                           gradient_packing(spec_, scale_), rows_, executor, cancel);
   // From here on the round counts: nothing below may throw Cancelled.
-  for (size_t id = 0; id < tree.nodes.size(); ++id) {
-    if (tree.nodes[id].feature >= 0) continue;
-    const RowRange rows = grower_.node_rows()[id];
-    for (size_t i = rows.begin; i < rows.end; ++i) {
-      int32_t& margin = margins_[order_[i]];
-      margin = add_leaf(margin, tree.nodes[id].leaf);
-    }
-  }
-  for (const auto* rows : {&unsampled_, &outside_}) {
-    executor.parallel_ranges(rows->size(), kGrain, [&](size_t begin, size_t end) {
-      for (size_t i = begin; i < end; ++i) {
-        const size_t row = (*rows)[i];
-        margins_[row] = add_leaf(margins_[row], tree.route(data_.bins + row * data_.stride).leaf);
-      }
-    });
-  }
+  add_leaves(executor);
   ensemble_.trees.push_back(std::move(tree));
   return {index, ensemble_.trees.size(), score_evals()};
 }
@@ -103,24 +143,31 @@ std::vector<double> Job::score_evals() {
   std::vector<double> values;
   if (spec_.metrics.empty()) return values;
   for (const auto& eval : evals_) {
-    for (size_t i = 0; i < eval->margins.size(); ++i) eval->margins[i] = margins_[eval->rows[i]];
+    const RowSet& rows = eval->rows;
+    const size_t start = rows.listed ? 0 : rows.start;
+    if (rows.listed) {
+      for (size_t i = 0; i < rows.size(); ++i) eval->margins[i] = margins_[rows[i]];
+    }
+    const int32_t* margins = rows.listed ? eval->margins.data() : margins_.data() + start;
     const uint32_t* weight = eval->weights.values.empty() ? nullptr : eval->weights.values.data();
     const size_t first = values.size();
     values.resize(first + spec_.metrics.size());
     if (spec_.params.objective == Objective::kLogistic) {
-      const BinaryView view{eval->margins.data(), eval->positive.data(), weight, eval->margins.size()};
+      const uint8_t* positive = rows.listed ? eval->positive.data() : scale_.positive.data() + start;
+      const BinaryView view{margins, positive, weight, rows.size()};
       evaluate(spec_.metrics.data(), spec_.metrics.size(), view, scratch_, values.data() + first);
     } else {
-      const RegressionView view{eval->margins.data(), eval->target.data(),   eval->label.data(),
-                                weight,               eval->margins.size(), scale_.margin_bits};
+      const int32_t* target = rows.listed ? eval->target.data() : scale_.target.data() + start;
+      const float* label = rows.listed ? eval->label.data() : data_.label + start;
+      const RegressionView view{margins, target, label, weight, rows.size(), scale_.margin_bits};
       evaluate(spec_.metrics.data(), spec_.metrics.size(), view, values.data() + first);
     }
   }
   return values;
 }
 
-Batch::Batch(const DatasetView& data, const HistogramLayout& layout, std::vector<JobSpec> specs) {
-  for (JobSpec& spec : specs) jobs_.push_back(std::make_unique<Job>(data, layout, std::move(spec)));
+Batch::Batch(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels, std::vector<JobSpec> specs) {
+  for (JobSpec& spec : specs) jobs_.push_back(std::make_unique<Job>(data, layout, kernels, std::move(spec)));
 }
 
 std::vector<RoundScores> Batch::advance(size_t rounds, ThreadPool& pool, const CancelFlag& cancel) {
@@ -128,20 +175,28 @@ std::vector<RoundScores> Batch::advance(size_t rounds, ThreadPool& pool, const C
   for (size_t j = 0; j < jobs_.size(); ++j) {
     if (!jobs_[j]->stopped) live.push_back(j);
   }
-  std::vector<std::vector<RoundScores>> scores(live.size());
-  const auto train = [&](size_t i, const Executor& executor) {
+  std::vector<std::vector<RoundScores>> scores(jobs_.size());
+  const auto train = [&](size_t job, const Executor& executor) {
     try {
-      for (size_t r = 0; r < rounds; ++r) scores[i].push_back(jobs_[live[i]]->advance(live[i], executor, cancel));
+      for (size_t r = 0; r < rounds; ++r) scores[job].push_back(jobs_[job]->advance(job, executor, cancel));
     } catch (const Cancelled&) {
       // The rounds before this one stand; the others' loops see the flag themselves.
     }
   };
-  // Enough jobs for every thread: one job a thread. Fewer: the threads share each job in turn.
-  if (live.size() >= static_cast<size_t>(pool.threads())) {
-    Executor(&pool).parallel_for(live.size(), [&](size_t i) { train(i, Executor()); });
-  } else {
-    for (size_t i = 0; i < live.size(); ++i) train(i, Executor(&pool));
+  // Longest first. A job that would outlast all shorter ones spread over the threads is shared by all threads; the
+  // others run whole, one a thread.
+  std::stable_sort(live.begin(), live.end(), [&](size_t a, size_t b) { return jobs_[a]->cost() > jobs_[b]->cost(); });
+  double rest = 0;
+  for (const size_t job : live) rest += jobs_[job]->cost();
+  size_t shared = 0;
+  for (; shared < live.size(); ++shared) {
+    const double cost = jobs_[live[shared]]->cost();
+    if (cost * pool.threads() <= rest) break;
+    rest -= cost;
   }
+  for (size_t i = 0; i < shared; ++i) train(live[i], Executor(&pool));
+  Executor(&pool).parallel_for(live.size() - shared, [&](size_t i, size_t) { train(live[shared + i], Executor()); });
+
   std::vector<RoundScores> ordered;
   for (size_t r = 0; r < rounds; ++r) {
     for (std::vector<RoundScores>& of_job : scores) {

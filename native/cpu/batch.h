@@ -5,8 +5,10 @@
 #include <memory>
 #include <vector>
 
+#include "cpu/aligned.h"
 #include "cpu/data.h"
 #include "cpu/grow.h"
+#include "cpu/kernels.h"
 #include "cpu/pool.h"
 #include "cpu/scale.h"
 
@@ -22,28 +24,34 @@ struct RoundScores {
 /** One model under training. */
 class Job {
  public:
-  Job(const DatasetView& data, const HistogramLayout& layout, JobSpec spec);
+  /** data, layout and kernels are borrowed. */
+  Job(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels, JobSpec spec);
 
   /** Trains one more tree. Throws Cancelled and is then as it was before. */
   RoundScores advance(size_t index, const Executor& executor, const CancelFlag& cancel);
+
+  /** Estimated work of a round, in updates of histogram cells. */
+  double cost() const;
 
   const Ensemble& ensemble() const { return ensemble_; }
   bool stopped = false;
 
  private:
   struct EvalSet;
-  void select_rows(uint32_t round);
+  void select_rows(uint32_t round, const Executor& executor);
+  void add_leaves(const Executor& executor);
   std::vector<double> score_evals();
 
   const DatasetView& data_;
+  const Kernels& kernels_;
   JobSpec spec_;
   JobScale scale_;
   TreeGrower grower_;
   Ensemble ensemble_;
-  std::vector<int32_t> margins_;             // (data.rows)
-  std::vector<GradientPair> gradients_;      // (data.rows)
-  std::vector<uint32_t> order_;              // training rows of the current tree
-  std::vector<uint32_t> unsampled_;          // training rows left out of it
+  AlignedBuffer<int32_t> margins_;           // (data.rows)
+  AlignedBuffer<int64_t> gradients_;         // (data.rows), packed
+  TreeRows rows_;
+  std::vector<uint64_t> sampled_;            // a bit a row of the data, where there is subsampling
   std::vector<uint32_t> outside_;            // rows of eval sets that are not training rows
   std::vector<std::shared_ptr<EvalSet>> evals_;
   MetricScratch scratch_;
@@ -51,7 +59,7 @@ class Job {
 
 class Batch {
  public:
-  Batch(const DatasetView& data, const HistogramLayout& layout, std::vector<JobSpec> specs);
+  Batch(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels, std::vector<JobSpec> specs);
 
   /**
    * Trains every live job for up to `rounds` rounds; ends early, with what was finished, once `cancel` is set.

@@ -172,7 +172,7 @@ std::vector<FeatureBins> bin_columns(const std::vector<RawColumn>& columns, size
                                      const uint32_t* weight, int max_bin, uint8_t* bins, size_t stride,
                                      const Executor& executor, const CancelFlag& cancel) {
   std::vector<FeatureBins> result(columns.size());
-  executor.parallel_for(columns.size(), [&](size_t f) {
+  executor.parallel_for(columns.size(), [&](size_t f, size_t) {
     result[f] = bin_column(columns[f], rows, training, weight, max_bin, bins + f, stride, cancel);
   });
   for (size_t row = 0; row < rows && columns.size() < stride; ++row) {

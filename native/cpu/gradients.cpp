@@ -4,71 +4,93 @@
 #include <atomic>
 #include <cmath>
 
-#include "core/link.h"
+#include "cpu/kernels_shared.h"
 
 namespace lockstep {
 namespace {
 
 constexpr size_t kGrain = 16384;
 
+/**
+ * Calls body(begin, end) for pieces of one stretch of rows that holds the row set, aligned to 64 rows, where the set fills
+ * a fair part of it; otherwise returns false. Vectors over all rows beat a visit to each row of the set.
+ */
+template <class Body>
+bool for_dense_rows(const RowSet& rows, const Executor& executor, const Body& body) {
+  const size_t first = rows[0] / 64 * 64;
+  const size_t last = rows[rows.size() - 1] + 1;
+  if (rows.size() < (last - first) / 4) return false;
+  executor.parallel_ranges(last - first, kGrain, [&](size_t begin, size_t end) { body(first + begin, first + end); });
+  return true;
+}
+
 uint32_t weight_of(const JobScale& scale, size_t row) {
   return scale.weight.empty() ? kUnitWeight : scale.weight[row];
 }
 
-void logistic_gradients(const JobSpec& job, const JobScale& scale, uint32_t round, const std::vector<int32_t>& margins,
-                        std::vector<GradientPair>& gradients, const Executor& executor) {
-  const PhiloxKey key = philox_key(job.seed);
+void logistic_gradients(const JobSpec& job, const JobScale& scale, uint32_t round, const int32_t* margins,
+                        int64_t* gradients, const Kernels& kernels, const Executor& executor) {
+  const LogisticRows rows{margins,
+                          scale.positive.data(),
+                          scale.weight.empty() ? nullptr : scale.weight.data(),
+                          philox_key(job.seed),
+                          round,
+                          gradients};
+  const auto dense = [&](size_t begin, size_t end) { kernels.logistic_gradients(rows, begin, end); };
+  if (for_dense_rows(job.rows, executor, dense)) return;
   executor.parallel_ranges(job.rows.size(), kGrain, [&](size_t begin, size_t end) {
-    for (size_t i = begin; i < end; ++i) {
-      const size_t row = job.rows[i];
-      int32_t p = 0;
-      int32_t h = 0;
-      logistic_gradient(margins[row], p, h);
-      const int32_t g = p - (scale.positive[row] != 0 ? 1 << 30 : 0);
-      const uint32_t weight = weight_of(scale, row);
-      gradients[row] =
-          quantise_logistic(apply_weight(g, weight), apply_weight(h, weight),
-                            random_row_word(key, static_cast<uint32_t>(row), round, Purpose::kDither));
-    }
+    for (size_t i = begin; i < end; ++i) logistic_row(rows, job.rows[i]);
   });
 }
 
-int squared_error_gradients(const JobSpec& job, const JobScale& scale, uint32_t round,
-                            const std::vector<int32_t>& margins, std::vector<GradientPair>& gradients,
-                            const Executor& executor) {
+int squared_error_gradients(const JobSpec& job, const JobScale& scale, uint32_t round, const int32_t* margins,
+                            int64_t* gradients, const Executor& executor) {
   const PhiloxKey key = philox_key(job.seed);
+  const bool counts = scale.weight.empty();
   std::atomic<uint32_t> bits{0};  // bitwise or has the bit length of the maximum
   executor.parallel_ranges(job.rows.size(), kGrain, [&](size_t begin, size_t end) {
     uint32_t seen = 0;
     for (size_t i = begin; i < end; ++i) {
       const size_t row = job.rows[i];
-      const uint32_t weight = weight_of(scale, row);
-      const int32_t g = apply_weight(margins[row] - scale.target[row], weight);
-      gradients[row] = {g, static_cast<int32_t>(weight)};
+      const int32_t error = margins[row] - scale.target[row];
+      const int32_t g = counts ? error : apply_weight(error, scale.weight[row]);
+      gradients[row] = counts ? pack_pair(g, 1, kCountShift) : pack_pair(g, scale.weight[row], 32);
       seen |= static_cast<uint32_t>(g < 0 ? -g : g);
     }
     bits.fetch_or(seen, std::memory_order_relaxed);
   });
   const int shift = std::max(0, bit_length(bits.load()) - kSquaredErrorGradientBits);
-  if (shift > 0) {
-    executor.parallel_ranges(job.rows.size(), kGrain, [&](size_t begin, size_t end) {
-      for (size_t i = begin; i < end; ++i) {
-        const size_t row = job.rows[i];
-        const uint32_t dither = random_row_word(key, static_cast<uint32_t>(row), round, Purpose::kDither);
-        gradients[row].g = quantise_squared_error(gradients[row].g, shift, dither);
-      }
-    });
-  }
+  if (shift == 0) return 0;
+  executor.parallel_ranges(job.rows.size(), kGrain, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      const size_t row = job.rows[i];
+      const uint32_t weight = weight_of(scale, row);
+      const uint32_t dither = random_row_word(key, static_cast<uint32_t>(row), round, Purpose::kDither);
+      const int32_t g =
+          quantise_squared_error(apply_weight(margins[row] - scale.target[row], weight), shift, dither);
+      gradients[row] = counts ? pack_pair(g, 1, kCountShift) : pack_pair(g, weight, 32);
+    }
+  });
   return shift;
 }
 
 }  // namespace
 
-int compute_gradients(const JobSpec& job, const JobScale& scale, uint32_t round, const std::vector<int32_t>& margins,
-                      std::vector<GradientPair>& gradients, const Executor& executor) {
+Packing gradient_packing(const JobSpec& job, const JobScale& scale) {
   switch (job.params.objective) {
     case Objective::kLogistic:
-      logistic_gradients(job, scale, round, margins, gradients, executor);
+      return Packing::kHalves;
+    case Objective::kSquaredError:
+      return scale.weight.empty() ? Packing::kCounts : Packing::kSplit;
+  }
+  return Packing::kSplit;
+}
+
+int compute_gradients(const JobSpec& job, const JobScale& scale, uint32_t round, const int32_t* margins,
+                      int64_t* gradients, const Kernels& kernels, const Executor& executor) {
+  switch (job.params.objective) {
+    case Objective::kLogistic:
+      logistic_gradients(job, scale, round, margins, gradients, kernels, executor);
       return scale.weight_exponent - (30 - kLogisticGradientShift);
     case Objective::kSquaredError:
       return scale.weight_exponent - scale.margin_bits +
@@ -93,11 +115,6 @@ ScoreParams score_params(const TreeParams& params, const JobScale& scale, int gr
   const double min_child = std::ceil(std::ldexp(params.min_child_weight, -score.hessian_unit));
   score.min_child_hessian = min_child >= 0x1p62 ? int64_t{1} << 62 : std::max<int64_t>(1, static_cast<int64_t>(min_child));
   return score;
-}
-
-bool is_sampled(PhiloxKey key, uint32_t row, uint32_t round, double subsample) {
-  const auto threshold = static_cast<uint64_t>(std::rint(subsample * 0x1p32));
-  return random_row_word(key, row, round, Purpose::kSubsample) < threshold;
 }
 
 }  // namespace lockstep

@@ -2,31 +2,31 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
-#include "core/fixed.h"
 #include "core/philox.h"
 #include "core/split_score.h"
+#include "cpu/histogram.h"
+#include "cpu/kernels.h"
 #include "cpu/pool.h"
 #include "cpu/scale.h"
 
 namespace lockstep {
 
+/** How the gradients of a job are packed. */
+Packing gradient_packing(const JobSpec& job, const JobScale& scale);
+
 /**
- * Fills gradients[row] for every training row and returns u_g as a power of two (u_h depends on the objective alone).
- * margins and gradients: (data.rows).
+ * Fills gradients[row], as gradient_packing says, for every training row; other rows become unspecified. Returns u_g as a
+ * power of two (u_h depends on the objective alone). margins and gradients: (data.rows).
  */
-int compute_gradients(const JobSpec& job, const JobScale& scale, uint32_t round, const std::vector<int32_t>& margins,
-                      std::vector<GradientPair>& gradients, const Executor& executor);
+int compute_gradients(const JobSpec& job, const JobScale& scale, uint32_t round, const int32_t* margins,
+                      int64_t* gradients, const Kernels& kernels, const Executor& executor);
 
 /** log2 of u_h. */
 int hessian_unit(Objective objective, const JobScale& scale);
 
 /** The constants of section 7 and 8 for a tree whose gradients are in units of 2^gradient_unit. */
 ScoreParams score_params(const TreeParams& params, const JobScale& scale, int gradient_unit);
-
-/** Row words of one purpose: whether a row takes part in a tree under `subsample`. */
-bool is_sampled(PhiloxKey key, uint32_t row, uint32_t round, double subsample);
 
 inline PhiloxKey philox_key(uint64_t seed) {
   return {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)};

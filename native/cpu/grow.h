@@ -1,49 +1,105 @@
-// Growing one tree, depth-wise: docs/numerics.md sections 6 to 8.
+// Growing one tree: docs/numerics.md sections 6 to 8.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "core/philox.h"
 #include "cpu/data.h"
-#include "cpu/gradients.h"
 #include "cpu/histogram.h"
+#include "cpu/kernels.h"
 #include "cpu/split.h"
 
 namespace lockstep {
 
-/** A node's rows as a piece of the order array. */
+/** A node's rows as a piece of an array of row numbers. */
 struct RowRange {
-  size_t begin;
-  size_t end;
+  size_t begin = 0;
+  size_t end = 0;
+  size_t size() const { return end - begin; }
+};
+
+/** What a finished tree does to rows: those at `trained` and `passengers` of the row array get `leaf`. */
+struct LeafRows {
+  int32_t leaf;
+  RowRange trained;
+  RowRange passengers;
+};
+
+/** Rows on their way through a tree; two arrays of the same use, `trained` rows and then `passengers` in each. */
+struct TreeRows {
+  AlignedBuffer<uint32_t> rows;     // OUT: permuted so that each leaf's rows are contiguous
+  AlignedBuffer<uint32_t> scratch;
+  size_t trained = 0;               // rows that the tree is grown on
+  size_t passengers = 0;            // further rows that are to be taken along to their leaves
+
+  /** Elements that a kernel may write beyond the last. */
+  static constexpr size_t kSlack = 16;
+  void reserve(size_t count) {
+    rows.reserve(count + kSlack);
+    scratch.reserve(count + kSlack);
+  }
 };
 
 /** Grows the trees of one data set; keeps its buffers from tree to tree. Not shared between threads. */
 class TreeGrower {
  public:
-  TreeGrower(const DatasetView& data, const HistogramLayout& layout) : data_(data), layout_(layout) {}
+  /** Everything is borrowed. */
+  TreeGrower(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels)
+      : data_(data), kernels_(kernels), builder_(data, layout), finder_(data, layout, kernels) {}
 
   /**
-   * Grows a tree on the rows in `order`, which is permuted so that each leaf's rows are contiguous. Throws Cancelled,
-   * leaving no trace but the permutation.
+   * Grows a tree on rows.trained. gradients: a packed pair a row of the data. Throws Cancelled, leaving no trace but the
+   * permutation of the rows.
    */
-  Tree grow(const TreeParams& params, const ScoreParams& score, PhiloxKey key, uint32_t round,
-            const std::vector<GradientPair>& gradients, std::vector<uint32_t>& order, const Executor& executor,
-            const CancelFlag& cancel);
+  Tree grow(const TreeParams& params, const ScoreParams& score, PhiloxKey key, uint32_t round, const int64_t* gradients,
+            Packing packing, TreeRows& rows, const Executor& executor, const CancelFlag& cancel);
 
-  /** Rows of each node of the tree grown last, by node; only leaves' entries are meaningful. */
-  const std::vector<RowRange>& node_rows() const { return node_rows_; }
+  /** The leaves of the tree grown last. */
+  const std::vector<LeafRows>& leaves() const { return leaves_; }
 
  private:
+  /** A node that has been counted and searched, but not yet recorded. */
+  struct Work {
+    size_t id = 0;  // in its branch
+    RowRange trained;
+    RowRange passengers;
+    Sums sums;
+    int depth = 0;
+    Split split;
+    std::unique_ptr<Histogram> histogram;  // null where no descendant needs it
+  };
+  /** A tree or subtree under construction; nodes in order of creation, the root first. */
+  struct Branch {
+    std::vector<Node> nodes;
+    std::vector<CodeSet> sets;
+    std::vector<LeafRows> leaves;
+  };
+  /** Buffers of one thread. */
+  struct Workspace {
+    BuildScratch scratch;
+    std::vector<std::unique_ptr<Histogram>> free;
+  };
   struct Call;
-  void grow_node(Call& call, size_t id, RowRange rows, const Sums& sums, int depth, size_t histogram);
-  void number_breadth_first(Tree& tree);
+
+  std::unique_ptr<Histogram> take_histogram(Workspace& workspace);
+  void give_back(Workspace& workspace, std::unique_ptr<Histogram> histogram);
+  void expand(Call& call, Workspace& workspace, Branch& branch, Work work, const Executor& executor,
+              std::vector<Work>* pending);
+  void search_children(Call& call, Workspace& workspace, std::unique_ptr<Histogram> histogram, Work& left, Work& right,
+                       const Executor& executor);
+  size_t partition(const Call& call, const Split& split, RowRange range, const Executor& executor);
+  void graft(Branch& tree, size_t id, Branch branch);
+  Tree number_breadth_first(Branch branch);
 
   const DatasetView& data_;
-  const HistogramLayout& layout_;
+  const Kernels& kernels_;
+  HistogramBuilder builder_;
+  SplitFinder finder_;
   std::vector<int> features_;
-  std::vector<Histogram> histograms_;  // one for each level under construction
-  std::vector<uint32_t> scratch_;
-  std::vector<RowRange> node_rows_;
+  std::vector<Workspace> workspaces_;
+  std::vector<LeafRows> leaves_;
 };
 
 }  // namespace lockstep

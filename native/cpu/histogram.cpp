@@ -1,61 +1,228 @@
 #include "cpu/histogram.h"
 
 #include <algorithm>
+#include <cstring>
+#include <utility>
 
 namespace lockstep {
 namespace {
 
-constexpr size_t kCancelInterval = 1 << 16;
-constexpr size_t kSmallNode = 4096;
+constexpr int kBlockFeatures = 2 * HistogramLayout::kLanes;
+constexpr size_t kPrefetchRows = 20;
+/** Rows that one block of features takes at a time where there are several: their codes stay in the first-level cache. */
+constexpr size_t kChunkRows = 256;
+/** Data that fits the second-level cache is not worth prefetching. */
+constexpr size_t kPrefetchBytes = size_t{1} << 20;
+constexpr size_t kCancelRows = size_t{1} << 16;
+/** Below so many updates a thread is not worth waking. */
+constexpr size_t kParallelUpdates = size_t{1} << 17;
 
-void accumulate(const DatasetView& data, const HistogramLayout& layout, const int* features, size_t feature_count,
-                const std::vector<GradientPair>& gradients, const uint32_t* rows, size_t count, Histogram& histogram,
-                const CancelFlag& cancel) {
-  for (size_t k = 0; k < feature_count; ++k) {
-    const auto f = static_cast<size_t>(features[k]);
-    std::fill(histogram.begin() + static_cast<ptrdiff_t>(layout.offset[f]),
-              histogram.begin() + static_cast<ptrdiff_t>(layout.offset[f + 1]), Sums{});
-  }
-  for (size_t begin = 0; begin < count; begin += kCancelInterval) {
-    cancel.check();
-    const size_t end = std::min(count, begin + kCancelInterval);
-    for (size_t i = begin; i < end; ++i) {
-      const GradientPair pair = gradients[rows[i]];
-      const uint8_t* codes = data.bins + size_t{rows[i]} * data.stride;
-      for (size_t k = 0; k < feature_count; ++k) {
-        const auto f = static_cast<size_t>(features[k]);
-        Sums& cell = histogram[layout.offset[f] + codes[f]];
-        cell.g += pair.g;
-        cell.h += pair.h;
+struct RowBlock {
+  const uint8_t* bins;       // of the block's first feature
+  size_t stride;
+  const int64_t* gradients;  // a packed word a row
+  const uint32_t* rows;
+  size_t count;
+  bool prefetch;
+};
+
+/** Where the cells of each half of a block's features begin. */
+using Halves = std::array<int64_t*, kBlockFeatures / HistogramLayout::kHalf>;
+
+/** A pair of words, for sums that do not fit one. */
+typedef int64_t WordPair __attribute__((vector_size(16)));
+
+/**
+ * Adds rows to the cells of kFeatures neighbouring features. All offsets but the code are compile-time facts, so an
+ * update is a load of the code, a load, an add and a store: what a core can do at best, about one cycle.
+ */
+template <int kFeatures, bool kMasked, bool kWide>
+void add_block(const RowBlock& block, const Halves& halves, uint32_t mask) {
+  int64_t* const half[4] = {halves[0], halves[1], halves[2], halves[3]};
+  for (size_t i = 0; i < block.count; ++i) {
+    const size_t row = block.rows[i];
+    if (block.prefetch && i + kPrefetchRows < block.count) {
+      const size_t ahead = block.rows[i + kPrefetchRows];
+      const uint8_t* codes = block.bins + ahead * block.stride;
+      __builtin_prefetch(codes);
+      if constexpr (kFeatures > 4) __builtin_prefetch(codes + kFeatures - 1);
+      __builtin_prefetch(block.gradients + ahead);
+    }
+    const int64_t word = block.gradients[row];
+    const uint8_t* codes = block.bins + row * block.stride;
+    const WordPair pair = {word >> 32, word & 0xffffffff};
+#pragma GCC unroll 32
+    for (int f = 0; f < kFeatures; ++f) {
+      if constexpr (kMasked) {
+        if ((mask >> f & 1u) == 0) continue;
+      }
+      const size_t cell = size_t{codes[f]} * HistogramLayout::kHalf + static_cast<size_t>(f % HistogramLayout::kHalf);
+      int64_t* const cells = half[f / HistogramLayout::kHalf];
+      if constexpr (kWide) {
+        *reinterpret_cast<WordPair*>(cells + 2 * cell) += pair;
+      } else {
+        cells[cell] += word;
       }
     }
   }
 }
 
+using AddBlock = void (*)(const RowBlock&, const Halves&, uint32_t);
+
+template <bool kMasked, bool kWide, int... kFeatures>
+constexpr std::array<AddBlock, kBlockFeatures + 1> add_block_table(std::integer_sequence<int, kFeatures...>) {
+  return {nullptr, add_block<kFeatures + 1, kMasked, kWide>...};
+}
+
+template <bool kMasked, bool kWide>
+constexpr auto kAddBlock = add_block_table<kMasked, kWide>(std::make_integer_sequence<int, kBlockFeatures>());
+
+AddBlock choose_block(int features, bool masked, bool wide) {
+  const auto f = static_cast<size_t>(features);
+  if (wide) return masked ? kAddBlock<true, true>[f] : kAddBlock<false, true>[f];
+  return masked ? kAddBlock<true, false>[f] : kAddBlock<false, false>[f];
+}
+
+/** wide += packed, cell by cell. */
+void widen_into(const int64_t* packed, int64_t* wide, size_t cells, Packing packing) {
+  const int shift = packing == Packing::kCounts ? kCountShift : 32;
+  const int64_t low = (int64_t{1} << shift) - 1;
+  for (size_t c = 0; c < cells; ++c) {
+    wide[2 * c] += packed[c] >> shift;
+    wide[2 * c + 1] += packed[c] & low;
+  }
+}
+
 }  // namespace
 
-HistogramLayout::HistogramLayout(const DatasetView& data) : offset(1, 0) {
-  for (const int bins : data.feature_bins) offset.push_back(offset.back() + static_cast<size_t>(bins) + 1);
-}
-
-void build_histogram(const DatasetView& data, const HistogramLayout& layout, const std::vector<int>& features,
-                     const std::vector<GradientPair>& gradients, const uint32_t* rows, size_t count,
-                     Histogram& histogram, const Executor& executor, const CancelFlag& cancel) {
-  // Threads share a node by features: each cell has one writer, so there is nothing to merge.
-  const size_t parts = count < kSmallNode ? 1 : std::min(features.size(), static_cast<size_t>(executor.threads()));
-  executor.parallel_for(parts, [&](size_t part) {
-    const size_t begin = features.size() * part / parts;
-    const size_t end = features.size() * (part + 1) / parts;
-    accumulate(data, layout, features.data() + begin, end - begin, gradients, rows, count, histogram, cancel);
-  });
-}
-
-void subtract_histogram(const HistogramLayout& layout, const std::vector<int>& features, const Histogram& child,
-                        Histogram& parent) {
-  for (const int feature : features) {
-    const auto f = static_cast<size_t>(feature);
-    for (size_t cell = layout.offset[f]; cell < layout.offset[f + 1]; ++cell) parent[cell] = parent[cell] - child[cell];
+HistogramLayout::HistogramLayout(const DatasetView& data) {
+  for (int first = 0; first < data.features; first += kLanes) {
+    const int features = std::min(kLanes, data.features - first);
+    const auto* bins = data.feature_bins.data() + first;
+    const int codes = *std::max_element(bins, bins + features) + 1;
+    groups.push_back({cells, features <= kHalf ? 1 : 2, codes, first});
+    cells += groups.back().cells();
   }
+}
+
+HistogramBuilder::HistogramBuilder(const DatasetView& data, const HistogramLayout& layout)
+    : data_(data), layout_(layout), prefetch_(data.rows * data.stride > kPrefetchBytes) {}
+
+void HistogramBuilder::begin_tree(const std::vector<int>& features, const int64_t* gradients, Packing packing) {
+  gradients_ = gradients;
+  packing_ = packing;
+  blocks_.clear();
+  for (const int feature : features) {
+    const int first = feature / kBlockFeatures * kBlockFeatures;
+    if (blocks_.empty() || blocks_.back().first_feature != first) {
+      blocks_.push_back({first, std::min(kBlockFeatures, data_.features - first), 0});
+    }
+    blocks_.back().mask |= uint32_t{1} << (feature - first);
+  }
+}
+
+void HistogramBuilder::add_rows(const uint32_t* rows, size_t count, int64_t* words, bool wide) const {
+  const size_t chunk = blocks_.size() == 1 ? count : kChunkRows;
+  for (size_t begin = 0; begin < count; begin += chunk) {
+    for (const Block& block : blocks_) {
+      Halves halves{};
+      for (int f = 0; f < block.features; f += HistogramLayout::kHalf) {
+        halves[static_cast<size_t>(f / HistogramLayout::kHalf)] =
+            words + layout_.half_offset(block.first_feature + f) * (wide ? 2 : 1);
+      }
+      const auto all = static_cast<uint32_t>((uint64_t{1} << block.features) - 1);
+      const RowBlock part{data_.bins + block.first_feature, data_.stride, gradients_, rows + begin,
+                          std::min(chunk, count - begin),   prefetch_};
+      choose_block(block.features, block.mask != all, wide)(part, halves, block.mask);
+    }
+  }
+}
+
+/** Sums of any number of rows, in pairs: packed by pieces that fit a word where rows are packed. */
+void HistogramBuilder::add_long(const uint32_t* rows, size_t count, int64_t* words, AlignedBuffer<int64_t>& part,
+                                const CancelFlag& cancel) const {
+  if (packing_ == Packing::kSplit) {
+    for (size_t begin = 0; begin < count; begin += kCancelRows) {
+      cancel.check();
+      add_rows(rows + begin, std::min(kCancelRows, count - begin), words, true);
+    }
+    return;
+  }
+  part.reserve(layout_.cells);
+  for (size_t begin = 0; begin < count; begin += kPackedRows) {
+    cancel.check();
+    std::memset(part.data(), 0, layout_.cells * sizeof(int64_t));
+    add_rows(rows + begin, std::min(kPackedRows, count - begin), part.data(), false);
+    widen_into(part.data(), words, layout_.cells, packing_);
+  }
+}
+
+void HistogramBuilder::build(const uint32_t* rows, size_t count, Histogram& out, BuildScratch& scratch,
+                             const Executor& executor, const CancelFlag& cancel) const {
+  out.wide = is_wide(count);
+  const size_t words = layout_.cells * (out.wide ? 2 : 1);
+  out.words.reserve(words);
+  std::memset(out.words.data(), 0, words * sizeof(int64_t));
+
+  const auto threads = static_cast<size_t>(executor.threads());
+  const size_t updates = count * static_cast<size_t>(data_.features);
+  const size_t pieces = std::clamp<size_t>(updates / kParallelUpdates, 1, threads);
+  // Two for each piece: its sums, and the packed ones that wide sums are made of.
+  std::vector<AlignedBuffer<int64_t>>& parts = scratch.parts;
+  if (parts.size() < pieces * 2) parts.resize(pieces * 2);
+  const auto fill = [&](size_t piece, int64_t* target) {
+    const size_t begin = count * piece / pieces;
+    const size_t end = count * (piece + 1) / pieces;
+    if (out.wide) {
+      add_long(rows + begin, end - begin, target, parts[piece * 2], cancel);
+    } else {
+      cancel.check();
+      add_rows(rows + begin, end - begin, target, false);
+    }
+  };
+  if (pieces == 1) {
+    fill(0, out.words.data());
+    return;
+  }
+  executor.parallel_for(pieces, [&](size_t piece, size_t) {
+    if (piece == 0) {
+      fill(0, out.words.data());
+    } else {
+      AlignedBuffer<int64_t>& own = parts[piece * 2 + 1];
+      own.reserve(words);
+      std::memset(own.data(), 0, words * sizeof(int64_t));
+      fill(piece, own.data());
+    }
+  });
+  for (size_t piece = 1; piece < pieces; ++piece) {
+    const int64_t* own = parts[piece * 2 + 1].data();
+    for (size_t w = 0; w < words; ++w) out.words[w] += own[w];
+  }
+}
+
+void HistogramBuilder::subtract(const Histogram& child, Histogram& parent, size_t count) const {
+  const bool wide = is_wide(count);
+  int64_t* to = parent.words.data();
+  const int64_t* from = child.words.data();
+  if (!parent.wide) {
+    for (size_t c = 0; c < layout_.cells; ++c) to[c] -= from[c];
+    return;
+  }
+  const int shift = packing_ == Packing::kCounts ? kCountShift : 32;
+  const int64_t low = (int64_t{1} << shift) - 1;
+  for (size_t c = 0; c < layout_.cells; ++c) {
+    const int64_t g = child.wide ? from[2 * c] : from[c] >> shift;
+    const int64_t h = child.wide ? from[2 * c + 1] : from[c] & low;
+    const int64_t left_g = to[2 * c] - g;
+    const int64_t left_h = to[2 * c + 1] - h;
+    if (wide) {
+      to[2 * c] = left_g;
+      to[2 * c + 1] = left_h;
+    } else {
+      to[c] = pack_pair(left_g, left_h, shift);
+    }
+  }
+  parent.wide = wide;
 }
 
 }  // namespace lockstep

@@ -1,33 +1,137 @@
-// Exact gradient histograms of a node.
+// Exact gradient histograms of a node. docs/cpu-engine.md says why they look as they do.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
-#include "core/fixed.h"
 #include "core/split_score.h"
+#include "cpu/aligned.h"
 #include "cpu/data.h"
 #include "cpu/pool.h"
 
 namespace lockstep {
 
-/** Where each feature's cells lie: feature f has feature_bins[f] + 1 cells from offset[f], the first for missing. */
+/**
+ * Where the cells of each feature and code lie. Features are lanes: a half holds 8 neighbouring features, and for each
+ * code, from 0, one cell of every lane, a cache line. So a search takes one code of all lanes in one vector and needs no
+ * scan along the codes. Two halves with equally many codes make a group.
+ */
 struct HistogramLayout {
+  static constexpr int kHalf = 8;
+  static constexpr int kLanes = 2 * kHalf;
+
+  struct Group {
+    size_t offset;      // first cell
+    int halves;         // 1 or 2
+    int codes;          // codes of the feature that has most, missing included
+    int first_feature;
+    size_t half_cells() const { return static_cast<size_t>(codes) * kHalf; }
+    size_t cells() const { return half_cells() * static_cast<size_t>(halves); }
+  };
+
   explicit HistogramLayout(const DatasetView& data);
-  std::vector<size_t> offset;  // (features + 1)
-  size_t cells() const { return offset.back(); }
+
+  std::vector<Group> groups;
+  size_t cells = 0;
+
+  /** The first cell of features first … first + 7, first a multiple of 8. */
+  size_t half_offset(int first) const {
+    const Group& group = groups[static_cast<size_t>(first / kLanes)];
+    return group.offset + (first % kLanes == 0 ? 0 : group.half_cells());
+  }
+  size_t cell(int feature, unsigned code) const {
+    return half_offset(feature / kHalf * kHalf) + size_t{code} * kHalf + static_cast<size_t>(feature % kHalf);
+  }
 };
 
-/** One node's sums; cells of features that take no part in the tree are not meaningful. */
-using Histogram = std::vector<Sums>;
+/**
+ * How a row's gradient pair, and a sum of pairs, shares one 64-bit word: g · 2^shift + h. A word holds the sums of
+ * kPackedRows rows (docs/numerics.md section 5, "Sums").
+ */
+enum class Packing : uint8_t {
+  kHalves,  // shift 32: |g| ≤ 2^15, 0 ≤ h ≤ 2^15
+  kCounts,  // shift 24: |g| ≤ 2^23, h = 1, a row; H is the count · 2^24
+  kSplit,   // rows as kHalves with |g| ≤ 2^23, 0 ≤ h ≤ 2^24; sums never packed
+};
 
-/** Sums the gradients of `rows` into `histogram` for the listed features. */
-void build_histogram(const DatasetView& data, const HistogramLayout& layout, const std::vector<int>& features,
-                     const std::vector<GradientPair>& gradients, const uint32_t* rows, size_t count,
-                     Histogram& histogram, const Executor& executor, const CancelFlag& cancel);
+inline constexpr size_t kPackedRows = 65535;
 
-/** parent −= child over the listed features: what remains is the sibling. Exact, hence free of cancellation. */
-void subtract_histogram(const HistogramLayout& layout, const std::vector<int>& features, const Histogram& child,
-                        Histogram& parent);
+static_assert((int64_t{1} << 15) * int64_t{kPackedRows} < (int64_t{1} << 31), "kHalves: sums fit 32 bits each");
+static_assert(int64_t{kPackedRows} < (int64_t{1} << 24), "kCounts: a count fits the lower 24 bits");
+static_assert((int64_t{1} << 23) * int64_t{kPackedRows} < (int64_t{1} << 39), "kCounts: a gradient sum fits the upper 40");
+
+inline constexpr int kCountShift = 24;
+
+inline int64_t pack_pair(int64_t g, int64_t h, int shift) {
+  return static_cast<int64_t>((static_cast<uint64_t>(g) << shift) + static_cast<uint64_t>(h));
+}
+
+/** The sums in one packed word. */
+inline Sums unpack(int64_t word, Packing packing) {
+  return packing == Packing::kCounts
+             ? Sums{word >> kCountShift, (word & ((int64_t{1} << kCountShift) - 1)) << kCountShift}
+             : Sums{word >> 32, word & 0xffffffff};
+}
+
+/** One node's sums: a word a cell, or, where they would not fit one, a pair (g, h) of words a cell. */
+struct Histogram {
+  AlignedBuffer<int64_t> words;
+  bool wide = false;
+
+  Sums at(size_t cell, Packing packing) const {
+    if (!wide) return unpack(words[cell], packing);
+    const int64_t h = words[2 * cell + 1];
+    return {words[2 * cell], packing == Packing::kCounts ? h << kCountShift : h};
+  }
+};
+
+/** Memory that building needs beside the result; one a thread that builds on its own. */
+struct BuildScratch {
+  std::vector<AlignedBuffer<int64_t>> parts;
+};
+
+/** Builds the histograms of one tree: everything that stays the same from node to node. */
+class HistogramBuilder {
+ public:
+  /** data and layout are borrowed. */
+  HistogramBuilder(const DatasetView& data, const HistogramLayout& layout);
+
+  /** Says which features take part in the tree and where its gradients lie: a packed word for each row of the data. */
+  void begin_tree(const std::vector<int>& features, const int64_t* gradients, Packing packing);
+
+  /** Sums the gradients of `rows` into `out`; cells of features that take no part are 0. */
+  void build(const uint32_t* rows, size_t count, Histogram& out, BuildScratch& scratch, const Executor& executor,
+             const CancelFlag& cancel) const;
+
+  /** Makes `parent` its own difference with `child`: what remains is the sibling, which has `count` rows. */
+  void subtract(const Histogram& child, Histogram& parent, size_t count) const;
+
+  /** Whether the sums of `count` rows need two words a cell. */
+  bool is_wide(size_t count) const { return packing_ == Packing::kSplit || count > kPackedRows; }
+
+  /** Whether the data is too large for the second-level cache, so that rows are worth prefetching. */
+  bool is_large() const { return prefetch_; }
+
+  const HistogramLayout& layout() const { return layout_; }
+  Packing packing() const { return packing_; }
+
+ private:
+  struct Block {
+    int first_feature;
+    int features;   // up to 32
+    uint32_t mask;  // those that take part
+  };
+  void add_rows(const uint32_t* rows, size_t count, int64_t* words, bool wide) const;
+  void add_long(const uint32_t* rows, size_t count, int64_t* words, AlignedBuffer<int64_t>& part,
+                const CancelFlag& cancel) const;
+
+  const DatasetView& data_;
+  const HistogramLayout& layout_;
+  std::vector<Block> blocks_;
+  const int64_t* gradients_ = nullptr;
+  Packing packing_ = Packing::kHalves;
+  bool prefetch_ = false;
+};
 
 }  // namespace lockstep

@@ -6,6 +6,21 @@
 #endif
 
 namespace lockstep {
+namespace {
+
+/** Looks at a condition for about 20 µs before a thread goes to sleep: loops of one model follow each other closely. */
+template <class Condition>
+bool spin_until(const Condition& condition) {
+  for (int i = 0; i < 500; ++i) {
+    if (condition()) return true;
+#if defined(__SSE2__)
+    _mm_pause();
+#endif
+  }
+  return condition();
+}
+
+}  // namespace
 
 void reset_floating_point_environment() {
   std::fesetround(FE_TONEAREST);
@@ -16,7 +31,7 @@ void reset_floating_point_environment() {
 }
 
 ThreadPool::ThreadPool(int threads) {
-  for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+  for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(static_cast<size_t>(i)); });
 }
 
 ThreadPool::~ThreadPool() {
@@ -28,9 +43,9 @@ ThreadPool::~ThreadPool() {
   for (std::thread& worker : workers_) worker.join();
 }
 
-void ThreadPool::drain() {
+void ThreadPool::drain(size_t thread) {
   try {
-    for (size_t i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) (*body_)(i);
+    for (size_t i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) (*body_)(i, thread);
   } catch (...) {
     next_.store(count_);
     const std::lock_guard lock(mutex_);
@@ -38,34 +53,41 @@ void ThreadPool::drain() {
   }
 }
 
-void ThreadPool::work() {
+void ThreadPool::work(size_t thread) {
   reset_floating_point_environment();
   uint64_t seen = 0;
-  std::unique_lock lock(mutex_);
   for (;;) {
-    start_.wait(lock, [&] { return closing_ || generation_ != seen; });
+    const auto called = [&] { return closing_.load() || generation_.load() != seen; };
+    if (!spin_until(called)) {
+      std::unique_lock lock(mutex_);
+      start_.wait(lock, called);
+    }
     if (closing_) return;
-    seen = generation_;
-    lock.unlock();
-    drain();
-    lock.lock();
-    if (--busy_ == 0) done_.notify_one();
+    seen = generation_.load();
+    drain(thread);
+    if (busy_.fetch_sub(1) == 1) {
+      const std::lock_guard lock(mutex_);
+      done_.notify_one();
+    }
   }
 }
 
-void ThreadPool::parallel_for(size_t count, const std::function<void(size_t)>& body) {
+void ThreadPool::parallel_for(size_t count, const std::function<void(size_t, size_t)>& body) {
   {
     const std::lock_guard lock(mutex_);
     body_ = &body;
     count_ = count;
     next_.store(0);
-    busy_ = workers_.size();
-    ++generation_;
+    busy_.store(workers_.size());
+    generation_.fetch_add(1);
   }
   start_.notify_all();
-  drain();
-  std::unique_lock lock(mutex_);
-  done_.wait(lock, [&] { return busy_ == 0; });
+  drain(0);
+  const auto finished = [&] { return busy_.load() == 0; };
+  if (!spin_until(finished)) {
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, finished);
+  }
   if (error_) {
     const std::exception_ptr error = error_;
     error_ = nullptr;

@@ -47,25 +47,26 @@ class ThreadPool {
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
   /**
-   * Calls body(i) for every i in [0, count), in any order, on all threads; returns when all are done. An exception
-   * stops the hand-out of further indices and is thrown again here. Not re-entrant: one loop at a time.
+   * Calls body(i, thread) for every i in [0, count), in any order, on all threads; `thread` is in [0, threads()), and two
+   * calls at the same time have different ones. Returns when all are done. An exception stops the hand-out of further
+   * indices and is thrown again here. Not re-entrant: one loop at a time.
    */
-  void parallel_for(size_t count, const std::function<void(size_t)>& body);
+  void parallel_for(size_t count, const std::function<void(size_t, size_t)>& body);
 
  private:
-  void work();
-  void drain();
+  void work(size_t thread);
+  void drain(size_t thread);
 
   std::vector<std::thread> workers_;
   std::mutex mutex_;
   std::condition_variable start_;
   std::condition_variable done_;
-  const std::function<void(size_t)>* body_ = nullptr;
+  const std::function<void(size_t, size_t)>* body_ = nullptr;
   std::atomic<size_t> next_{0};
   size_t count_ = 0;
-  uint64_t generation_ = 0;
-  size_t busy_ = 0;
-  bool closing_ = false;
+  std::atomic<uint64_t> generation_{0};
+  std::atomic<size_t> busy_{0};
+  std::atomic<bool> closing_{false};
   std::exception_ptr error_;
 };
 
@@ -76,8 +77,8 @@ class Executor {
   int threads() const { return pool_ == nullptr ? 1 : pool_->threads(); }
   template <class Body>
   void parallel_for(size_t count, const Body& body) const {
-    if (pool_ == nullptr || count < 2) {
-      for (size_t i = 0; i < count; ++i) body(i);
+    if (threads() == 1 || count < 2) {
+      for (size_t i = 0; i < count; ++i) body(i, size_t{0});
     } else {
       pool_->parallel_for(count, body);
     }
@@ -86,7 +87,7 @@ class Executor {
   template <class Body>
   void parallel_ranges(size_t count, size_t grain, const Body& body) const {
     const size_t pieces = (count + grain - 1) / grain;
-    parallel_for(pieces, [&](size_t piece) {
+    parallel_for(pieces, [&](size_t piece, size_t) {
       const size_t begin = piece * grain;
       body(begin, begin + grain < count ? begin + grain : count);
     });

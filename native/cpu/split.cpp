@@ -1,74 +1,22 @@
 #include "cpu/split.h"
 
 #include <algorithm>
-#include <span>
+#include <cmath>
+
+#include "cpu/kernels.h"
 
 namespace lockstep {
 namespace {
 
-/** Keeps the best candidate; candidates arrive in the order of the tie rule, so only a greater score replaces. */
-class Search {
- public:
-  Search(const Sums& node, const ScoreParams& score) : node_(node), score_(score) {
-    parent_ = node_score(node, score);
-  }
+constexpr double kFloatUnit = 0x1p-24;
+constexpr double kDoubleUnit = 0x1p-53;
+/** Parameters beyond this leave the range that the filter's proof needs; candidates are then scored one by one. */
+constexpr double kFilterLimit = 0x1p32;
 
-  /** Offers the partition with `left` on the left; returns whether it is the best so far. */
-  bool offer(int feature, int bin, bool missing_left, const Sums& left) {
-    const Sums right = node_ - left;
-    if (left.h < score_.min_child_hessian || right.h < score_.min_child_hessian) return false;
-    const double score = split_score(left, right, score_);
-    if (best_.feature >= 0 && !(score > best_.score)) return false;
-    best_ = {};
-    best_.feature = feature;
-    best_.bin = bin;
-    best_.missing_left = missing_left;
-    best_.score = score;
-    best_.left = left;
-    return true;
-  }
-
-  /** Offers both directions for the missing rows, or without any the one towards the heavier child. */
-  bool offer_both(int feature, int bin, const Sums& left, const Sums& missing) {
-    if (missing.empty()) return offer(feature, bin, left.h >= node_.h - left.h, left);
-    const bool with = offer(feature, bin, true, left + missing);
-    return offer(feature, bin, false, left) || with;
-  }
-
-  Split& best() { return best_; }
-
-  Split result() {
-    if (best_.feature < 0) return best_;
-    best_.gain = best_.score - parent_;
-    return best_.gain > gain_threshold(parent_, score_) ? best_ : Split{};
-  }
-
- private:
-  Sums node_;
-  const ScoreParams& score_;
-  double parent_ = 0;
-  Split best_;
-};
-
-void search_numeric(int feature, std::span<const Sums> cells, Search& search) {
-  const Sums missing = cells[0];
-  const int bins = static_cast<int>(cells.size()) - 1;
-  if (!missing.empty()) search.offer(feature, 0, true, missing);
-  Sums left;
-  for (int b = 1; b < bins; ++b) {
-    left += cells[static_cast<size_t>(b)];
-    search.offer_both(feature, b, left, missing);
-  }
-}
-
-void search_one_hot(int feature, std::span<const Sums> cells, Search& search) {
-  const Sums missing = cells[0];
-  if (!missing.empty() && search.offer(feature, 0, true, missing)) search.best().categorical = true;
-  for (size_t c = 1; c < cells.size(); ++c) {
-    if (cells[c].empty() || !search.offer_both(feature, static_cast<int>(c), cells[c], missing)) continue;
-    search.best().categorical = true;
-    search.best().codes.add(static_cast<unsigned>(c));
-  }
+bool is_first(const Split& a, int feature, int bin, bool missing_left) {
+  if (a.feature != feature) return a.feature < feature;
+  if (a.bin != bin) return a.bin < bin;
+  return a.missing_left || !missing_left;
 }
 
 struct RankedCode {
@@ -85,52 +33,246 @@ double ratio_of(const Sums& cell, const ScoreParams& score) {
   return static_cast<double>(cell.g) / (static_cast<double>(cell.h) + score.lambda);
 }
 
-void search_partition(int feature, std::span<const Sums> cells, const ScoreParams& score, int max_cat_threshold,
-                      Search& search) {
-  RankedCode ranked[kMaxCodes];
+/** The codes of a categorical feature that the node has, in the order of the partition. */
+struct Ranking {
+  RankedCode codes[kMaxCodes];
+  Sums sums[kMaxCodes];  // by code
   int present = 0;
   CodeSet absent;
-  for (unsigned c = 1; c < cells.size(); ++c) {
-    if (cells[c].empty()) {
-      absent.add(c);
-    } else {
-      ranked[present++] = {ratio_of(cells[c], score), c};
+
+  Ranking(const SearchContext& context, const Histogram& histogram, int feature) {
+    const int bins = context.data.feature_bins[static_cast<size_t>(feature)];
+    sums[0] = histogram.at(context.layout.cell(feature, 0), context.packing);
+    for (unsigned c = 1; c <= static_cast<unsigned>(bins); ++c) {
+      sums[c] = histogram.at(context.layout.cell(feature, c), context.packing);
+      if (sums[c].empty()) {
+        absent.add(c);
+      } else {
+        codes[present++] = {ratio_of(sums[c], context.score), c};
+      }
     }
+    std::sort(codes, codes + present);
   }
-  std::sort(ranked, ranked + present);
-  const Sums missing = cells[0];
-  int best_prefix = -1;
-  if (!missing.empty() && search.offer(feature, 0, true, missing)) best_prefix = 0;
+};
+
+bool is_one_hot(const SearchContext& context, int feature) {
+  return context.data.feature_bins[static_cast<size_t>(feature)] < context.params.max_cat_to_onehot;
+}
+
+void search_one_hot(const Histogram& histogram, int feature, NodeSearch& search) {
+  const SearchContext& context = search.context();
+  const auto at = [&](unsigned code) { return histogram.at(context.layout.cell(feature, code), context.packing); };
+  const Sums missing = at(0);
+  if (!missing.empty()) search.offer(feature, 0, true, missing);
+  const int bins = context.data.feature_bins[static_cast<size_t>(feature)];
+  for (int c = 1; c <= bins; ++c) {
+    const Sums cell = at(static_cast<unsigned>(c));
+    if (!cell.empty()) search.offer_both(feature, c, cell, missing);
+  }
+}
+
+void search_partition(const Histogram& histogram, int feature, NodeSearch& search) {
+  const Ranking ranking(search.context(), histogram, feature);
+  const int limit = search.context().params.max_cat_threshold;
+  const Sums missing = ranking.sums[0];
+  if (!missing.empty()) search.offer(feature, 0, true, missing);
   Sums left;
-  for (int b = 1; b < present; ++b) {
-    left += cells[ranked[b - 1].code];
-    if (b > max_cat_threshold && present - b > max_cat_threshold) continue;
-    if (search.offer_both(feature, b, left, missing)) best_prefix = b;
+  for (int b = 1; b < ranking.present; ++b) {
+    left += ranking.sums[ranking.codes[b - 1].code];
+    if (b > limit && ranking.present - b > limit) continue;
+    search.offer_both(feature, b, left, missing);
   }
-  if (best_prefix < 0) return;
-  Split& best = search.best();
-  best.categorical = true;
-  if (best.missing_left) best.codes = absent;
-  for (int i = 0; i < best_prefix; ++i) best.codes.add(ranked[i].code);
 }
 
 }  // namespace
 
-Split find_split(const DatasetView& data, const HistogramLayout& layout, const std::vector<int>& features,
-                 const Histogram& histogram, const Sums& node, const TreeParams& params, const ScoreParams& score) {
-  Search search(node, score);
+NodeSearch::NodeSearch(const SearchContext& context, const Sums& node, bool narrow)
+    : context_(context),
+      node_(node),
+      parent_(node_score(node, context.score)),
+      least_(parent_ + gain_threshold(parent_, context.score)),
+      unit_(narrow ? kFloatUnit : kDoubleUnit) {
+  filter_.lambda = context.score.lambda;
+  filter_.total = static_cast<double>(node.h) + 2 * context.score.lambda;
+  filter_.gradient = static_cast<double>(node.g);
+  filter_.alpha = context.score.alpha * (1 - 8 * unit_) - 8 * unit_ * std::fabs(filter_.gradient);
+  filter_.least_hessian = context.score.min_child_hessian;
+  aim();
+}
+
+/** Sets threshold and slack so that every candidate passes whose score may reach the best so far. */
+void NodeSearch::aim() {
+  const double best = best_.feature < 0 ? least_ : best_.score;
+  const double s = filter_.total;
+  const double g = std::fabs(filter_.gradient);
+  const double alpha = context_.score.alpha;
+  if (alpha > 0) {
+    filter_.threshold = best * (1 - 0x1p-40) * (1 - 128 * unit_);
+    filter_.slack = 64 * unit_ * s * (best * s + g * g + alpha * alpha);
+  } else {
+    const double gain = std::max(0.0, best * s * (1 - 0x1p-40) - g * g * (1 + 0x1p-40));
+    filter_.threshold = gain * (1 - 32 * unit_);
+    filter_.slack = 32 * unit_ * g * s * s * std::sqrt(gain) + 16 * unit_ * gain * s * s;
+  }
+}
+
+void NodeSearch::offer(int feature, int bin, bool missing_left, const Sums& left) {
+  const Sums right = node_ - left;
+  if (left.h < context_.score.min_child_hessian || right.h < context_.score.min_child_hessian) return;
+  const double score = split_score(left, right, context_.score);
+  if (best_.feature >= 0) {
+    if (score < best_.score) return;
+    if (score == best_.score && is_first(best_, feature, bin, missing_left)) return;
+  }
+  best_.feature = feature;
+  best_.bin = bin;
+  best_.missing_left = missing_left;
+  best_.left = left;
+  const bool better = best_.score != score;
+  best_.score = score;
+  if (better) aim();
+}
+
+void NodeSearch::offer_both(int feature, int bin, const Sums& left, const Sums& missing) {
+  if (missing.empty()) {
+    offer(feature, bin, left.h >= node_.h - left.h, left);
+  } else {
+    offer(feature, bin, true, left + missing);
+    offer(feature, bin, false, left);
+  }
+}
+
+void NodeSearch::offer_numeric(int feature, int bin, bool missing_left, const Sums& left, const Sums& missing) {
+  if (bin >= context_.data.feature_bins[static_cast<size_t>(feature)]) return;
+  if (missing.empty()) {
+    if (!missing_left) offer(feature, bin, left.h >= node_.h - left.h, left);
+  } else {
+    offer(feature, bin, missing_left, left);
+  }
+}
+
+Split NodeSearch::result() const {
+  if (best_.feature < 0) return best_;
+  Split split = best_;
+  split.gain = split.score - parent_;
+  return split.gain > gain_threshold(parent_, context_.score) ? split : Split{};
+}
+
+SplitFinder::SplitFinder(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels)
+    : data_(data), layout_(layout), kernels_(kernels) {}
+
+void SplitFinder::begin_tree(const std::vector<int>& features, const TreeParams& params, const ScoreParams& score,
+                             Packing packing) {
+  params_ = &params;
+  score_ = &score;
+  packing_ = packing;
+  filterable_ = score.lambda < kFilterLimit && score.alpha < kFilterLimit;
+  groups_.clear();
+  numeric_.clear();
+  categorical_.clear();
   for (const int feature : features) {
-    const auto f = static_cast<size_t>(feature);
-    const std::span cells(histogram.data() + layout.offset[f], layout.offset[f + 1] - layout.offset[f]);
-    if (data.categorical[f] == 0) {
-      search_numeric(feature, cells, search);
-    } else if (data.feature_bins[f] < params.max_cat_to_onehot) {
-      search_one_hot(feature, cells, search);
-    } else {
-      search_partition(feature, cells, score, params.max_cat_threshold, search);
+    if (data_.categorical[static_cast<size_t>(feature)] != 0) {
+      categorical_.push_back(feature);
+      continue;
+    }
+    numeric_.push_back(feature);
+    const HistogramLayout::Group& group = layout_.groups[static_cast<size_t>(feature / HistogramLayout::kLanes)];
+    if (groups_.empty() || groups_.back().first_feature != group.first_feature) {
+      groups_.push_back({group.offset, group.halves, 0, group.half_cells(), group.first_feature, 0});
+    }
+    groups_.back().codes = std::max(groups_.back().codes, data_.feature_bins[static_cast<size_t>(feature)] + 1);
+    groups_.back().lanes |= uint32_t{1} << (feature - group.first_feature);
+  }
+}
+
+void SplitFinder::search_numeric(const Histogram& histogram, NodeSearch& search) const {
+  if (filterable_) {
+    for (const LaneGroup& group : groups_) {
+      kernels_.search(histogram.words.data() + group.offset * (histogram.wide ? 2 : 1), histogram.wide, group, search);
+    }
+    return;
+  }
+  for (const int feature : numeric_) {
+    const Sums missing = histogram.at(layout_.cell(feature, 0), packing_);
+    if (!missing.empty()) search.offer(feature, 0, true, missing);
+    Sums left;
+    for (int b = 1; b < data_.feature_bins[static_cast<size_t>(feature)]; ++b) {
+      left += histogram.at(layout_.cell(feature, static_cast<unsigned>(b)), packing_);
+      search.offer_both(feature, b, left, missing);
     }
   }
-  return search.result();
+}
+
+void SplitFinder::search_categorical(const Histogram& histogram, NodeSearch& search) const {
+  for (const int feature : categorical_) {
+    if (is_one_hot(search.context(), feature)) {
+      search_one_hot(histogram, feature, search);
+    } else {
+      search_partition(histogram, feature, search);
+    }
+  }
+}
+
+/** The result with its codes. */
+Split SplitFinder::finish(const Histogram& histogram, const NodeSearch& search) const {
+  Split split = search.result();
+  if (split.feature < 0 || data_.categorical[static_cast<size_t>(split.feature)] == 0) return split;
+  split.categorical = true;
+  if (is_one_hot(search.context(), split.feature)) {
+    if (split.bin > 0) split.codes.add(static_cast<unsigned>(split.bin));
+    return split;
+  }
+  const Ranking ranking(search.context(), histogram, split.feature);
+  if (split.missing_left) split.codes = ranking.absent;
+  for (int i = 0; i < split.bin; ++i) split.codes.add(ranking.codes[i].code);
+  return split;
+}
+
+Split SplitFinder::find(const Histogram& histogram, const Sums& node) const {
+  const SearchContext context = this->context();
+  NodeSearch search(context, node, !histogram.wide && packing_ == Packing::kHalves);
+  search_numeric(histogram, search);
+  search_categorical(histogram, search);
+  return finish(histogram, search);
+}
+
+void SplitFinder::find_pair(const HistogramBuilder& builder, const Histogram& child, const Sums& child_node,
+                            Histogram& parent, const Sums& sibling_node, size_t sibling_rows, bool keep,
+                            Split* child_split, Split& sibling_split) const {
+  const bool fused = filterable_ && packing_ == Packing::kHalves && !parent.wide;
+  if (!fused) {
+    builder.subtract(child, parent, sibling_rows);
+    if (child_split != nullptr) *child_split = find(child, child_node);
+    sibling_split = find(parent, sibling_node);
+    return;
+  }
+  const SearchContext context = this->context();
+  NodeSearch child_search(context, child_node, true);
+  NodeSearch sibling_search(context, sibling_node, true);
+  const bool keep_all = keep || !categorical_.empty();
+  const LaneGroup* numeric = groups_.data();
+  const LaneGroup* const end = numeric + groups_.size();
+  for (const HistogramLayout::Group& group : layout_.groups) {
+    const int64_t* from = child.words.data() + group.offset;
+    int64_t* to = parent.words.data() + group.offset;
+    size_t searched = 0;  // cells of each half that the kernel has subtracted
+    if (numeric != end && numeric->first_feature == group.first_feature) {
+      kernels_.search_pair(from, to, keep_all, *numeric, child_split == nullptr ? nullptr : &child_search,
+                           sibling_search);
+      searched = static_cast<size_t>(numeric->codes) * HistogramLayout::kHalf;
+      ++numeric;
+    }
+    if (!keep_all) continue;
+    for (size_t half = 0; half < group.cells(); half += group.half_cells()) {
+      for (size_t c = half + searched; c < half + group.half_cells(); ++c) to[c] -= from[c];
+    }
+  }
+  if (child_split != nullptr) {
+    search_categorical(child, child_search);
+    *child_split = finish(child, child_search);
+  }
+  search_categorical(parent, sibling_search);
+  sibling_split = finish(parent, sibling_search);
 }
 
 }  // namespace lockstep

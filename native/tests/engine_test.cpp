@@ -129,7 +129,7 @@ void threads_and_batches_do_not_change_a_tree() {
   const auto train = [&](int threads, std::vector<uint64_t> seeds) {
     std::vector<JobSpec> jobs;
     for (const uint64_t seed : seeds) jobs.push_back(make_job(kRows, seed));
-    Batch batch(table.view, layout, std::move(jobs));
+    Batch batch(table.view, layout, kernels_named(""), std::move(jobs));
     ThreadPool pool(threads);
     batch.advance(3, pool, CancelFlag());
     std::vector<Ensemble> trained;
@@ -149,7 +149,7 @@ void a_cancelled_round_leaves_no_trace() {
   const Table table = make_table(kRows, 5);
   const HistogramLayout layout(table.view);
   ThreadPool pool(2);
-  Batch batch(table.view, layout, {make_job(kRows, 1)});
+  Batch batch(table.view, layout, kernels_named(""), {make_job(kRows, 1)});
   int32_t flag = 0;
   std::thread canceller([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(40));
@@ -159,7 +159,7 @@ void a_cancelled_round_leaves_no_trace() {
   canceller.join();
   CHECK(batch.ensemble(0).trees.size() == finished);
   CHECK(batch.advance(1, pool, CancelFlag()).size() == 1);
-  Batch straight(table.view, layout, {make_job(kRows, 1)});
+  Batch straight(table.view, layout, kernels_named(""), {make_job(kRows, 1)});
   straight.advance(finished + 1, pool, CancelFlag());
   CHECK(same_trees(batch.ensemble(0), straight.ensemble(0)));
 }

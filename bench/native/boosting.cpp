@@ -1,0 +1,140 @@
+// Times boosting on a binned table without Node: what a profiler wants to see. bench/native/README.md has the file format.
+// usage: lockstep_bench FILE [rounds] [depth] [threads] [simd] [metric: auc, logloss, rmse or none] [jobs]
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "cpu/batch.h"
+
+namespace {
+
+using namespace lockstep;
+
+struct Table {
+  std::vector<uint8_t> bins;
+  std::vector<float> label;
+  DatasetView view;
+  size_t train = 0;
+  bool binary = true;
+};
+
+template <class T>
+std::vector<T> read_array(std::ifstream& file, size_t count) {
+  std::vector<T> values(count);
+  file.read(reinterpret_cast<char*>(values.data()), static_cast<std::streamsize>(count * sizeof(T)));
+  if (!file) throw std::runtime_error("the file is too short");
+  return values;
+}
+
+Table read_table(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const auto head = read_array<char>(file, 8);
+  if (std::memcmp(head.data(), "LSBENCH1", 8) != 0) throw std::runtime_error(path + " is not a bench table");
+  const auto numbers = read_array<uint32_t>(file, 6);  // rows, training rows, features, stride, binary, reserved
+  Table table;
+  table.view.rows = numbers[0];
+  table.train = numbers[1];
+  table.view.features = static_cast<int>(numbers[2]);
+  table.view.stride = numbers[3];
+  table.binary = numbers[4] != 0;
+  for (const int32_t bins : read_array<int32_t>(file, numbers[2])) table.view.feature_bins.push_back(bins);
+  for (const int32_t c : read_array<int32_t>(file, numbers[2])) table.view.categorical.push_back(c != 0);
+  table.label = read_array<float>(file, numbers[0]);
+  table.bins = read_array<uint8_t>(file, size_t{numbers[0]} * numbers[3]);
+  table.view.label = table.label.data();
+  table.view.bins = table.bins.data();
+  return table;
+}
+
+double cpu_seconds() {
+  timespec time;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+double wall_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/** A hash of all trees, to see at a glance whether two runs agree. */
+uint64_t hash_of(const Ensemble& ensemble) {
+  uint64_t hash = 1469598103934665603u;
+  const auto add = [&](uint64_t x) { hash = (hash ^ x) * 1099511628211u; };
+  for (const Tree& tree : ensemble.trees) {
+    for (const Node& node : tree.nodes) {
+      add(static_cast<uint32_t>(node.feature));
+      add(static_cast<uint32_t>(node.split_bin));
+      add(static_cast<uint32_t>(node.leaf));
+      add(node.missing_left);
+      if (node.cat_index < 0) continue;
+      for (const uint32_t word : tree.cat_sets[static_cast<size_t>(node.cat_index)].word) add(word);
+    }
+  }
+  return hash;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) {
+    std::fprintf(stderr, "usage: lockstep_bench FILE [rounds] [depth] [threads] [simd] [metric] [jobs]\n");
+    return 2;
+  }
+  const auto option = [&](int i, const char* otherwise) { return std::string(argc > i ? argv[i] : otherwise); };
+  try {
+    const Table table = read_table(argv[1]);
+    const auto rounds = static_cast<size_t>(std::stoul(option(2, "100")));
+    const int threads = std::stoi(option(4, "1"));
+    const Kernels& kernels = kernels_named(option(5, ""));
+    const std::string metric = option(6, "none");
+    const auto jobs = static_cast<size_t>(std::stoul(option(7, "1")));
+    JobSpec job;
+    job.params.objective = table.binary ? Objective::kLogistic : Objective::kSquaredError;
+    job.params.max_depth = std::stoi(option(3, "6"));
+    job.params.learning_rate = 0.1;
+    if (std::getenv("SUBSAMPLE") != nullptr) job.params.subsample = std::atof(std::getenv("SUBSAMPLE"));
+    if (std::getenv("COLSAMPLE") != nullptr) job.params.colsample_bytree = std::atof(std::getenv("COLSAMPLE"));
+    if (std::getenv("ALPHA") != nullptr) job.params.reg_alpha = std::atof(std::getenv("ALPHA"));
+    job.rows = {0, table.train, false, {}};
+    job.evals = {job.rows, {table.train, table.view.rows, false, {}}};
+    if (metric == "auc") job.metrics = {Metric::kAucRoc};
+    if (metric == "logloss") job.metrics = {Metric::kLogloss};
+    if (metric == "rmse") job.metrics = {Metric::kRmse};
+    const HistogramLayout layout(table.view);
+    ThreadPool pool(threads);
+    double best_cpu = 1e9;
+    double best_wall = 1e9;
+    double score = 0;
+    uint64_t hash = 0;
+    double leaves = 0;
+    for (int repeat = 0; repeat < 3; ++repeat) {
+      std::vector<JobSpec> specs(jobs, job);
+      for (size_t j = 0; j < jobs; ++j) specs[j].seed = j;
+      Batch batch(table.view, layout, kernels, std::move(specs));
+      const double cpu = cpu_seconds();
+      const double wall = wall_seconds();
+      const std::vector<RoundScores> scores = batch.advance(rounds, pool, CancelFlag());
+      best_cpu = std::min(best_cpu, cpu_seconds() - cpu);
+      best_wall = std::min(best_wall, wall_seconds() - wall);
+      hash = hash_of(batch.ensemble(0));
+      leaves = 0;
+      for (const Tree& tree : batch.ensemble(0).trees) leaves += static_cast<double>(tree.nodes.size() + 1) / 2;
+      if (metric != "none") score = scores.back().values[1];
+    }
+    const auto trees = static_cast<double>(rounds * jobs);
+    std::printf("%-24s %s depth %d, %d threads, %zu jobs: %.4f ms CPU, %.4f ms wall a tree; %.1f leaves, score %.6f, hash %016llx\n",
+                argv[1], kernels.name, job.params.max_depth, threads, jobs, best_cpu / trees * 1e3,
+                best_wall / trees * 1e3, leaves / static_cast<double>(rounds), score,
+                static_cast<unsigned long long>(hash));
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,77 @@
+// The inner loops that exist once for each instruction set. Every set gives the same bytes: what a loop decides is exact
+// in all of them (docs/cpu-engine.md, "Instruction sets").
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/philox.h"
+#include "cpu/histogram.h"
+
+namespace lockstep {
+
+class NodeSearch;
+
+/** One group of a histogram as a search sees it; HistogramLayout::Group. */
+struct LaneGroup {
+  size_t offset;
+  int halves;
+  int codes;          // of the searched features, missing included
+  size_t half_cells;
+  int first_feature;
+  uint32_t lanes;     // bit l: feature first_feature + l is searched
+};
+
+/** Arguments of the logistic gradient kernel; docs/numerics.md section 5. */
+struct LogisticRows {
+  const int32_t* margin;    // (rows)
+  const uint8_t* positive;  // (rows), 1 where the label is 1
+  const uint32_t* weight;   // (rows), or null for 2^24 each
+  PhiloxKey key;
+  uint32_t round;
+  int64_t* gradient;        // (rows), OUT: pairs as Packing::kHalves
+};
+
+struct Kernels {
+  const char* name;
+
+  /** Fills gradient[begin … end); begin is a multiple of 64. */
+  void (*logistic_gradients)(const LogisticRows& rows, size_t begin, size_t end);
+
+  /**
+   * Whether rows take part under `subsample`: bit i of masks[b] is set iff row 64·b + i has a word below `threshold`;
+   * blocks first … last − 1.
+   */
+  void (*sample_rows)(PhiloxKey key, uint32_t round, uint64_t threshold, size_t first, size_t last, uint64_t* masks);
+
+  /**
+   * Stable partition of rows by goes_left[code], a byte of 0 or 1: the rows that go left move to the front of `rows`, the
+   * others to `right`, in order. Returns how many go left. codes is the feature's column, codes[row · stride]. `ahead`:
+   * rows so far on are fetched into the cache; 0 for data that is there anyway.
+   */
+  size_t (*partition)(const uint8_t* codes, size_t stride, const uint8_t* goes_left, uint32_t* rows, size_t count,
+                      uint32_t* right, size_t ahead);
+
+  /** Offers the numeric candidates of one group that may count. `words` is the group's part of the histogram. */
+  void (*search)(const int64_t* words, bool wide, const LaneGroup& group, NodeSearch& search);
+
+  /**
+   * For packed histograms of Packing::kHalves: parent −= child over the codes of the group, stored if `keep`, and the searches
+   * of both in the same pass; child_search may be null.
+   */
+  void (*search_pair)(const int64_t* child, int64_t* parent, bool keep, const LaneGroup& group, NodeSearch* child_search,
+                      NodeSearch& sibling_search);
+};
+
+/** The names that `kernels_named` knows and this machine can run, best first. */
+std::vector<std::string> available_kernels();
+
+/**
+ * The kernels of a level: "scalar", "neon", "avx2" or "avx512"; for "" what LOCKSTEP_SIMD names, or else the best of this
+ * machine. Throws std::invalid_argument, a sentence, where there are none.
+ */
+const Kernels& kernels_named(const std::string& name);
+
+}  // namespace lockstep

@@ -1,0 +1,45 @@
+// Kernels for AVX2 with FMA; none on other processors than x86-64.
+#include "cpu/kernels_shared.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+// Only what follows may use the instructions: functions of the headers above could be shared with other files.
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+
+namespace lockstep {
+namespace {
+
+#include "cpu/traits_avx2.h"
+
+#include "cpu/kernels_rows.h"
+#include "cpu/kernels_search.h"
+
+}  // namespace
+}  // namespace lockstep
+
+#pragma GCC pop_options
+
+namespace lockstep {
+
+const Kernels* avx2_kernels() {
+  static constexpr Kernels kernels{"avx2",
+                                   logistic_rows<RowsAvx2>,
+                                   sample_row_masks<RowsAvx2>,
+                                   partition_rows,
+                                   search_group<LanesAvx2, LanesAvx2, DoublesAvx2>,
+                                   search_group_pair<LanesAvx2, LanesAvx2>};
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &kernels : nullptr;
+}
+
+}  // namespace lockstep
+
+#else
+
+namespace lockstep {
+const Kernels* avx2_kernels() { return nullptr; }
+}  // namespace lockstep
+
+#endif

@@ -1,0 +1,51 @@
+// Kernels for AVX-512 (F, BW, DQ, VL); none on other processors than x86-64.
+#include "cpu/kernels_shared.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+// GCC 12 warns of its own header's undefined vectors.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+// Only what follows may use the instructions: functions of the headers above could be shared with other files.
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")
+
+namespace lockstep {
+namespace {
+
+#include "cpu/traits_avx2.h"
+#include "cpu/traits_avx512.h"
+
+#include "cpu/kernels_rows.h"
+#include "cpu/kernels_search.h"
+
+}  // namespace
+}  // namespace lockstep
+
+#pragma GCC pop_options
+
+namespace lockstep {
+
+const Kernels* avx512_kernels() {
+  static constexpr Kernels kernels{"avx512",
+                                   logistic_rows<RowsAvx512>,
+                                   sample_row_masks<RowsAvx512>,
+                                   partition_rows,
+                                   search_group<LanesAvx512, LanesAvx2, DoublesAvx512>,
+                                   search_group_pair<LanesAvx512, LanesAvx2>};
+  const bool runs = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  return runs ? &kernels : nullptr;
+}
+
+}  // namespace lockstep
+
+#else
+
+namespace lockstep {
+const Kernels* avx512_kernels() { return nullptr; }
+}  // namespace lockstep
+
+#endif

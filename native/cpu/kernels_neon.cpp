@@ -1,0 +1,5 @@
+#include "cpu/kernels_shared.h"
+
+namespace lockstep {
+const Kernels* neon_kernels() { return nullptr; }
+}  // namespace lockstep

@@ -1,0 +1,89 @@
+// Loops over rows on a vector type: included once for each instruction set, like kernels_search.h. Traits R give kLanes
+// (4, 8 or 16) 32-bit integer lanes, `Ints`, and the few operations used here.
+
+/** Philox4x32-10 of kLanes counters (first + lane, round, purpose, 0), as in core/philox.h. */
+template <class R>
+struct PhiloxVector {
+  typename R::Ints word[4];
+
+  PhiloxVector(uint32_t first, uint32_t round, Purpose purpose, PhiloxKey key) {
+    word[0] = R::add(R::set(first), R::iota());
+    word[1] = R::set(round);
+    word[2] = R::set(static_cast<uint32_t>(purpose));
+    word[3] = R::set(0);
+    for (int i = 0; i < 10; ++i) {
+      typename R::Ints a_high, a_low, b_high, b_low;
+      R::multiply(word[0], 0xD2511F53u, a_high, a_low);
+      R::multiply(word[2], 0xCD9E8D57u, b_high, b_low);
+      word[0] = R::exclusive_or(R::exclusive_or(b_high, word[1]), R::set(key.low));
+      word[1] = b_low;
+      word[2] = R::exclusive_or(R::exclusive_or(a_high, word[3]), R::set(key.high));
+      word[3] = a_low;
+      key.low += 0x9E3779B9u;
+      key.high += 0xBB67AE85u;
+    }
+  }
+};
+
+/** Words of rows 64·block … 64·block + 63: visit(first row, words of kLanes rows). */
+template <class R, class Visit>
+void for_row_words(PhiloxKey key, uint32_t block, uint32_t round, Purpose purpose, const Visit& visit) {
+  for (uint32_t lane = 0; lane < 16; lane += R::kLanes) {
+    const PhiloxVector<R> words(block * 16 + lane, round, purpose, key);
+    for (uint32_t w = 0; w < 4; ++w) visit(size_t{block} * 64 + w * 16 + lane, words.word[w]);
+  }
+}
+
+/** logistic_gradient, apply_weight and quantise_logistic of core/, for kLanes rows. */
+template <class R>
+void logistic_vector(const LogisticRows& rows, size_t row, typename R::Ints dither) {
+  const auto m = R::load(rows.margin + row);
+  const auto t = R::min(R::abs(m), R::set(0xFFFFFFu));
+  typename R::Ints c0, c12;
+  R::gather_segments(kSigmoidTable, R::template shift_right<14>(t), c0, c12);
+  const auto f = R::sub(R::bit_and(t, R::set(16383)), R::set(8192));
+  const auto c1 = R::template shift_right<12>(c12);
+  const auto c2 = R::template shift_right<20>(R::template shift_left<20>(c12));
+  const auto slope = R::add(c1, R::template shift_right<14>(R::add(R::mul(f, c2), R::set(8192))));
+  const auto q = R::add(c0, R::template shift_right<10>(R::add(R::mul(f, slope), R::set(1 << 9))));
+  const auto a = R::template shift_right<15>(q);
+  const auto b = R::bit_and(q, R::set(32767));
+  const auto square = R::add(
+      R::mul(a, a), R::template shift_right<14>(R::add(R::mul(R::add(a, R::set(1)), b), R::set(16383))));
+  auto h = R::sub(q, square);
+  const auto p = R::select_negative(m, q, R::sub(R::set(1u << 30), q));
+  auto g = R::sub(p, R::template shift_left<30>(R::load_bytes(rows.positive + row)));
+  if (rows.weight != nullptr) {
+    const auto weight = R::load(reinterpret_cast<const int32_t*>(rows.weight) + row);
+    g = R::apply_weight(g, weight);
+    h = R::apply_weight(h, weight);
+  }
+  g = R::template shift_right<15>(R::add(g, R::bit_and(dither, R::set(0x7fff))));
+  h = R::template shift_right<14>(R::add(h, R::template shift_right_unsigned<18>(dither)));
+  R::store_pairs(rows.gradient + row, g, h);
+}
+
+template <class R>
+void logistic_rows(const LogisticRows& rows, size_t begin, size_t end) {
+  size_t row = begin;
+  for (; row + 64 <= end; row += 64) {
+    for_row_words<R>(rows.key, static_cast<uint32_t>(row / 64), rows.round, Purpose::kDither,
+                     [&](size_t first, typename R::Ints words) { logistic_vector<R>(rows, first, words); });
+  }
+  for (; row < end; ++row) logistic_row(rows, row);
+}
+
+template <class R>
+void sample_row_masks(PhiloxKey key, uint32_t round, uint64_t threshold, size_t first, size_t last, uint64_t* masks) {
+  const auto limit = R::set(static_cast<uint32_t>(threshold - 1));  // word < threshold, for thresholds 1 … 2^32
+  for (size_t block = first; block < last; ++block) {
+    uint64_t mask = 0;
+    if (threshold > 0) {
+      for_row_words<R>(key, static_cast<uint32_t>(block), round, Purpose::kSubsample,
+                       [&](size_t row, typename R::Ints words) {
+                         mask |= uint64_t{R::at_most_unsigned(words, limit)} << (row % 64);
+                       });
+    }
+    masks[block] = mask;
+  }
+}

@@ -1,0 +1,61 @@
+// The plain form of every kernel: what the vector forms must equal.
+#include "cpu/kernels_shared.h"
+
+namespace lockstep {
+namespace {
+
+void logistic_gradients(const LogisticRows& rows, size_t begin, size_t end) {
+  for (size_t row = begin; row < end; ++row) logistic_row(rows, row);
+}
+
+void sample_rows(PhiloxKey key, uint32_t round, uint64_t threshold, size_t first, size_t last, uint64_t* masks) {
+  for (size_t block = first; block < last; ++block) {
+    masks[block] = 0;
+    for (size_t i = 0; i < 64; ++i) {
+      const uint32_t word = random_row_word(key, static_cast<uint32_t>(64 * block + i), round, Purpose::kSubsample);
+      masks[block] |= uint64_t{word < threshold} << i;
+    }
+  }
+}
+
+/** No filter: every candidate is scored exactly. */
+void search(const int64_t* words, bool wide, const LaneGroup& group, NodeSearch& search) {
+  const Packing packing = search.context().packing;
+  const auto at = [&](int lane, int code) {
+    const size_t cell = static_cast<size_t>(lane / 8) * group.half_cells + static_cast<size_t>(code * 8 + lane % 8);
+    if (!wide) return unpack(words[cell], packing);
+    const int64_t h = words[2 * cell + 1];
+    return Sums{words[2 * cell], packing == Packing::kCounts ? h << kCountShift : h};
+  };
+  for (int lane = 0; lane < 8 * group.halves; ++lane) {
+    if ((group.lanes >> lane & 1u) == 0) continue;
+    const int feature = group.first_feature + lane;
+    const Sums missing = at(lane, 0);
+    search.offer_numeric(feature, 0, true, missing, missing);
+    Sums left;
+    for (int code = 1; code < group.codes - 1; ++code) {
+      left += at(lane, code);
+      search.offer_numeric(feature, code, true, left + missing, missing);
+      search.offer_numeric(feature, code, false, left, missing);
+    }
+  }
+}
+
+void search_pair(const int64_t* child, int64_t* parent, bool, const LaneGroup& group, NodeSearch* child_search,
+                 NodeSearch& sibling_search) {
+  for (size_t half = 0; half < static_cast<size_t>(group.halves); ++half) {
+    const size_t first = half * group.half_cells;
+    for (size_t c = first; c < first + static_cast<size_t>(group.codes) * 8; ++c) parent[c] -= child[c];
+  }
+  if (child_search != nullptr) search(child, false, group, *child_search);
+  search(parent, false, group, sibling_search);
+}
+
+}  // namespace
+
+const Kernels& scalar_kernels() {
+  static constexpr Kernels kernels{"scalar", logistic_gradients, sample_rows, partition_rows, search, search_pair};
+  return kernels;
+}
+
+}  // namespace lockstep

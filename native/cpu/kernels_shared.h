@@ -1,0 +1,45 @@
+// Scalar forms that every instruction set falls back on for remainders, and that the scalar kernels are made of.
+#pragma once
+
+#include <cstdint>
+
+#include "core/fixed.h"
+#include "core/link.h"
+#include "cpu/kernels.h"
+#include "cpu/split.h"
+
+namespace lockstep {
+
+inline void logistic_row(const LogisticRows& rows, size_t row) {
+  int32_t p = 0;
+  int32_t h = 0;
+  logistic_gradient(rows.margin[row], p, h);
+  const int32_t g = p - (rows.positive[row] != 0 ? kOneQ30 : 0);
+  const uint32_t weight = rows.weight == nullptr ? kUnitWeight : rows.weight[row];
+  const GradientPair pair =
+      quantise_logistic(apply_weight(g, weight), apply_weight(h, weight),
+                        random_row_word(rows.key, static_cast<uint32_t>(row), rows.round, Purpose::kDither));
+  rows.gradient[row] = pack_pair(pair.g, pair.h, 32);
+}
+
+/** Kernels::partition without branches on the data: each row is written to both sides, and one side advances. */
+inline size_t partition_rows(const uint8_t* codes, size_t stride, const uint8_t* goes_left, uint32_t* rows, size_t count,
+                             uint32_t* right, size_t ahead) {
+  size_t left = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const uint32_t row = rows[i];
+    if (ahead != 0 && i + ahead < count) __builtin_prefetch(codes + rows[i + ahead] * stride);
+    const size_t is_left = goes_left[codes[row * stride]];
+    rows[left] = row;
+    right[i - left] = row;
+    left += is_left;
+  }
+  return left;
+}
+
+const Kernels& scalar_kernels();
+const Kernels* avx2_kernels();    // null where this build or this machine has none
+const Kernels* avx512_kernels();
+const Kernels* neon_kernels();
+
+}  // namespace lockstep
