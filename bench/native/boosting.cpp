@@ -17,7 +17,7 @@ namespace {
 using namespace lockstep;
 
 struct Table {
-  std::vector<uint8_t> bins;
+  AlignedBuffer<uint8_t> bins;
   std::vector<float> label;
   DatasetView view;
   size_t train = 0;
@@ -46,7 +46,11 @@ Table read_table(const std::string& path) {
   for (const int32_t bins : read_array<int32_t>(file, numbers[2])) table.view.feature_bins.push_back(bins);
   for (const int32_t c : read_array<int32_t>(file, numbers[2])) table.view.categorical.push_back(c != 0);
   table.label = read_array<float>(file, numbers[0]);
-  table.bins = read_array<uint8_t>(file, size_t{numbers[0]} * numbers[3]);
+  const size_t bytes = size_t{numbers[0]} * numbers[3];
+  table.bins.reserve(bytes);
+  if (!file.read(reinterpret_cast<char*>(table.bins.data()), static_cast<std::streamsize>(bytes))) {
+    throw std::runtime_error("the file is too short");
+  }
   table.view.label = table.label.data();
   table.view.bins = table.bins.data();
   return table;

@@ -1,4 +1,4 @@
-// Memory on cache-line boundaries, for vectors that never straddle a line.
+// Memory on cache-line boundaries, in large pages where it is large.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +9,13 @@
 namespace lockstep {
 
 inline constexpr size_t kCacheLine = 64;
+inline constexpr size_t kLargePage = size_t{2} << 20;
+
+/**
+ * Asks the system to back this memory, not yet touched, with large pages: rows are visited in an order that misses the
+ * small pages' translation buffer at nearly every step. Only ever a hint.
+ */
+void advise_large_pages(void* data, size_t bytes);
 
 /** A block of trivial elements that grows and is never copied; growing loses the contents. */
 template <class T>
@@ -20,20 +27,23 @@ class AlignedBuffer {
   /** Makes room for `size` elements; contents are unspecified where it had less. */
   void reserve(size_t size) {
     if (size <= size_) return;
-    data_.reset(static_cast<T*>(::operator new(size * sizeof(T), std::align_val_t{kCacheLine})));
+    const size_t bytes = size * sizeof(T);
+    const size_t alignment = bytes < 2 * kLargePage ? kCacheLine : kLargePage;
+    data_ = {};
+    data_ = {static_cast<T*>(::operator new(bytes, std::align_val_t{alignment})), Free{alignment}};
     size_ = size;
+    if (alignment == kLargePage) advise_large_pages(data_.get(), bytes);
   }
 
   T* data() { return data_.get(); }
   const T* data() const { return data_.get(); }
   T& operator[](size_t i) { return data_.get()[i]; }
   const T& operator[](size_t i) const { return data_.get()[i]; }
-  /** Elements there is room for. */
-  size_t capacity() const { return size_; }
 
  private:
   struct Free {
-    void operator()(T* data) const { ::operator delete(data, std::align_val_t{kCacheLine}); }
+    size_t alignment = kCacheLine;
+    void operator()(T* data) const { ::operator delete(data, std::align_val_t{alignment}); }
   };
   std::unique_ptr<T, Free> data_;
   size_t size_ = 0;

@@ -1,8 +1,12 @@
 #include "cpu/grow.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
+#include <deque>
+#include <mutex>
+#include <thread>
 #include <utility>
 
 namespace lockstep {
@@ -10,10 +14,14 @@ namespace {
 
 /** Rows below which a partition is not worth sharing out. */
 constexpr size_t kParallelPartition = 16384;
-constexpr size_t kAheadRows = 64;
-/** Subtrees a thread when threads share a tree: enough to even out, few enough that the root's levels are short. */
-constexpr size_t kSubtreesPerThread = 8;
-constexpr size_t kLeastSubtreeRows = 1024;
+/** Rows that are set apart at a time where the data is large: those to come are fetched meanwhile. */
+constexpr size_t kChunkRows = 256;
+/** From so many rows on, a child of a large data set is summed while its rows are set apart and their codes at hand. */
+constexpr size_t kFusedRows = 8192;
+/** Rows that are looked at to tell which child will be the smaller one. */
+constexpr size_t kSampleRows = 512;
+/** Subtrees of fewer rows are not worth handing to another thread. */
+constexpr size_t kLeastSharedRows = 256;
 
 std::vector<int> sample_features(int features, double fraction, PhiloxKey key, uint32_t round) {
   std::vector<int> chosen;
@@ -45,12 +53,74 @@ Sums total(const Histogram& histogram, const HistogramLayout& layout, const Data
 
 }  // namespace
 
+/**
+ * Subtrees for whoever is free. A thread goes down its own subtree and, as long as another one waits, puts every second
+ * child here: so the work is shared out as finely as it needs to be and no finer.
+ */
+struct TreeGrower::Sharing {
+  struct Task {
+    Work work;
+    Branch* branch;
+  };
+  struct Origin {
+    size_t branch;
+    size_t node;
+  };
+
+  std::mutex mutex;
+  std::vector<Task> waiting;
+  std::deque<Branch> branches;   // the tree first; references stay valid while it grows
+  std::vector<Origin> origins;   // where branch i + 1 belongs
+  std::atomic<size_t> idle{0};   // threads without work
+  std::atomic<size_t> open{0};   // tasks waiting or under way
+  std::atomic<bool> failed{false};
+
+  Branch& new_branch() {
+    Branch& branch = branches.emplace_back();
+    branch.nodes.resize(1);
+    branch.index = branches.size() - 1;
+    return branch;
+  }
+
+  void put(Work work, const Branch& from) {
+    const std::lock_guard lock(mutex);
+    origins.push_back({from.index, work.id});
+    work.id = 0;
+    waiting.push_back({std::move(work), &new_branch()});
+    open.fetch_add(1);
+  }
+
+  /** The largest task; waits for one. Returns false when there will be none. */
+  bool take(Task& task) {
+    idle.fetch_add(1);
+    for (;;) {
+      if (failed) return false;
+      {
+        const std::lock_guard lock(mutex);
+        if (!waiting.empty()) {
+          const auto largest = std::max_element(waiting.begin(), waiting.end(), [](const Task& a, const Task& b) {
+            return a.work.trained.size() < b.work.trained.size();
+          });
+          task = std::move(*largest);
+          waiting.erase(largest);
+          idle.fetch_sub(1);
+          return true;
+        }
+        if (open == 0) return false;
+      }
+      std::this_thread::yield();
+    }
+  }
+};
+
 struct TreeGrower::Call {
   const TreeParams& params;
   const ScoreParams& score;
   TreeRows& rows;
   const CancelFlag& cancel;
-  size_t subtree_rows;  // nodes of up to so many rows are left to one thread
+  Sharing sharing;
+  size_t whole_rows = 0;   // nodes of more rows are worked on by all threads together
+  bool is_shared = false;  // whether the threads work on subtrees of their own
 };
 
 std::unique_ptr<Histogram> TreeGrower::take_histogram(Workspace& workspace) {
@@ -73,8 +143,7 @@ Tree TreeGrower::grow(const TreeParams& params, const ScoreParams& score, Philox
   const auto threads = static_cast<size_t>(executor.threads());
   if (workspaces_.size() < threads) workspaces_.resize(threads);
   Workspace& workspace = workspaces_[0];
-  Call call{params, score, rows, cancel,
-            threads == 1 ? 0 : std::max(kLeastSubtreeRows, rows.trained / (threads * kSubtreesPerThread))};
+  Call call{params, score, rows, cancel, {}, threads == 1 ? 0 : rows.trained / threads, false};
 
   Work root;
   root.trained = {0, rows.trained};
@@ -84,34 +153,35 @@ Tree TreeGrower::grow(const TreeParams& params, const ScoreParams& score, Philox
   root.sums = total(*root.histogram, builder_.layout(), data_, features_.front(), packing);
   if (finder_.is_splittable(root.sums)) root.split = finder_.find(*root.histogram, root.sums);
 
-  Branch tree;
-  tree.nodes.resize(1);
-  if (threads == 1) {
-    expand(call, workspace, tree, std::move(root), executor, nullptr);
-  } else {
-    // The threads share the large nodes; then each takes whole subtrees, the largest first.
-    std::vector<Work> pending;
-    expand(call, workspace, tree, std::move(root), executor, &pending);
-    std::sort(pending.begin(), pending.end(),
-              [](const Work& a, const Work& b) { return a.trained.size() > b.trained.size(); });
-    std::vector<size_t> place;
-    for (Work& work : pending) place.push_back(std::exchange(work.id, 0));
-    std::vector<Branch> branches(pending.size());
-    executor.parallel_for(pending.size(), [&](size_t i, size_t thread) {
-      branches[i].nodes.resize(1);
-      expand(call, workspaces_[thread], branches[i], std::move(pending[i]), Executor(), nullptr);
+  Sharing& sharing = call.sharing;
+  Branch& tree = sharing.new_branch();
+  expand(call, workspace, tree, std::move(root), executor);
+  if (!sharing.waiting.empty()) {
+    call.is_shared = true;
+    executor.parallel_for(threads, [&](size_t, size_t thread) {
+      try {
+        for (Sharing::Task task; sharing.take(task); sharing.open.fetch_sub(1)) {
+          expand(call, workspaces_[thread], *task.branch, std::move(task.work), Executor());
+        }
+      } catch (...) {
+        sharing.failed = true;
+        throw;
+      }
     });
-    for (size_t i = 0; i < branches.size(); ++i) graft(tree, place[i], std::move(branches[i]));
+  }
+  // A branch comes after the one it belongs to.
+  for (size_t b = sharing.branches.size() - 1; b > 0; --b) {
+    const Sharing::Origin origin = sharing.origins[b - 1];
+    graft(sharing.branches[origin.branch], origin.node, std::move(sharing.branches[b]));
   }
   leaves_ = std::move(tree.leaves);
   return number_breadth_first(std::move(tree));
 }
 
-/** Records a node and all below it; with `pending`, nodes for one thread are put there instead. */
-void TreeGrower::expand(Call& call, Workspace& workspace, Branch& branch, Work work, const Executor& executor,
-                        std::vector<Work>* pending) {
-  if (pending != nullptr && work.split.feature >= 0 && work.trained.size() <= call.subtree_rows) {
-    pending->push_back(std::move(work));
+/** Records a node and all below it, except what is put up for other threads. */
+void TreeGrower::expand(Call& call, Workspace& workspace, Branch& branch, Work work, const Executor& executor) {
+  if (executor.threads() > 1 && work.split.feature >= 0 && work.trained.size() <= call.whole_rows) {
+    call.sharing.put(std::move(work), branch);
     return;
   }
   {
@@ -142,23 +212,33 @@ void TreeGrower::expand(Call& call, Workspace& workspace, Branch& branch, Work w
   left.depth = right.depth = work.depth + 1;
   left.sums = work.split.left;
   right.sums = work.sums - left.sums;
-  const auto divide = [&](RowRange range, RowRange& to_left, RowRange& to_right) {
-    const size_t middle = range.begin + partition(call, work.split, range, executor);
+  const bool both = left.depth < call.params.max_depth && finder_.is_splittable(left.sums) &&
+                    finder_.is_splittable(right.sums);
+  Summed summed;
+  if (both && builder_.is_large() && work.trained.size() >= kFusedRows) summed.histogram = take_histogram(workspace);
+  const auto divide = [&](RowRange range, RowRange& to_left, RowRange& to_right, Summed* sum) {
+    const size_t middle = range.begin + partition(call, workspace, work.split, range, executor, sum);
     to_left = {range.begin, middle};
     to_right = {middle, range.end};
   };
-  divide(work.trained, left.trained, right.trained);
-  divide(work.passengers, left.passengers, right.passengers);
-  search_children(call, workspace, std::move(work.histogram), left, right, executor);
-  expand(call, workspace, branch, std::move(left), executor, pending);
-  expand(call, workspace, branch, std::move(right), executor, pending);
+  divide(work.trained, left.trained, right.trained, summed.histogram == nullptr ? nullptr : &summed);
+  divide(work.passengers, left.passengers, right.passengers, nullptr);
+  search_children(call, workspace, std::move(work.histogram), std::move(summed), left, right, executor);
+  if (call.is_shared && call.sharing.idle > 0 && right.split.feature >= 0 && right.trained.size() >= kLeastSharedRows) {
+    call.sharing.put(std::move(right), branch);
+    expand(call, workspace, branch, std::move(left), executor);
+    return;
+  }
+  expand(call, workspace, branch, std::move(left), executor);
+  expand(call, workspace, branch, std::move(right), executor);
 }
 
 /** Finds the splits of two children and their histograms, as far as they are needed. `histogram` is the parent's. */
-void TreeGrower::search_children(Call& call, Workspace& workspace, std::unique_ptr<Histogram> histogram, Work& left,
-                                 Work& right, const Executor& executor) {
+void TreeGrower::search_children(Call& call, Workspace& workspace, std::unique_ptr<Histogram> histogram, Summed summed,
+                                 Work& left, Work& right, const Executor& executor) {
   const bool deep = left.depth >= call.params.max_depth;
-  Work& small = left.trained.size() <= right.trained.size() ? left : right;
+  const bool left_first = summed.histogram == nullptr ? left.trained.size() <= right.trained.size() : summed.left;
+  Work& small = left_first ? left : right;
   Work& large = &small == &left ? right : left;
   const bool search_small = !deep && finder_.is_splittable(small.sums);
   const bool search_large = !deep && finder_.is_splittable(large.sums);
@@ -180,16 +260,19 @@ void TreeGrower::search_children(Call& call, Workspace& workspace, std::unique_p
     return;
   }
   // One update costs about as much as four cells do when histograms are subtracted.
-  const size_t surplus = large.trained.size() - small.trained.size();
-  if (!search_small && surplus * features_.size() * 4 < builder_.layout().cells) {
+  if (!search_small &&
+      (large.trained.size() - small.trained.size()) * features_.size() * 4 < builder_.layout().cells) {
     search_alone(large, std::move(histogram));
     return;
   }
   const bool keep = left.depth + 1 < call.params.max_depth;
-  std::unique_ptr<Histogram> fresh = take_histogram(workspace);
-  build(small, *fresh);
+  std::unique_ptr<Histogram> fresh = std::move(summed.histogram);
+  if (fresh == nullptr) {
+    fresh = take_histogram(workspace);
+    build(small, *fresh);
+  }
   finder_.find_pair(builder_, *fresh, small.sums, *histogram, large.sums, large.trained.size(), keep,
-                    search_small ? &small.split : nullptr, large.split);
+                    search_small ? &small.split : nullptr, large.split, executor);
   if (search_small) {
     small.histogram = std::move(fresh);
   } else {
@@ -198,8 +281,12 @@ void TreeGrower::search_children(Call& call, Workspace& workspace, std::unique_p
   large.histogram = std::move(histogram);
 }
 
-/** Moves the rows of a range that go left to its front, keeping the order on both sides; returns how many do. */
-size_t TreeGrower::partition(const Call& call, const Split& split, RowRange range, const Executor& executor) {
+/**
+ * Moves the rows of a range that go left to its front, keeping the order on both sides; returns how many do. With
+ * `summed`, sums one child on the way, the smaller one as far as a sample tells.
+ */
+size_t TreeGrower::partition(const Call& call, Workspace& workspace, const Split& split, RowRange range,
+                             const Executor& executor, Summed* summed) {
   if (range.size() == 0) return 0;
   uint8_t goes_left[kMaxCodes] = {};
   if (split.categorical) {
@@ -208,38 +295,81 @@ size_t TreeGrower::partition(const Call& call, const Split& split, RowRange rang
     std::memset(goes_left + 1, 1, static_cast<size_t>(split.bin));
   }
   goes_left[0] = split.missing_left;
-  const uint8_t* codes = data_.bins + split.feature;
-  uint32_t* rows = call.rows.rows.data() + range.begin;
-  uint32_t* scratch = call.rows.scratch.data() + range.begin;
-  const size_t ahead = builder_.is_large() ? kAheadRows : 0;
+  uint32_t* const rows = call.rows.rows.data();
+  uint32_t* const scratch = call.rows.scratch.data();
   const size_t pieces = range.size() < kParallelPartition ? 1 : static_cast<size_t>(executor.threads());
-  if (pieces == 1) {
-    const size_t left = kernels_.partition(codes, data_.stride, goes_left, rows, range.size(), scratch, ahead);
-    std::memcpy(rows + left, scratch, (range.size() - left) * sizeof(uint32_t));
-    return left;
+  if (summed != nullptr) {
+    workspace.scratch.reserve(pieces);
+    size_t lefts = 0;
+    for (size_t i = 0; i < kSampleRows; ++i) {
+      const size_t row = rows[range.begin + range.size() * i / kSampleRows];
+      lefts += goes_left[data_.bins[row * data_.stride + static_cast<size_t>(split.feature)]];
+    }
+    summed->left = 2 * lefts <= kSampleRows;
   }
-  const auto piece_begin = [&](size_t piece) { return range.size() * piece / pieces; };
+  const auto piece_begin = [&](size_t piece) { return range.begin + range.size() * piece / pieces; };
   std::vector<size_t> left_of(pieces);
   executor.parallel_for(pieces, [&](size_t piece, size_t) {
-    const size_t begin = piece_begin(piece);
-    left_of[piece] = kernels_.partition(codes, data_.stride, goes_left, rows + begin, piece_begin(piece + 1) - begin,
-                                        scratch + begin, ahead);
+    const RowRange part{piece_begin(piece), piece_begin(piece + 1)};
+    if (summed == nullptr) {
+      left_of[piece] = partition_piece(call, split, goes_left, part, nullptr, false);
+      return;
+    }
+    BuildScratch& own = workspace.scratch;
+    HistogramSum sum(builder_, range.size(), piece == 0 ? *summed->histogram : own.sums[piece], own.parts[piece]);
+    left_of[piece] = partition_piece(call, split, goes_left, part, &sum, summed->left);
+    sum.finish();
   });
-  size_t left = left_of[0];
+  if (summed != nullptr) builder_.merge(pieces, *summed->histogram, workspace.scratch);
+  size_t end = range.begin + left_of[0];
   for (size_t piece = 1; piece < pieces; ++piece) {
-    std::memmove(rows + left, rows + piece_begin(piece), left_of[piece] * sizeof(uint32_t));
-    left += left_of[piece];
+    std::memmove(rows + end, rows + piece_begin(piece), left_of[piece] * sizeof(uint32_t));
+    end += left_of[piece];
   }
-  std::vector<size_t> right_begin(pieces, left);
+  std::vector<size_t> right_begin(pieces, end);
   for (size_t piece = 1; piece < pieces; ++piece) {
     right_begin[piece] = right_begin[piece - 1] + piece_begin(piece) - piece_begin(piece - 1) - left_of[piece - 1];
   }
   executor.parallel_for(pieces, [&](size_t piece, size_t) {
-    const size_t begin = piece_begin(piece);
-    const size_t count = piece_begin(piece + 1) - begin - left_of[piece];
-    std::memcpy(rows + right_begin[piece], scratch + begin, count * sizeof(uint32_t));
+    const size_t count = piece_begin(piece + 1) - piece_begin(piece) - left_of[piece];
+    std::memcpy(rows + right_begin[piece], scratch + piece_begin(piece), count * sizeof(uint32_t));
   });
-  return left;
+  return end - range.begin;
+}
+
+/** The part of one thread: rows that go left end up at the front of the range, the others in the scratch array. */
+size_t TreeGrower::partition_piece(const Call& call, const Split& split, const uint8_t* goes_left, RowRange range,
+                                   HistogramSum* sum, bool sum_left) const {
+  uint32_t* const rows = call.rows.rows.data();
+  uint32_t* const left = rows + range.begin;
+  uint32_t* const right = call.rows.scratch.data() + range.begin;
+  const uint8_t* codes = data_.bins + split.feature;
+  if (!builder_.is_large()) return kernels_.partition(codes, data_.stride, goes_left, left, range.size(), left, right);
+  size_t lefts = 0;
+  size_t rights = 0;
+  for (size_t begin = range.begin; begin < range.end; begin += kChunkRows) {
+    const size_t count = std::min(kChunkRows, range.end - begin);
+    const size_t ahead_begin = begin + count;
+    const size_t ahead_count = std::min(kChunkRows, range.end - ahead_begin);
+    if (sum == nullptr) {
+      for (size_t i = ahead_begin; i < ahead_begin + ahead_count; ++i) {
+        __builtin_prefetch(codes + size_t{rows[i]} * data_.stride);
+      }
+    }
+    const size_t to_left =
+        kernels_.partition(codes, data_.stride, goes_left, rows + begin, count, left + lefts, right + rights);
+    if (sum != nullptr) {
+      const RowsAhead ahead{rows + ahead_begin, ahead_count};
+      if (sum_left) {
+        sum->add(left + lefts, to_left, ahead);
+      } else {
+        sum->add(right + rights, count - to_left, ahead);
+      }
+    }
+    lefts += to_left;
+    rights += count - to_left;
+  }
+  return lefts;
 }
 
 /** Puts a subtree in the place of node `id`. */

@@ -75,6 +75,7 @@ class TreeGrower {
     std::vector<Node> nodes;
     std::vector<CodeSet> sets;
     std::vector<LeafRows> leaves;
+    size_t index = 0;  // among the branches of the tree
   };
   /** Buffers of one thread. */
   struct Workspace {
@@ -82,15 +83,24 @@ class TreeGrower {
     std::vector<std::unique_ptr<Histogram>> free;
   };
   struct Call;
+  struct Sharing;
+
+  /** A histogram that was summed while the rows of its node were set apart. */
+  struct Summed {
+    std::unique_ptr<Histogram> histogram;  // null where there is none
+    bool left = false;                     // of which child
+  };
 
   std::unique_ptr<Histogram> take_histogram(Workspace& workspace);
   void give_back(Workspace& workspace, std::unique_ptr<Histogram> histogram);
-  void expand(Call& call, Workspace& workspace, Branch& branch, Work work, const Executor& executor,
-              std::vector<Work>* pending);
-  void search_children(Call& call, Workspace& workspace, std::unique_ptr<Histogram> histogram, Work& left, Work& right,
-                       const Executor& executor);
-  size_t partition(const Call& call, const Split& split, RowRange range, const Executor& executor);
-  void graft(Branch& tree, size_t id, Branch branch);
+  void expand(Call& call, Workspace& workspace, Branch& branch, Work work, const Executor& executor);
+  void search_children(Call& call, Workspace& workspace, std::unique_ptr<Histogram> histogram, Summed summed, Work& left,
+                       Work& right, const Executor& executor);
+  size_t partition(const Call& call, Workspace& workspace, const Split& split, RowRange range, const Executor& executor,
+                   Summed* summed);
+  size_t partition_piece(const Call& call, const Split& split, const uint8_t* goes_left, RowRange range,
+                         HistogramSum* sum, bool sum_left) const;
+  static void graft(Branch& tree, size_t id, Branch branch);
   Tree number_breadth_first(Branch branch);
 
   const DatasetView& data_;

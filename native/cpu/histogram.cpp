@@ -8,11 +8,11 @@ namespace lockstep {
 namespace {
 
 constexpr int kBlockFeatures = 2 * HistogramLayout::kLanes;
-constexpr size_t kPrefetchRows = 20;
+constexpr size_t kAheadRows = 20;
 /** Rows that one block of features takes at a time where there are several: their codes stay in the first-level cache. */
 constexpr size_t kChunkRows = 256;
 /** Data that fits the second-level cache is not worth prefetching. */
-constexpr size_t kPrefetchBytes = size_t{1} << 20;
+constexpr size_t kCachedBytes = size_t{1} << 20;
 constexpr size_t kCancelRows = size_t{1} << 16;
 /** Below so many updates a thread is not worth waking. */
 constexpr size_t kParallelUpdates = size_t{1} << 17;
@@ -23,7 +23,8 @@ struct RowBlock {
   const int64_t* gradients;  // a packed word a row
   const uint32_t* rows;
   size_t count;
-  bool prefetch;
+  RowsAhead ahead;
+  size_t ahead_a_row;        // rows ahead that are fetched for each row added
 };
 
 /** Where the cells of each half of a block's features begin. */
@@ -39,14 +40,15 @@ typedef int64_t WordPair __attribute__((vector_size(16)));
 template <int kFeatures, bool kMasked, bool kWide>
 void add_block(const RowBlock& block, const Halves& halves, uint32_t mask) {
   int64_t* const half[4] = {halves[0], halves[1], halves[2], halves[3]};
+  size_t ahead = 0;
   for (size_t i = 0; i < block.count; ++i) {
     const size_t row = block.rows[i];
-    if (block.prefetch && i + kPrefetchRows < block.count) {
-      const size_t ahead = block.rows[i + kPrefetchRows];
-      const uint8_t* codes = block.bins + ahead * block.stride;
+    for (const size_t end = std::min(ahead + block.ahead_a_row, block.ahead.count); ahead < end; ++ahead) {
+      const size_t coming = block.ahead.rows[ahead];
+      const uint8_t* codes = block.bins + coming * block.stride;
       __builtin_prefetch(codes);
       if constexpr (kFeatures > 4) __builtin_prefetch(codes + kFeatures - 1);
-      __builtin_prefetch(block.gradients + ahead);
+      __builtin_prefetch(block.gradients + coming);
     }
     const int64_t word = block.gradients[row];
     const uint8_t* codes = block.bins + row * block.stride;
@@ -83,16 +85,6 @@ AddBlock choose_block(int features, bool masked, bool wide) {
   return masked ? kAddBlock<true, false>[f] : kAddBlock<false, false>[f];
 }
 
-/** wide += packed, cell by cell. */
-void widen_into(const int64_t* packed, int64_t* wide, size_t cells, Packing packing) {
-  const int shift = packing == Packing::kCounts ? kCountShift : 32;
-  const int64_t low = (int64_t{1} << shift) - 1;
-  for (size_t c = 0; c < cells; ++c) {
-    wide[2 * c] += packed[c] >> shift;
-    wide[2 * c + 1] += packed[c] & low;
-  }
-}
-
 }  // namespace
 
 HistogramLayout::HistogramLayout(const DatasetView& data) {
@@ -105,8 +97,51 @@ HistogramLayout::HistogramLayout(const DatasetView& data) {
   }
 }
 
+HistogramSum::HistogramSum(const HistogramBuilder& builder, size_t rows, Histogram& target,
+                           AlignedBuffer<int64_t>& packed)
+    : builder_(builder), target_(target), packed_(packed) {
+  target.wide = builder.is_wide(rows);
+  const size_t words = builder.layout().cells * (target.wide ? 2 : 1);
+  target.words.reserve(words);
+  std::memset(target.words.data(), 0, words * sizeof(int64_t));
+}
+
+void HistogramSum::add(const uint32_t* rows, size_t count, RowsAhead ahead) {
+  if (!target_.wide || builder_.packing() == Packing::kSplit) {
+    builder_.add_rows(rows, count, target_.words.data(), target_.wide, ahead);
+    return;
+  }
+  // Packed by pieces that fit a word: one addition a cell instead of two.
+  while (count > 0) {
+    if (pending_ == 0) {
+      packed_.reserve(builder_.layout().cells);
+      std::memset(packed_.data(), 0, builder_.layout().cells * sizeof(int64_t));
+    }
+    const size_t piece = std::min(count, kPackedRows - pending_);
+    builder_.add_rows(rows, piece, packed_.data(), false, ahead);
+    pending_ += piece;
+    rows += piece;
+    count -= piece;
+    if (pending_ == kPackedRows) flush();
+  }
+}
+
+void HistogramSum::flush() {
+  const int shift = builder_.packing() == Packing::kCounts ? kCountShift : 32;
+  const int64_t low = (int64_t{1} << shift) - 1;
+  for (size_t c = 0; c < builder_.layout().cells; ++c) {
+    target_.words[2 * c] += packed_[c] >> shift;
+    target_.words[2 * c + 1] += packed_[c] & low;
+  }
+  pending_ = 0;
+}
+
+void HistogramSum::finish() {
+  if (pending_ > 0) flush();
+}
+
 HistogramBuilder::HistogramBuilder(const DatasetView& data, const HistogramLayout& layout)
-    : data_(data), layout_(layout), prefetch_(data.rows * data.stride > kPrefetchBytes) {}
+    : data_(data), layout_(layout), large_(data.rows * data.stride > kCachedBytes) {}
 
 void HistogramBuilder::begin_tree(const std::vector<int>& features, const int64_t* gradients, Packing packing) {
   gradients_ = gradients;
@@ -121,7 +156,9 @@ void HistogramBuilder::begin_tree(const std::vector<int>& features, const int64_
   }
 }
 
-void HistogramBuilder::add_rows(const uint32_t* rows, size_t count, int64_t* words, bool wide) const {
+void HistogramBuilder::add_rows(const uint32_t* rows, size_t count, int64_t* words, bool wide, RowsAhead ahead) const {
+  if (count == 0) return;
+  const size_t ahead_a_row = (ahead.count + count - 1) / count;
   const size_t chunk = blocks_.size() == 1 ? count : kChunkRows;
   for (size_t begin = 0; begin < count; begin += chunk) {
     for (const Block& block : blocks_) {
@@ -132,70 +169,39 @@ void HistogramBuilder::add_rows(const uint32_t* rows, size_t count, int64_t* wor
       }
       const auto all = static_cast<uint32_t>((uint64_t{1} << block.features) - 1);
       const RowBlock part{data_.bins + block.first_feature, data_.stride, gradients_, rows + begin,
-                          std::min(chunk, count - begin),   prefetch_};
+                          std::min(chunk, count - begin),   ahead,        ahead_a_row};
       choose_block(block.features, block.mask != all, wide)(part, halves, block.mask);
     }
   }
 }
 
-/** Sums of any number of rows, in pairs: packed by pieces that fit a word where rows are packed. */
-void HistogramBuilder::add_long(const uint32_t* rows, size_t count, int64_t* words, AlignedBuffer<int64_t>& part,
-                                const CancelFlag& cancel) const {
-  if (packing_ == Packing::kSplit) {
-    for (size_t begin = 0; begin < count; begin += kCancelRows) {
-      cancel.check();
-      add_rows(rows + begin, std::min(kCancelRows, count - begin), words, true);
-    }
-    return;
-  }
-  part.reserve(layout_.cells);
-  for (size_t begin = 0; begin < count; begin += kPackedRows) {
-    cancel.check();
-    std::memset(part.data(), 0, layout_.cells * sizeof(int64_t));
-    add_rows(rows + begin, std::min(kPackedRows, count - begin), part.data(), false);
-    widen_into(part.data(), words, layout_.cells, packing_);
-  }
-}
-
 void HistogramBuilder::build(const uint32_t* rows, size_t count, Histogram& out, BuildScratch& scratch,
                              const Executor& executor, const CancelFlag& cancel) const {
-  out.wide = is_wide(count);
-  const size_t words = layout_.cells * (out.wide ? 2 : 1);
-  out.words.reserve(words);
-  std::memset(out.words.data(), 0, words * sizeof(int64_t));
-
-  const auto threads = static_cast<size_t>(executor.threads());
   const size_t updates = count * static_cast<size_t>(data_.features);
-  const size_t pieces = std::clamp<size_t>(updates / kParallelUpdates, 1, threads);
-  // Two for each piece: its sums, and the packed ones that wide sums are made of.
-  std::vector<AlignedBuffer<int64_t>>& parts = scratch.parts;
-  if (parts.size() < pieces * 2) parts.resize(pieces * 2);
-  const auto fill = [&](size_t piece, int64_t* target) {
-    const size_t begin = count * piece / pieces;
-    const size_t end = count * (piece + 1) / pieces;
-    if (out.wide) {
-      add_long(rows + begin, end - begin, target, parts[piece * 2], cancel);
-    } else {
-      cancel.check();
-      add_rows(rows + begin, end - begin, target, false);
-    }
-  };
-  if (pieces == 1) {
-    fill(0, out.words.data());
-    return;
-  }
+  const size_t pieces = std::clamp<size_t>(updates / kParallelUpdates, 1, static_cast<size_t>(executor.threads()));
+  scratch.reserve(pieces);
   executor.parallel_for(pieces, [&](size_t piece, size_t) {
-    if (piece == 0) {
-      fill(0, out.words.data());
-    } else {
-      AlignedBuffer<int64_t>& own = parts[piece * 2 + 1];
-      own.reserve(words);
-      std::memset(own.data(), 0, words * sizeof(int64_t));
-      fill(piece, own.data());
+    const size_t first = count * piece / pieces;
+    const size_t end = count * (piece + 1) / pieces;
+    HistogramSum sum(*this, count, piece == 0 ? out : scratch.sums[piece], scratch.parts[piece]);
+    for (size_t begin = first; begin < end; begin += kCancelRows) {
+      cancel.check();
+      const size_t size = std::min(kCancelRows, end - begin);
+      RowsAhead ahead;
+      if (large_ && begin + kAheadRows < end) {
+        ahead = {rows + begin + kAheadRows, std::min(size, end - begin - kAheadRows)};
+      }
+      sum.add(rows + begin, size, ahead);
     }
+    sum.finish();
   });
+  merge(pieces, out, scratch);
+}
+
+void HistogramBuilder::merge(size_t pieces, Histogram& out, const BuildScratch& scratch) const {
+  const size_t words = layout_.cells * (out.wide ? 2 : 1);
   for (size_t piece = 1; piece < pieces; ++piece) {
-    const int64_t* own = parts[piece * 2 + 1].data();
+    const int64_t* own = scratch.sums[piece].words.data();
     for (size_t w = 0; w < words; ++w) out.words[w] += own[w];
   }
 }

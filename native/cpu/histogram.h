@@ -89,6 +89,43 @@ struct Histogram {
 /** Memory that building needs beside the result; one a thread that builds on its own. */
 struct BuildScratch {
   std::vector<AlignedBuffer<int64_t>> parts;
+  std::vector<Histogram> sums;
+
+  /** Makes room for so many sums at the same time. */
+  void reserve(size_t pieces) {
+    if (parts.size() >= pieces) return;
+    parts.resize(pieces);
+    sums.resize(pieces);
+  }
+};
+
+class HistogramBuilder;
+
+/** Rows that will be needed soon: whoever passes over other rows fetches them into the cache on the way. */
+struct RowsAhead {
+  const uint32_t* rows = nullptr;
+  size_t count = 0;
+};
+
+/** A histogram under construction, to which rows are added by and by. */
+class HistogramSum {
+ public:
+  /** Clears `target` for up to `rows` rows; packed: scratch of its own. Everything is borrowed. */
+  HistogramSum(const HistogramBuilder& builder, size_t rows, Histogram& target, AlignedBuffer<int64_t>& packed);
+
+  /** Adds rows, and fetches those ahead. */
+  void add(const uint32_t* rows, size_t count, RowsAhead ahead);
+
+  /** Completes the target. */
+  void finish();
+
+ private:
+  void flush();
+
+  const HistogramBuilder& builder_;
+  Histogram& target_;
+  AlignedBuffer<int64_t>& packed_;
+  size_t pending_ = 0;  // rows in packed_
 };
 
 /** Builds the histograms of one tree: everything that stays the same from node to node. */
@@ -104,6 +141,9 @@ class HistogramBuilder {
   void build(const uint32_t* rows, size_t count, Histogram& out, BuildScratch& scratch, const Executor& executor,
              const CancelFlag& cancel) const;
 
+  /** Makes one sum of `pieces` ones, the first of which is `out` and the others scratch.sums[1 … pieces − 1]. */
+  void merge(size_t pieces, Histogram& out, const BuildScratch& scratch) const;
+
   /** Makes `parent` its own difference with `child`: what remains is the sibling, which has `count` rows. */
   void subtract(const Histogram& child, Histogram& parent, size_t count) const;
 
@@ -111,8 +151,9 @@ class HistogramBuilder {
   bool is_wide(size_t count) const { return packing_ == Packing::kSplit || count > kPackedRows; }
 
   /** Whether the data is too large for the second-level cache, so that rows are worth prefetching. */
-  bool is_large() const { return prefetch_; }
+  bool is_large() const { return large_; }
 
+  const int64_t* gradients() const { return gradients_; }
   const HistogramLayout& layout() const { return layout_; }
   Packing packing() const { return packing_; }
 
@@ -122,16 +163,16 @@ class HistogramBuilder {
     int features;   // up to 32
     uint32_t mask;  // those that take part
   };
-  void add_rows(const uint32_t* rows, size_t count, int64_t* words, bool wide) const;
-  void add_long(const uint32_t* rows, size_t count, int64_t* words, AlignedBuffer<int64_t>& part,
-                const CancelFlag& cancel) const;
+  void add_rows(const uint32_t* rows, size_t count, int64_t* words, bool wide, RowsAhead ahead) const;
 
   const DatasetView& data_;
   const HistogramLayout& layout_;
   std::vector<Block> blocks_;
   const int64_t* gradients_ = nullptr;
   Packing packing_ = Packing::kHalves;
-  bool prefetch_ = false;
+  bool large_ = false;
+
+  friend class HistogramSum;
 };
 
 }  // namespace lockstep

@@ -47,12 +47,12 @@ struct Kernels {
   void (*sample_rows)(PhiloxKey key, uint32_t round, uint64_t threshold, size_t first, size_t last, uint64_t* masks);
 
   /**
-   * Stable partition of rows by goes_left[code], a byte of 0 or 1: the rows that go left move to the front of `rows`, the
-   * others to `right`, in order. Returns how many go left. codes is the feature's column, codes[row · stride]. `ahead`:
-   * rows so far on are fetched into the cache; 0 for data that is there anyway.
+   * Stable partition of rows[0 … count) by goes_left[code], a byte of 0 or 1: those that go left are written to `left`,
+   * which may be `rows` or lie before it, the others to `right`. Returns how many go left. codes is the feature's column,
+   * codes[row · stride]. Up to 15 places beyond what is written may be overwritten, but in `right` none beyond right[count).
    */
-  size_t (*partition)(const uint8_t* codes, size_t stride, const uint8_t* goes_left, uint32_t* rows, size_t count,
-                      uint32_t* right, size_t ahead);
+  size_t (*partition)(const uint8_t* codes, size_t stride, const uint8_t* goes_left, const uint32_t* rows, size_t count,
+                      uint32_t* left, uint32_t* right);
 
   /** Offers the numeric candidates of one group that may count. `words` is the group's part of the histogram. */
   void (*search)(const int64_t* words, bool wide, const LaneGroup& group, NodeSearch& search);

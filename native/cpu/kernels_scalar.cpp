@@ -18,6 +18,11 @@ void sample_rows(PhiloxKey key, uint32_t round, uint64_t threshold, size_t first
   }
 }
 
+size_t partition(const uint8_t* codes, size_t stride, const uint8_t* goes_left, const uint32_t* rows, size_t count,
+                 uint32_t* left, uint32_t* right) {
+  return partition_rest(codes, stride, goes_left, rows, 0, count, left, 0, right);
+}
+
 /** No filter: every candidate is scored exactly. */
 void search(const int64_t* words, bool wide, const LaneGroup& group, NodeSearch& search) {
   const Packing packing = search.context().packing;
@@ -54,7 +59,7 @@ void search_pair(const int64_t* child, int64_t* parent, bool, const LaneGroup& g
 }  // namespace
 
 const Kernels& scalar_kernels() {
-  static constexpr Kernels kernels{"scalar", logistic_gradients, sample_rows, partition_rows, search, search_pair};
+  static constexpr Kernels kernels{"scalar", logistic_gradients, sample_rows, partition, search, search_pair};
   return kernels;
 }
 

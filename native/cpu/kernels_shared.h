@@ -22,19 +22,20 @@ inline void logistic_row(const LogisticRows& rows, size_t row) {
   rows.gradient[row] = pack_pair(pair.g, pair.h, 32);
 }
 
-/** Kernels::partition without branches on the data: each row is written to both sides, and one side advances. */
-inline size_t partition_rows(const uint8_t* codes, size_t stride, const uint8_t* goes_left, uint32_t* rows, size_t count,
-                             uint32_t* right, size_t ahead) {
-  size_t left = 0;
-  for (size_t i = 0; i < count; ++i) {
+/**
+ * Goes on with a partition at row i, of whose predecessors `lefts` went left; returns how many go left in all. Without
+ * branches on the data: each row is written to both sides, and one side advances.
+ */
+inline size_t partition_rest(const uint8_t* codes, size_t stride, const uint8_t* goes_left, const uint32_t* rows,
+                             size_t i, size_t count, uint32_t* left, size_t lefts, uint32_t* right) {
+  for (; i < count; ++i) {
     const uint32_t row = rows[i];
-    if (ahead != 0 && i + ahead < count) __builtin_prefetch(codes + rows[i + ahead] * stride);
     const size_t is_left = goes_left[codes[row * stride]];
-    rows[left] = row;
-    right[i - left] = row;
-    left += is_left;
+    left[lefts] = row;
+    right[i - lefts] = row;
+    lefts += is_left;
   }
-  return left;
+  return lefts;
 }
 
 const Kernels& scalar_kernels();

@@ -8,14 +8,22 @@
 namespace lockstep {
 namespace {
 
-/** Looks at a condition for about 20 µs before a thread goes to sleep: loops of one model follow each other closely. */
+/**
+ * Looks at a condition for some tenths of a millisecond before a thread goes to sleep: loops of one model follow each
+ * other closely, and to be woken takes longer than most of them. Where more threads than cores are at work, each gives
+ * way to the others on the way.
+ */
 template <class Condition>
 bool spin_until(const Condition& condition) {
-  for (int i = 0; i < 500; ++i) {
+  for (int i = 0; i < 1000; ++i) {
     if (condition()) return true;
 #if defined(__SSE2__)
     _mm_pause();
 #endif
+  }
+  for (int i = 0; i < 300; ++i) {
+    if (condition()) return true;
+    std::this_thread::yield();
   }
   return condition();
 }

@@ -238,12 +238,17 @@ Split SplitFinder::find(const Histogram& histogram, const Sums& node) const {
 
 void SplitFinder::find_pair(const HistogramBuilder& builder, const Histogram& child, const Sums& child_node,
                             Histogram& parent, const Sums& sibling_node, size_t sibling_rows, bool keep,
-                            Split* child_split, Split& sibling_split) const {
-  const bool fused = filterable_ && packing_ == Packing::kHalves && !parent.wide;
+                            Split* child_split, Split& sibling_split, const Executor& executor) const {
+  const bool fused = filterable_ && packing_ == Packing::kHalves && !parent.wide && executor.threads() == 1;
   if (!fused) {
-    builder.subtract(child, parent, sibling_rows);
-    if (child_split != nullptr) *child_split = find(child, child_node);
-    sibling_split = find(parent, sibling_node);
+    executor.parallel_for(2, [&](size_t part, size_t) {
+      if (part == 0) {
+        builder.subtract(child, parent, sibling_rows);
+        sibling_split = find(parent, sibling_node);
+      } else if (child_split != nullptr) {
+        *child_split = find(child, child_node);
+      }
+    });
     return;
   }
   const SearchContext context = this->context();

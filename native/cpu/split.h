@@ -99,8 +99,8 @@ class SplitFinder {
    * Without `keep` the sibling's histogram is unspecified afterwards.
    */
   void find_pair(const HistogramBuilder& builder, const Histogram& child, const Sums& child_node, Histogram& parent,
-                 const Sums& sibling_node, size_t sibling_rows, bool keep, Split* child_split,
-                 Split& sibling_split) const;
+                 const Sums& sibling_node, size_t sibling_rows, bool keep, Split* child_split, Split& sibling_split,
+                 const Executor& executor) const;
 
  private:
   void search_numeric(const Histogram& histogram, NodeSearch& search) const;

@@ -91,6 +91,24 @@ struct DoublesAvx2 {
   }
 };
 
+/** For each mask of 8 lanes, the numbers of its lanes in order: AVX2 has no compression. */
+struct CompressPlaces {
+  uint8_t lane[256][8];
+};
+
+constexpr CompressPlaces compress_places() {
+  CompressPlaces places{};
+  for (int mask = 0; mask < 256; ++mask) {
+    int next = 0;
+    for (int lane = 0; lane < 8; ++lane) {
+      if ((mask >> lane & 1) != 0) places.lane[mask][next++] = static_cast<uint8_t>(lane);
+    }
+  }
+  return places;
+}
+
+constexpr CompressPlaces kCompressPlaces = compress_places();
+
 struct RowsAvx2 {
   static constexpr int kLanes = 8;
   using Ints = __m256i;
@@ -155,5 +173,16 @@ struct RowsAvx2 {
     const Ints high = _mm256_unpackhi_epi32(h, g);  // rows 2, 3 and 6, 7
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute2x128_si256(low, high, 0x20));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 4), _mm256_permute2x128_si256(low, high, 0x31));
+  }
+  /** Bits of the bytes that are 1; they are 0 or 1. */
+  static uint32_t nonzero_bytes(const uint8_t* p) {
+    uint64_t bytes = 0;
+    __builtin_memcpy(&bytes, p, sizeof bytes);
+    return static_cast<uint32_t>((bytes * 0x0102040810204080u) >> 56);
+  }
+  /** The lanes of `mask` next to each other; what follows them is unspecified. */
+  static void store_compressed(uint32_t* p, Ints a, uint32_t mask) {
+    const __m128i places = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(kCompressPlaces.lane[mask]));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permutevar8x32_epi32(a, _mm256_cvtepu8_epi32(places)));
   }
 };

@@ -139,4 +139,13 @@ struct RowsAvx512 {
     _mm512_storeu_si512(p, _mm512_permutex2var_epi32(h, first, g));
     _mm512_storeu_si512(p + 8, _mm512_permutex2var_epi32(h, second, g));
   }
+  /** Bits of the bytes that are not 0. */
+  static uint32_t nonzero_bytes(const uint8_t* p) {
+    const __m128i bytes = _mm_load_si128(reinterpret_cast<const __m128i*>(p));
+    return _mm_test_epi8_mask(bytes, bytes);
+  }
+  /** The lanes of `mask` next to each other; what follows them is unspecified. */
+  static void store_compressed(uint32_t* p, Ints a, uint32_t mask) {
+    _mm512_storeu_si512(p, _mm512_maskz_compress_epi32(static_cast<__mmask16>(mask), a));
+  }
 };
