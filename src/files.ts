@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EnvironmentError, InputError, LockstepError } from './errors.ts';
 
@@ -26,6 +26,31 @@ const CALLERS_CHOICE = new Set([
   'EISDIR',
   'ENAMETOOLONG',
 ]);
+
+const READING_REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder',
+  ENOTDIR: 'a part of the path is not a folder',
+  EISDIR: 'it is a folder',
+  EACCES: 'permission is denied',
+  EPERM: 'permission is denied',
+  ENAMETOOLONG: 'the name is too long',
+};
+
+/**
+ * The bytes of a file.
+ * @param kind What the file should be, such as "a model".
+ * @throws InputError naming the path and the reason.
+ */
+export async function readFileBytes(path: string, kind: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    const { code = '', message } = cause as NodeJS.ErrnoException;
+    throw new InputError(`${path} cannot be read as ${kind}: ${READING_REASONS[code] ?? message}.`, {
+      cause,
+    });
+  }
+}
 
 /** The system's code of a failure; DuckDB has it in its text alone. */
 function codeOf(cause: unknown): string {

@@ -18,6 +18,7 @@ export {
   type RoundEvent,
 } from './boosting/boost.ts';
 export { canonicalBytes, NUMERICS_VERSION } from './boosting/fingerprint.ts';
+export { exportXgboost, importXgboost, type XgboostImportOptions } from './boosting/formats/xgboost.ts';
 export type { FeatureImportance } from './boosting/importance.ts';
 export { Model, type RowValue, type TrainingResult } from './boosting/model.ts';
 export { type BoosterParams, DEFAULT_PARAMS, resolveParams } from './boosting/params.ts';

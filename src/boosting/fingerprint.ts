@@ -46,7 +46,7 @@ export function canonicalBytes(model: FingerprintedModel): Uint8Array {
     out.string(feature.name);
     out.u8(FEATURE_TYPES.indexOf(feature.type));
     out.u8(feature.timestamp ? 1 : 0);
-    out.u8(feature.categories ? 1 : 0);
+    out.u8(feature.unlisted_right ? 2 : feature.categories ? 1 : 0);
     if (!feature.categories) continue;
     out.u32(feature.categories.length);
     for (const category of feature.categories) out.string(category);

@@ -2,6 +2,7 @@ import type { FeatureType, TargetSpec } from '../data/types.ts';
 import type { Objective } from '../engine/engine.ts';
 import { InputError } from '../errors.ts';
 import { type FingerprintedModel, fingerprint, NUMERICS_VERSION } from './fingerprint.ts';
+import { JsonReader, parseJson, type ScalarRecord } from './json-reader.ts';
 import { FLT_MAX, type Forest, linkOf, MARGIN_LIMIT, type ModelFeature } from './predict.ts';
 
 export const MODEL_FORMAT = 'lockstep-model';
@@ -9,10 +10,9 @@ export const MODEL_VERSION = 1;
 export const OBJECTIVES: readonly Objective[] = ['binary:logistic', 'reg:squarederror'];
 export const FEATURE_TYPES: readonly FeatureType[] = ['numeric', 'categorical', 'ordinal'];
 export const LEAF_LIMIT = MARGIN_LIMIT - 64;
+/** Finer logistic margins would differ by less than the rounding errors of their probabilities. */
+export const MAX_LOGISTIC_BITS = 40;
 const MAX_INT32 = 2 ** 31 - 1;
-
-export type Scalar = string | number | boolean | null;
-export type ScalarRecord = { readonly [key: string]: Scalar };
 
 /** How a model came about, for the record; keys of one's own may be added. */
 export interface TrainingRecord extends ScalarRecord {
@@ -45,12 +45,13 @@ export function formatModel(parts: ModelParts): string {
     objective: parts.objective,
     fingerprint: fingerprint(parts),
     target: { name: schema.target.name, ...(schema.target.classes && { classes: schema.target.classes }) },
-    features: schema.features.map(({ name, type, categories, timestamp, pooled }) => ({
+    features: schema.features.map(({ name, type, categories, timestamp, pooled, unlisted_right }) => ({
       name,
       type,
       ...(timestamp && { timestamp }),
       ...(categories && { categories }),
       ...(pooled && { pooled }),
+      ...(unlisted_right && { unlisted_right }),
     })),
     margin_bits: parts.marginBits,
     base_margin: parts.baseMargin,
@@ -103,7 +104,7 @@ function treeEntry(forest: Forest, t: number): object {
  * @throws InputError where the text is not a whole and unaltered model of a version that this program reads.
  */
 export function parseModel(text: string, name: string): ModelParts {
-  const reader = new Reader(name);
+  const reader = new JsonReader(name, 'model');
   const file = reader.object(parseJson(text, name), 'the file');
   if (file.format !== MODEL_FORMAT) {
     throw new InputError(`${name} is not a Lockstep model: its "format" is not "${MODEL_FORMAT}".`);
@@ -154,20 +155,7 @@ export function parseModel(text: string, name: string): ModelParts {
   return parts;
 }
 
-function parseJson(text: string, name: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    const position = /position (\d+)/.exec(String(error));
-    const before = text.slice(0, position ? Number(position[1]) : text.length).split('\n');
-    throw new InputError(
-      `${name} is not a whole JSON file (line ${before.length}, column ${before.at(-1)!.length + 1}): it is truncated, damaged or not a model, so save the model again.`,
-      { cause: error },
-    );
-  }
-}
-
-function readTarget(reader: Reader, value: unknown): TargetSpec {
+function readTarget(reader: JsonReader, value: unknown): TargetSpec {
   const target = reader.object(value, 'target');
   reader.keys(target, 'target', ['name'], ['classes']);
   const name = reader.string(target.name, 'target.name');
@@ -180,9 +168,9 @@ function readTarget(reader: Reader, value: unknown): TargetSpec {
   return { name, classes };
 }
 
-function readFeature(reader: Reader, value: unknown, path: string): ModelFeature {
+function readFeature(reader: JsonReader, value: unknown, path: string): ModelFeature {
   const feature = reader.object(value, path);
-  reader.keys(feature, path, ['name', 'type'], ['categories', 'timestamp', 'pooled']);
+  reader.keys(feature, path, ['name', 'type'], ['categories', 'timestamp', 'pooled', 'unlisted_right']);
   const strings = (list: unknown, at: string) =>
     reader.array(list, at).map((item, i) => reader.string(item, `${at}[${i}]`));
   const indices = (list: unknown, at: string) =>
@@ -197,10 +185,13 @@ function readFeature(reader: Reader, value: unknown, path: string): ModelFeature
       categories: strings(feature.categories, `${path}.categories`),
     }),
     ...(feature.pooled !== undefined && { pooled: indices(feature.pooled, `${path}.pooled`) }),
+    ...(feature.unlisted_right !== undefined && {
+      unlisted_right: reader.oneOf(feature.unlisted_right, `${path}.unlisted_right`, [true] as const),
+    }),
   };
 }
 
-function readTraining(reader: Reader, value: unknown, bestIteration: unknown): TrainingRecord {
+function readTraining(reader: JsonReader, value: unknown, bestIteration: unknown): TrainingRecord {
   const training = reader.scalars(value, 'training');
   if (Object.hasOwn(training, 'best_iteration')) throw reader.error('best_iteration is stated twice');
   return {
@@ -215,7 +206,7 @@ function readTraining(reader: Reader, value: unknown, bestIteration: unknown): T
 
 const TREE_ARRAYS = ['feature', 'threshold', 'missing_left', 'left', 'leaf', 'gain', 'cover'] as const;
 
-function readForest(reader: Reader, trees: readonly unknown[]): Forest {
+function readForest(reader: JsonReader, trees: readonly unknown[]): Forest {
   const entries = trees.map((tree, t) => {
     const entry = reader.object(tree, `trees[${t}]`);
     reader.keys(entry, `trees[${t}]`, TREE_ARRAYS, ['categories']);
@@ -284,7 +275,8 @@ function readForest(reader: Reader, trees: readonly unknown[]): Forest {
 export function checkModel(parts: ModelParts, error: (problem: string) => Error): void {
   const { target, features } = parts.schema;
   if (parts.objective === 'binary:logistic') {
-    if (parts.marginBits !== 20) throw error('margin_bits is not 20 though the objective is binary:logistic');
+    if (parts.marginBits > MAX_LOGISTIC_BITS)
+      throw error(`margin_bits is above ${MAX_LOGISTIC_BITS} though the objective is binary:logistic`);
     if (parts.baseValue !== 0) throw error('base_value is not 0 though the objective is binary:logistic');
     if (target.classes?.length !== 2) throw error('target.classes does not have two classes');
     if (target.classes[0] === target.classes[1]) throw error('target.classes has the same class twice');
@@ -302,11 +294,14 @@ export function checkModel(parts: ModelParts, error: (problem: string) => Error)
   checkForest(parts.forest, features, error);
 }
 
-function featureProblem({ type, categories, timestamp, pooled }: ModelFeature): string | undefined {
+function featureProblem(feature: ModelFeature): string | undefined {
+  const { type, categories, timestamp, pooled } = feature;
   if (type === 'categorical' && !categories) return 'has no categories though it is categorical';
   if (type === 'numeric' && categories) return 'has categories though it is numeric';
   if (categories && timestamp) return 'has categories though it is a timestamp';
   if (categories && new Set(categories).size !== categories.length) return 'has the same category twice';
+  if (feature.unlisted_right && type !== 'categorical')
+    return 'has unlisted_right though it is not categorical';
   if (!pooled) return undefined;
   const known = type === 'categorical' ? categories!.length : 0;
   if (pooled.length < 2 || !isAscending(pooled) || pooled.at(-1)! >= known) {
@@ -366,6 +361,7 @@ function checkForest(
       if (!isAscending(left)) return 'has categories that are not in ascending order';
       if (left.length > 0 && left.at(-1)! >= feature.categories!.length)
         return 'has a category that is not known';
+      if (left.length === 0 && feature.unlisted_right) return 'sends no category left';
       if (left.some((category) => pooledRest[f]!.has(category)))
         return 'names a pooled category after the first';
       return undefined;
@@ -376,108 +372,4 @@ function checkForest(
     }
     if (size !== nextChild) throw error(`trees[${t}] has ${size} nodes where its splits need ${nextChild}`);
   }
-}
-
-/** Reads JSON values, naming the file and the place in errors. */
-class Reader {
-  readonly #name: string;
-
-  constructor(name: string) {
-    this.#name = name;
-  }
-
-  error(problem: string): InputError {
-    return new InputError(`${this.#name} is not an intact model: ${problem}; save the model again.`);
-  }
-
-  object(value: unknown, path: string): Record<string, unknown> {
-    if (typeof value === 'object' && value !== null && !Array.isArray(value))
-      return value as Record<string, unknown>;
-    throw this.#not(value, path, 'an object');
-  }
-
-  keys(
-    value: Readonly<Record<string, unknown>>,
-    path: string,
-    required: readonly string[],
-    optional: readonly string[] = [],
-  ): void {
-    for (const key of required) {
-      if (!Object.hasOwn(value, key)) throw this.error(`${path} has no ${key}`);
-    }
-    for (const key of Object.keys(value)) {
-      if (!required.includes(key) && !optional.includes(key)) {
-        throw this.error(`${path} has the unknown key ${show(key)}`);
-      }
-    }
-  }
-
-  version(file: Readonly<Record<string, unknown>>, key: string, newest: number): void {
-    const version = this.integer(file[key], key, 1, Number.MAX_SAFE_INTEGER);
-    if (version > newest) {
-      throw new InputError(
-        `${this.#name} has ${key} ${version}, newer than ${newest}, the newest that this program reads: update Lockstep.`,
-      );
-    }
-  }
-
-  array(value: unknown, path: string): readonly unknown[] {
-    if (Array.isArray(value)) return value;
-    throw this.#not(value, path, 'a list');
-  }
-
-  string(value: unknown, path: string): string {
-    if (typeof value === 'string') return value;
-    throw this.#not(value, path, 'a text');
-  }
-
-  boolean(value: unknown, path: string): boolean {
-    if (typeof value === 'boolean') return value;
-    throw this.#not(value, path, 'true or false');
-  }
-
-  /** Finite; −0 is read as 0, which is how a file states it. */
-  number(value: unknown, path: string): number {
-    if (typeof value === 'number' && Number.isFinite(value)) return value + 0;
-    throw this.#not(value, path, 'a finite number');
-  }
-
-  float32(value: unknown, path: string): number {
-    const number = this.number(value, path);
-    if (Math.fround(number) === number) return number;
-    throw this.#not(value, path, 'a float32 number');
-  }
-
-  integer(value: unknown, path: string, low: number, high: number): number {
-    if (typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high)
-      return value + 0;
-    throw this.#not(value, path, `a whole number from ${low} to ${high}`);
-  }
-
-  oneOf<T extends string | boolean>(value: unknown, path: string, allowed: readonly T[]): T {
-    const found = allowed.find((item) => item === value);
-    if (found !== undefined) return found;
-    throw this.#not(value, path, allowed.map((item) => JSON.stringify(item)).join(' or '));
-  }
-
-  scalars(value: unknown, path: string): ScalarRecord {
-    const record = this.object(value, path);
-    for (const [key, item] of Object.entries(record)) {
-      if (typeof item === 'object' && item !== null)
-        throw this.#not(item, `${path}.${key}`, 'a single value');
-      if (typeof item === 'number') this.number(item, `${path}.${key}`);
-    }
-    return record as ScalarRecord;
-  }
-
-  #not(value: unknown, path: string, wanted: string): InputError {
-    return this.error(value === undefined ? `${path} is absent` : `${path} is ${show(value)}, not ${wanted}`);
-  }
-}
-
-function show(value: unknown): string {
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object' && value !== null) return 'an object';
-  const text = JSON.stringify(value);
-  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }

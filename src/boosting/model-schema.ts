@@ -44,8 +44,12 @@ export function modelJsonSchema(): Readonly<Record<string, unknown>> {
         'Indices of rare categories that all go where the first of them goes; sets name the first only.',
         list(index, { minItems: 2, uniqueItems: true }),
       ),
+      unlisted_right: described(
+        'A category that is not listed goes right at every split, instead of being missing.',
+        { const: true },
+      ),
     },
-    ['timestamp', 'categories', 'pooled'],
+    ['timestamp', 'categories', 'pooled', 'unlisted_right'],
   );
   const tree = object(
     {

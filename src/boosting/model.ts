@@ -3,18 +3,12 @@ import type { Objective, TreeEnsemble, TreeParams } from '../engine/engine.ts';
 import { InputError } from '../errors.ts';
 import { fingerprint } from './fingerprint.ts';
 import { type FeatureImportance, featureImportances } from './importance.ts';
-import {
-  checkModel,
-  formatModel,
-  type ModelParts,
-  parseModel,
-  type Scalar,
-  type ScalarRecord,
-  type TrainingRecord,
-} from './model-file.ts';
+import { decodeText, type Scalar, type ScalarRecord } from './json-reader.ts';
+import { checkModel, formatModel, type ModelParts, parseModel, type TrainingRecord } from './model-file.ts';
 import { FLT_MAX, type Forest, linkOf, type ModelFeature, Predictor, type RowValue } from './predict.ts';
 
-export type { Scalar, ScalarRecord, TrainingRecord } from './model-file.ts';
+export type { Scalar, ScalarRecord } from './json-reader.ts';
+export type { ModelParts, TrainingRecord } from './model-file.ts';
 export type { Forest, ModelFeature, RowValue } from './predict.ts';
 
 /** What a model is made of after training. */
@@ -76,6 +70,8 @@ export class Model {
     const { target } = schema;
     const error = (problem: string) =>
       new InputError(`The trained trees do not fit their features: ${problem}.`);
+    if (result.objective === 'binary:logistic' && trees.marginBits !== 20)
+      throw error('margin_bits is not 20 though the objective is binary:logistic');
     if (result.features.length !== schema.features.length) throw error('the numbers of features differ');
     const features = schema.features.map((spec, f): ModelFeature => {
       const pooled = spec.type === 'categorical' ? pooledCategories(result.features[f]!) : [];
@@ -109,6 +105,15 @@ export class Model {
   }
 
   /**
+   * A model of parts that were made elsewhere, which it keeps.
+   * @param error Makes the error for parts that do not fit together, from a clause such as "trees[3]: node 5 …".
+   */
+  static fromParts(parts: ModelParts, error: (problem: string) => Error): Model {
+    checkModel(parts, error);
+    return new Model(parts);
+  }
+
+  /**
    * A model from the text of its file.
    * @param name What to call the text in errors.
    * @throws InputError where the text is not a whole and unaltered model of a version that this program reads.
@@ -122,14 +127,8 @@ export class Model {
    * @throws InputError where the file cannot be read or is not a model, as `parse` says.
    */
   static async load(path: string): Promise<Model> {
-    const { readFile } = await import('node:fs/promises');
-    let text: string;
-    try {
-      text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
-    } catch (cause) {
-      throw new InputError(`${path} cannot be read as a model: ${reasonOf(cause)}.`, { cause });
-    }
-    return Model.parse(text, path);
+    const { readFileBytes } = await import('../files.ts');
+    return Model.parse(decodeText(await readFileBytes(path, 'a model'), path, 'a model'), path);
   }
 
   /**
@@ -273,23 +272,4 @@ function forestOf(
     catStart: Int32Array.from(catStart),
     catList: Int32Array.from(catList),
   };
-}
-
-const PATH_ERRORS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file or folder',
-  ENOTDIR: 'a part of the path is not a folder',
-  EISDIR: 'it is a folder',
-  EACCES: 'permission is denied',
-  EPERM: 'permission is denied',
-  EROFS: 'the file system is read-only',
-  ENAMETOOLONG: 'the name is too long',
-};
-
-function codeOf(cause: unknown): string {
-  return cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-}
-
-function reasonOf(cause: unknown): string {
-  if (codeOf(cause) === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'it is not UTF-8 text';
-  return PATH_ERRORS[codeOf(cause)] ?? (cause instanceof Error ? cause.message : String(cause));
 }

@@ -1,7 +1,8 @@
 import type { CategoricalColumn, Column, FeatureSpec } from '../data/types.ts';
 import type { Objective } from '../engine/engine.ts';
 import { InputError } from '../errors.ts';
-import { probability } from '../numerics/link.ts';
+import { scaledProbability } from '../numerics/link.ts';
+import { powerOfTwo } from '../numerics/power.ts';
 
 /** One input of a model. */
 export interface ModelFeature extends FeatureSpec {
@@ -43,7 +44,7 @@ export interface Forest {
 /** What turns the integer margins of a model into predictions. */
 export interface OutputScale {
   readonly objective: Objective;
-  /** Margins are integers in units of 2^−marginBits; −104 … 100, 20 for `binary:logistic`. */
+  /** Margins are integers in units of 2^−marginBits; −104 … 100, at most 40 for `binary:logistic`, which trains with 20. */
   readonly marginBits: number;
   /** Margin before the first tree, in those units. */
   readonly baseMargin: number;
@@ -62,16 +63,9 @@ export const FLT_MAX = 3.4028234663852886e38;
 
 /** From a margin to the prediction: probability of the positive class, or the value (one binary64 rounding). */
 export function linkOf(scale: OutputScale): (margin: number) => number {
-  if (scale.objective === 'binary:logistic') return probability;
   const unit = powerOfTwo(-scale.marginBits);
+  if (scale.objective === 'binary:logistic') return (margin) => scaledProbability(margin, unit);
   return (margin) => scale.baseValue + margin * unit;
-}
-
-/** 2^exponent by exact products, since the precision of `**` is left to each JavaScript engine. */
-function powerOfTwo(exponent: number): number {
-  let power = 1;
-  for (let i = Math.abs(exponent); i > 0; i--) power *= exponent < 0 ? 0.5 : 2;
-  return power;
 }
 
 const NODE_WORDS = 3;
@@ -81,6 +75,7 @@ const KEY = 2;
 
 const MISSING_LEFT_KEY = -(2 ** 31);
 const MISSING_RIGHT_KEY = 2 ** 31 - 1;
+const UNLISTED = -2;
 const FLT_MAX_BITS = 0x7f7fffff;
 const INFINITY_BITS = 0x7f800000;
 
@@ -97,7 +92,7 @@ function isNaNBits(bits: number): boolean {
 /**
  * How one feature's values become the words that nodes test. A numeric feature has two words, for splits that send
  * missing values left and right: they differ only where the value is missing, so no node tests for that. A categorical
- * one has a single word, the rank of its category, the last rank being "missing".
+ * one has a single word, the rank of its category; one more rank is "missing", and one "not listed" where that differs.
  */
 interface FeatureEncoder {
   readonly spec: ModelFeature;
@@ -108,17 +103,20 @@ interface FeatureEncoder {
   /** Categorical: the rank of each category. Empty otherwise. */
   readonly ranks: Int32Array;
   readonly missingRank: number;
+  /** Rank of a category that is not listed: "missing", or for a feature with `unlisted_right` one that no set has. */
+  readonly unlistedRank: number;
 }
 
 function encoderOf(spec: ModelFeature, slot: number): FeatureEncoder {
   const named = spec.categories !== undefined;
-  if (spec.type !== 'categorical') return { spec, slot, named, ranks: new Int32Array(0), missingRank: 0 };
+  if (spec.type !== 'categorical')
+    return { spec, slot, named, ranks: new Int32Array(0), missingRank: 0, unlistedRank: 0 };
   const ranks = new Int32Array(spec.categories!.length);
   const pooled = new Set(spec.pooled);
   const first = spec.pooled?.[0] ?? -1;
   let next = 0;
   for (let c = 0; c < ranks.length; c++) ranks[c] = pooled.has(c) && c !== first ? ranks[first]! : next++;
-  return { spec, slot, named, ranks, missingRank: next };
+  return { spec, slot, named, ranks, missingRank: next, unlistedRank: spec.unlisted_right ? next + 1 : next };
 }
 
 /**
@@ -197,7 +195,8 @@ export class Predictor {
   /**
    * Margins of `rows` rows.
    * @param columns In schema order, each of at least `rows` values. A categorical column may have categories of its
-   *   own: they are matched by name, and one that the model does not know is missing.
+   *   own: they are matched by name, and one that the model does not know is missing, or goes right where its feature has
+   *   `unlisted_right`.
    * @throws InputError where the columns are not those of the schema.
    */
   margins(columns: readonly Column[], rows: number): Int32Array {
@@ -290,11 +289,12 @@ export class Predictor {
     const floatBits = this.#floatBits;
     for (let f = 0; f < encoders.length; f++) {
       const value = values[f];
-      const { spec, slot, named, ranks, missingRank } = encoders[f]!;
+      const { spec, slot, named, ranks, missingRank, unlistedRank } = encoders[f]!;
       if (named) {
         const index = this.#categoryIndex(f, value);
         if (spec.type === 'categorical') {
-          if (slot >= 0) row[slot] = index < 0 ? missingRank : ranks[index]!;
+          if (slot >= 0)
+            row[slot] = index >= 0 ? ranks[index]! : index === UNLISTED ? unlistedRank : missingRank;
           continue;
         }
         float[0] = index < 0 ? Number.NaN : index;
@@ -310,15 +310,15 @@ export class Predictor {
     }
   }
 
-  /** Index of the category called `value`; −1 if missing or unknown. */
+  /** Index of the category called `value`; −1 if missing, UNLISTED if there is none of that name. */
   #categoryIndex(f: number, value: RowValue): number {
     this.#namesToIndex ??= this.#encoders.map(({ spec }) => spec.categories && indexOfNames(spec.categories));
     switch (typeof value) {
       case 'string':
       case 'number':
-        return this.#namesToIndex[f]!.get(value) ?? -1;
+        return this.#namesToIndex[f]!.get(value) ?? (Number.isNaN(value) ? -1 : UNLISTED);
       case 'boolean':
-        return this.#namesToIndex[f]!.get(String(value)) ?? -1;
+        return this.#namesToIndex[f]!.get(String(value)) ?? UNLISTED;
       default:
         if (value !== null && value !== undefined) throw unusableValue(this.#encoders[f]!.spec, value);
         return -1;
@@ -348,7 +348,7 @@ function addLeaf(margin: number, leaf: number): number {
 
 /** Bits of the ranks that go left, as 32-bit words; `left` has category indices. */
 function bitSet(encoder: FeatureEncoder, left: Int32Array, missingLeft: boolean): Int32Array {
-  const words = new Int32Array((encoder.missingRank >> 5) + 1);
+  const words = new Int32Array((encoder.unlistedRank >> 5) + 1);
   const add = (rank: number) => {
     words[rank >> 5]! |= 1 << (rank & 31);
   };
@@ -377,13 +377,13 @@ function checkColumn(spec: ModelFeature, column: Column, rows: number): void {
 }
 
 function readerOf(
-  { spec, slot, ranks, missingRank }: FeatureEncoder,
+  { spec, slot, ranks, missingRank, unlistedRank }: FeatureEncoder,
   column: Column,
   width: number,
 ): (block: Int32Array, start: number, end: number) => void {
   if (column.kind === 'categorical') {
     const codes = column.codes;
-    const rankOfCode = ranksOfColumn(column, spec.categories!, ranks, missingRank);
+    const rankOfCode = ranksOfColumn(column, spec.categories!, ranks, unlistedRank);
     return (block, start, end) => {
       for (let r = start, word = slot; r < end; r++, word += width) {
         const code = codes[r]!;
@@ -412,14 +412,14 @@ function ranksOfColumn(
   column: CategoricalColumn,
   known: readonly string[],
   ranks: Int32Array,
-  missingRank: number,
+  unlistedRank: number,
 ): Int32Array {
   const { categories } = column;
   if (categories.length === known.length && categories.every((name, c) => name === known[c])) return ranks;
   const index = new Map(known.map((name, c) => [name, c]));
   return Int32Array.from(categories, (name) => {
     const c = index.get(name);
-    return c === undefined ? missingRank : ranks[c]!;
+    return c === undefined ? unlistedRank : ranks[c]!;
   });
 }
 

@@ -3,6 +3,8 @@ import { Command, CommanderError } from 'commander';
 import { EnvironmentError, ExitCode, InputError, InterruptedError, LockstepError } from '../errors.ts';
 import { addBuildCommand } from './build.ts';
 import { addDoctorCommand } from './doctor.ts';
+import { addExportCommand } from './export.ts';
+import { addImportCommand } from './import.ts';
 import { addInitCommand } from './init.ts';
 import { addPredictCommand } from './predict.ts';
 import { addRunCommand } from './run.ts';
@@ -62,6 +64,8 @@ function createProgram(signal: AbortSignal): Command {
   addRunCommand(program, context);
   addTrainCommand(program, context);
   addPredictCommand(program, context);
+  addExportCommand(program);
+  addImportCommand(program);
   addInitCommand(program, context);
   addVerifyCommand(program, context);
   addDoctorCommand(program);

@@ -298,8 +298,19 @@ export function encodeFeature(column: RawColumn, spec: FeatureSpec, path: string
     });
     return { kind: 'numeric', name, values };
   }
+  if (spec.unlisted_right) return openColumn(texts, positions, categories);
   const codes = texts.codes.map((code) => (code < 0 ? -1 : positions[code]!));
   return { kind: 'categorical', name, codes, categories };
+}
+
+/** A column that keeps the names of categories that are not listed; what is no number in a column of numbers is missing. */
+function openColumn(texts: TextColumn, positions: Int32Array, categories: readonly string[]): Column {
+  const names = texts.texts.map((text, i) => categories[positions[i]!] ?? text);
+  const isMissing = (code: number) =>
+    code < 0 ||
+    (positions[code]! < 0 && texts.kind === 'number' && canonicalNumber(texts.texts[code]!) === undefined);
+  const codes = texts.codes.map((code) => (isMissing(code) ? -1 : code));
+  return { kind: 'categorical', name: texts.name, codes, categories: names };
 }
 
 function missingTarget(name: string, path: string, row: number): InputError {

@@ -30,6 +30,8 @@ export interface FeatureSpec {
   readonly categories?: readonly string[];
   /** The source held timestamps: they are read as seconds since 1970-01-01 UTC. */
   readonly timestamp?: boolean;
+  /** Categorical, of imported models: a category that is not listed is not missing but goes right at every split. */
+  readonly unlisted_right?: boolean;
 }
 
 /** What a model must know of the target. */

@@ -39,9 +39,16 @@ export function scaleWeights(weight: Float32Array): Uint32Array {
   return Uint32Array.from(weight, (w) => rint(w * scale));
 }
 
+/** Logistic margins in units of 2^−20, rounded where they are finer, as those of imported models can be. */
+function marginsQ20({ margins, marginBits }: ScoredRows): Int32Array {
+  if (marginBits === 20) return margins;
+  const scale = powerOfTwo(20 - marginBits);
+  return margins.map((margin) => rint(Math.min(Math.max(margin * scale, -MARGIN_LIMIT), MARGIN_LIMIT)));
+}
+
 function binaryScores(rows: ScoredRows): BinaryScores {
   return {
-    margins: rows.margins,
+    margins: marginsQ20(rows),
     labels: Uint8Array.from(rows.label, (y) => (y === 1 ? 1 : 0)),
     ...(rows.weight && { weights: scaleWeights(rows.weight) }),
   };
@@ -89,7 +96,7 @@ export interface ConfusionMatrix {
 /** The confusion matrix of binary margins; a row is predicted positive iff its margin is above 0. */
 export function confusionMatrix(rows: ScoredRows): ConfusionMatrix {
   const counts = { true_negative: 0, false_positive: 0, false_negative: 0, true_positive: 0 };
-  rows.margins.forEach((margin, i) => {
+  marginsQ20(rows).forEach((margin, i) => {
     const name =
       rows.label[i] === 1
         ? margin > 0

@@ -100,7 +100,7 @@ function inversePowerOfTwo(k: number): number {
 }
 
 /**
- * e^−x for 0 ≤ x ≤ 2048 and x a multiple of 2^−20, to about 2^−52 relative, below 2^−1022 to the spacing of subnormal
+ * e^−x for 0 ≤ x ≤ 2048 and x a multiple of 2^−40, to about 2^−52 relative, below 2^−1022 to the spacing of subnormal
  * numbers. Reduces by multiples of ln 2 in two parts (Cody and Waite) and sums the Taylor series to r^13; every step is
  * one binary64 operation.
  */
@@ -116,10 +116,16 @@ function expNegative(x: number): number {
 }
 
 /**
- * The probability shown to people, within 2^−50 relative of sigmoid(m · 2^−20) for an int32 m; never decreasing in m,
+ * The probability shown to people, within 2^−50 relative of sigmoid(m · unit) for an int32 m; never decreasing in m,
  * exactly ½ at 0. Below margins of about −709 it is subnormal and from about −745 it is 0.
+ * @param unit A power of two, at least 2^−40: neighbouring margins must differ by more than the rounding errors.
  */
-export function probability(m: number): number {
-  const e = expNegative(Math.abs(m) / 1048576);
+export function scaledProbability(m: number, unit: number): number {
+  const e = expNegative(Math.min(Math.abs(m) * unit, 2048));
   return (m < 0 ? e : 1) / (1 + e);
+}
+
+/** `scaledProbability` of a margin in the units of training, 2^−20. */
+export function probability(m: number): number {
+  return scaledProbability(m, 1 / 1048576);
 }

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { cli, type Ended, filesBelow, repository, scratch, smallCsv, start, writeExperiment } from './cli.ts';
 
 const newFolder = scratch();
-const COMMANDS = ['run', 'train', 'predict', 'init', 'verify', 'doctor', 'build'];
+const COMMANDS = ['run', 'train', 'predict', 'export', 'import', 'init', 'verify', 'doctor', 'build'];
 const HASH = /^[0-9a-f]{64}$/;
 
 async function predictionsOf(path: string): Promise<number[]> {
@@ -225,6 +225,136 @@ describe('run, then predict and verify', () => {
     );
     expect(trained).toBe(ran);
     expect(ended.stderr).toBe('');
+  });
+});
+
+describe('export and import', () => {
+  let folder: string;
+  const modelOf = async (name: string) => JSON.parse(await readFile(join(folder, name), 'utf8'));
+  /** A model that the real xgboost saved. */
+  const nativeText = async (wanted: string): Promise<string> => {
+    const path = join(repository, 'tests', 'formats', 'fixtures', 'xgboost-models.json');
+    const { cases } = JSON.parse(await readFile(path, 'utf8'));
+    return cases.find(({ name }: { name: string }) => name === wanted).model;
+  };
+
+  beforeAll(async () => {
+    folder = await newFolder();
+    await writeExperiment(folder);
+    await cli(['train', 'x.yaml', '--out', 'm.json', '--quiet'], folder);
+  });
+
+  it('export writes what the library does, and import a model that predicts the same', async () => {
+    const args = ['export', '--model', 'm.json', '--format', 'xgboost', '--out', 'xgb.json', '--json'];
+    const exported = JSON.parse((await cli(args, folder)).stdout);
+    const [{ Model }, { exportXgboost }] = await Promise.all([
+      import('../../src/boosting/model.ts'),
+      import('../../src/boosting/formats/xgboost.ts'),
+    ]);
+    const model = await Model.load(join(folder, 'm.json'));
+    const { trees, fingerprint } = model;
+    expect(exported).toEqual({ out: 'xgb.json', format: 'xgboost', trees, fingerprint, exit: 0 });
+    expect(await readFile(join(folder, 'xgb.json'), 'utf8')).toBe(exportXgboost(model));
+
+    const imported = await cli(['import', 'xgb.json', '--out', 'again.json', '--json'], folder);
+    const again = await Model.load(join(folder, 'again.json'));
+    expect(JSON.parse(imported.stdout)).toEqual({
+      out: 'again.json',
+      objective: 'binary:logistic',
+      rounds: trees,
+      trees,
+      features: 2,
+      best_iteration: model.training.best_iteration,
+      fingerprint: again.fingerprint,
+      exit: 0,
+    });
+    expect(imported.stderr).toBe('');
+    for (let a = 0; a < 40; a++) {
+      expect(again.predictRow({ a, b: 3 })).toBeCloseTo(model.predictRow({ a, b: 3 }), 6);
+    }
+  });
+
+  it('import names target, classes and categories, and keeps the rounds that it is told', async () => {
+    const text = await nativeText('partitions without names');
+    await writeFile(join(folder, 'coded.json'), text);
+    const names = Array.from('abcdefghijklm');
+    await writeFile(join(folder, 'names.json'), JSON.stringify({ f1: names }));
+    const ended = await cli(
+      [
+        ...['import', 'coded.json', '--out', 'named.json', '--target', 'income', '--classes', 'low,2'],
+        ...['--categories', 'names.json', '--rounds', '1'],
+      ],
+      folder,
+    );
+    expect(ended.stdout).toMatch(
+      /^binary:logistic, 1 tree, written to named\.json\.\nfingerprint {2}[0-9a-f]{64}\n$/,
+    );
+    const model = await modelOf('named.json');
+    expect(model.target).toEqual({ name: 'income', classes: ['low', 2] });
+    expect(model.features[1]).toEqual({ name: 'f1', type: 'categorical', categories: names });
+    expect(model.trees).toHaveLength(1);
+  });
+
+  it('import says where scikit-learn would stop earlier', async () => {
+    const whole = JSON.parse(await nativeText('logistic'));
+    whole.learner.attributes.best_iteration = '0';
+    await writeFile(join(folder, 'early.json'), JSON.stringify(whole));
+    const ended = await cli(['import', 'early.json', '--out', 'early.model.json'], folder);
+    expect(ended.code).toBe(0);
+    expect(ended.stderr).toMatch(/^The best of the 2 rounds is round 0, .* as --rounds 1 does\.$/m);
+  });
+
+  it.each([
+    {
+      args: ['import', 'm.json', '--out', 'q.json'],
+      message: /^error: m\.json is not an XGBoost model: it has no "learner"\.$/m,
+    },
+    {
+      args: ['import', 'none.json', '--out', 'q.json'],
+      message: /^error: none\.json cannot be read as an XGBoost model: there is no such file or folder\.$/m,
+    },
+    {
+      args: ['import', 'train.csv', '--out', 'q.json'],
+      message: /^error: train\.csv is not a whole JSON file/m,
+    },
+    {
+      args: ['import', 'x.yaml', '--out', './x.yaml'],
+      message: /^error: --out names the same file as the model/m,
+    },
+    {
+      args: ['import', 'xgb.json', '--out', 'q.json', '--categories', 'x.yaml'],
+      message: /^error: x\.yaml:1:1 /m,
+    },
+    {
+      args: ['import', 'xgb.json', '--out', 'q.json', '--rounds', '0'],
+      message: /Give a whole number from 1/,
+    },
+    {
+      args: ['import', 'xgb.json', '--out', 'q.json', '--rounds', '900'],
+      message: /^error: xgb\.json has \d rounds?, of which 900 cannot be kept/m,
+    },
+    {
+      args: ['export', '--model', 'm.json', '--format', 'xgboost', '--out', 'm.json'],
+      message: /^error: --out names the same file as --model/m,
+    },
+    {
+      args: ['export', '--model', 'm.json', '--format', 'pmml', '--out', 'q.json'],
+      message: /Allowed choices are xgboost; see lockstep export --help\.$/m,
+    },
+    {
+      args: ['export', '--model', 'xgb.json', '--format', 'xgboost', '--out', 'q.json'],
+      message: /^error: xgb\.json is not a Lockstep model/m,
+    },
+    {
+      args: ['export', '--model', 'm.json', '--format', 'xgboost', '--out', 'absent/q.json'],
+      message: /^error: Cannot write absent\/q\.json: there is no such folder/m,
+    },
+  ])('$args is refused with one sentence', async ({ args, message }) => {
+    const ended = await cli(args, folder);
+    expect(ended.stderr).toMatch(message);
+    expect(ended.stderr.match(/^error: /gm)).toHaveLength(1);
+    expect([ended.code, ended.stdout]).toEqual([2, '']);
+    expect(await filesBelow(folder)).not.toContain('q.json');
   });
 });
 

@@ -324,6 +324,29 @@ describe('validation, test and prediction tables', () => {
     ]);
   });
 
+  test('unlisted categories keep their names where the schema sends them right, and nulls stay missing', async () => {
+    const feature = (name: string, categories: string[]) => ({
+      name,
+      type: 'categorical' as const,
+      categories,
+      unlisted_right: true as const,
+    });
+    const schema = {
+      features: [feature('n', ['0', '1', '2']), feature('s', ['a', 'b'])],
+      target: { name: 'target' },
+    };
+    const { columns } = await loadForPrediction(csv('n,s\n2.0,b\n7,\n,c\nnan,a\n'), schema);
+    const names = columns.map((column) =>
+      column.kind === 'categorical'
+        ? Array.from(column.codes, (code) => (code < 0 ? null : column.categories[code]))
+        : [],
+    );
+    expect(names).toEqual([
+      ['2', '7', null, null],
+      ['b', null, 'c', 'a'],
+    ]);
+  });
+
   test('prediction needs no target and may use a query', async () => {
     const { schema } = await load(csv(training), classification);
     const rows = await loadForPrediction(csv('k,s,n\n01,a,1\n01,b,2\n'), schema, {

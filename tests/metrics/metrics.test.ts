@@ -9,6 +9,7 @@ import {
   metricNames,
   metricsFor,
 } from '../../src/metrics/metrics.ts';
+import { confusionMatrix, rocAndPrCurves, scoreMargins } from '../../src/metrics/score.ts';
 import { agrees, metricFixtures } from './fixtures.ts';
 import { naiveMetric } from './naive.ts';
 
@@ -79,6 +80,29 @@ describe('the addon', () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('logistic margins in other units', () => {
+  const label = Float32Array.of(0, 1, 1, 0, 1, 0);
+  const margins = Int32Array.of(-3_000_000, -1_000_001, 3, 4_000_000, 2_000_002, -5);
+  const rows = { objective: 'binary:logistic' as const, label, baseValue: 0, marginBits: 20, margins };
+  const names = ['accuracy', 'f1', 'auc_roc', 'auc_pr', 'logloss'] as const;
+
+  it('score as the same margins in units of 2^-20 do', () => {
+    const finer = { ...rows, marginBits: 24, margins: margins.map((m) => m * 16) };
+    expect(scoreMargins(finer, names)).toEqual(scoreMargins(rows, names));
+    expect(confusionMatrix(finer)).toEqual(confusionMatrix(rows));
+    expect(rocAndPrCurves(finer)).toEqual(rocAndPrCurves(rows));
+  });
+
+  it('are rounded, to even, and limited to 2^30 where they are coarser', () => {
+    const odd = { ...rows, marginBits: 21, margins: margins.map((m) => 2 * m + 1) };
+    const even = margins.map((m) => (m % 2 === 0 ? m : m + 1));
+    expect(scoreMargins(odd, names)).toEqual(scoreMargins({ ...rows, margins: even }, names));
+    const coarse = { ...rows, marginBits: 0, margins: margins.map((m) => Math.sign(m) * 5000) };
+    const limits = margins.map((m) => Math.sign(m) * 2 ** 30);
+    expect(scoreMargins(coarse, names)).toEqual(scoreMargins({ ...rows, margins: limits }, names));
   });
 });
 

@@ -83,6 +83,25 @@ describe('the fingerprint', () => {
     expect(Buffer.from(bytes).toString('hex')).toBe(expected);
   });
 
+  it('has 2 for a feature whose unlisted categories go right', () => {
+    const bytes = (unlisted: object) =>
+      canonicalBytes({
+        objective: 'binary:logistic',
+        marginBits: 20,
+        baseMargin: 0,
+        baseValue: 0,
+        schema: {
+          features: [{ name: 'c', type: 'categorical', categories: ['0'], ...unlisted }],
+          target: { name: 'y', classes: [0, 1] },
+        },
+        forest: Model.fromTraining(denseTraining(0, 0, 1)).forest,
+      });
+    const [closed, open] = [bytes({}), bytes({ unlisted_right: true })];
+    const different = [...closed.keys()].filter((i) => closed[i] !== open[i]);
+    expect(different.map((i) => [closed[i], open[i]])).toEqual([[1, 2]]);
+    expect(open.length).toBe(closed.length);
+  });
+
   it('does not depend on parameters, seed or training record', () => {
     const other = Model.fromTraining({
       ...training,

@@ -262,6 +262,12 @@ export const trainingAndColumns = trainingArbitrary.chain((training) =>
   columnsArbitrary(training, 40).map((data) => ({ training, ...data })),
 );
 
+/** The same with leaves so small that their float32 sums are exact. */
+export const mildTrainingAndColumns = trainingAndColumns.map(({ training, ...data }) => {
+  const leaf = training.trees.leaf.map((value) => value % 2 ** 20);
+  return { training: { ...training, trees: { ...training.trees, leaf } }, ...data };
+});
+
 /** A logistic model of full trees over dense numeric features, to time. */
 export function denseTraining(trees: number, depth: number, featureCount: number): TrainingResult {
   let state = 1;

@@ -179,6 +179,16 @@ describe('loading', () => {
       'not categorical',
     ],
     ['a set for no node', edited((f) => (f.trees[0]!.categories = { x: [1] } as never)), 'is not a node'],
+    [
+      'logistic margins finer than their probabilities',
+      edited((f) => (f.margin_bits = 41)),
+      'margin_bits is above 40',
+    ],
+    [
+      'unlisted_right for numbers',
+      edited((f) => (f.features[0]!.unlisted_right = true)),
+      'has unlisted_right though it is not categorical',
+    ],
     ['two features of one name', edited((f) => (f.features[1]!.name = 'f0')), 'has the name of another'],
     ['deep nesting', '['.repeat(200_000), 'not a whole JSON file'],
   ])('%s is an input error that names the file and the problem', (_, content, message) => {

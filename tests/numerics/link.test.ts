@@ -6,6 +6,7 @@ import {
   logisticGradient,
   logitMargin,
   probability,
+  scaledProbability,
   sigmoidQ30,
   softplusNegAbsQ30,
 } from '../../src/numerics/link.ts';
@@ -147,10 +148,10 @@ describe('logitMargin', () => {
 });
 
 describe('probability', () => {
-  /** e^x for |x| ≤ 80 in units of 2^−200, by halving the argument and squaring. */
-  function expInteger(m: number): bigint {
+  /** e^|x| for x = m · 2^−k, |x| ≤ 80, in units of 2^−200, by halving the argument and squaring. */
+  function expInteger(m: number, k = 20n): bigint {
     const bits = 400n;
-    const x = (BigInt(Math.abs(m)) << bits) / 2n ** 28n;
+    const x = (BigInt(Math.abs(m)) << bits) / 2n ** (k + 8n);
     let term = 1n << bits;
     let total = term;
     for (let n = 1n; term !== 0n; n++) {
@@ -183,6 +184,31 @@ describe('probability', () => {
         expect(probability(Math.min(m + step, 2 ** 31 - 1))).toBeGreaterThanOrEqual(probability(m));
       }),
       { numRuns: 5000 },
+    );
+  });
+
+  it('in other units is within 2^-50 of the exact sigmoid, one half at 0, and never decreases', () => {
+    const bits = fc.integer({ min: -104, max: 40 });
+    const near = fc.integer({ min: -(2 ** 26), max: 2 ** 26 });
+    fc.assert(
+      fc.property(bits, fc.oneof(int32, near), fc.integer({ min: 1, max: 64 }), (k, m, step) => {
+        const unit = 2 ** -k;
+        const p = scaledProbability(m, unit);
+        expect(scaledProbability(0, unit)).toBe(0.5);
+        expect(scaledProbability(Math.min(m + step, 2 ** 31 - 1), unit)).toBeGreaterThanOrEqual(p);
+        // Coarser margins are whole numbers of units of 2^-20.
+        const scaled = m * 2 ** (20 - k);
+        if (Number.isInteger(scaled) && Math.abs(scaled) < 2 ** 31) expect(p).toBe(probability(scaled));
+        if (k > 20 && Math.abs(m) * unit < 40) {
+          const one = 2n ** 200n;
+          const grown = expInteger(m, BigInt(k));
+          const exact = ((m < 0 ? one : grown) << 200n) / (one + grown);
+          const found = BigInt(Math.round(p * 2 ** 52 * 2 ** 60)) << 88n;
+          const difference = found > exact ? found - exact : exact - found;
+          expect(difference << 50n <= exact).toBe(true);
+        }
+      }),
+      { numRuns: 2000 },
     );
   });
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Asks the real tools: makes the scikit-learn fixtures again and compares them with the committed ones, then prints the
-# accuracy table against xgboost. Needs Python 3.11 or later and a package index; `npm test` needs neither.
+# Asks the real tools: makes the fixtures of scikit-learn and xgboost again and compares them with the committed ones,
+# compares predictions of exported and imported models with xgboost's, then prints the accuracy table against xgboost. Needs Python 3.11 or later and a package index; `npm test` needs neither.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bash tests/peers/venv.sh
@@ -11,4 +11,18 @@ for file in tests/metrics/fixtures/*.json; do
   cmp "$file" "$again/$(basename "$file")" || { echo "$file is not what scikit-learn gives today"; exit 1; }
 done
 echo "metric fixtures: as scikit-learn gives them"
+
+ours() { npx --no-install tsx tests/peers/xgboost_models.ts "$@"; }
+theirs() { .venv/bin/python tests/peers/xgboost_format.py "$@"; }
+ours small "$again/small.json"
+theirs fixtures "$again/small.json" "$again"
+for file in tests/formats/fixtures/*.json; do
+  cmp "$file" "$again/$(basename "$file")" || { echo "$file is not what xgboost gives today"; exit 1; }
+done
+ours export "$again/exported"
+theirs exported "$again/exported"
+theirs train "$again/imported"
+ours import "$again/imported"
+theirs imported "$again/imported"
+echo "XGBoost files: predictions agree both ways"
 bash bench/accuracy/run.sh
