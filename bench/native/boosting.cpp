@@ -117,7 +117,8 @@ int main(int argc, char** argv) {
     double score = 0;
     uint64_t hash = 0;
     double leaves = 0;
-    for (int repeat = 0; repeat < 3; ++repeat) {
+    const int repeats = std::getenv("REPEATS") == nullptr ? 3 : std::atoi(std::getenv("REPEATS"));
+    for (int repeat = 0; repeat < repeats; ++repeat) {
       std::vector<JobSpec> specs(jobs, job);
       for (size_t j = 0; j < jobs; ++j) specs[j].seed = j;
       Batch batch(table.view, layout, kernels, std::move(specs));

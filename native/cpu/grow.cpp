@@ -288,13 +288,15 @@ void TreeGrower::search_children(Call& call, Workspace& workspace, std::unique_p
 size_t TreeGrower::partition(const Call& call, Workspace& workspace, const Split& split, RowRange range,
                              const Executor& executor, Summed* summed) {
   if (range.size() == 0) return 0;
-  uint8_t goes_left[kMaxCodes] = {};
+  // Codes 1 … bin go left, and 0 with them or not; bin is 0 only where it goes alone.
+  const uint8_t low = split.missing_left ? 0 : 1;
+  ColumnTest test{data_.bins + split.feature, data_.stride, low, static_cast<uint8_t>(split.bin - low), nullptr};
+  uint8_t table[kMaxCodes];
   if (split.categorical) {
-    for (unsigned code = 0; code < kMaxCodes; ++code) goes_left[code] = split.codes.has(code);
-  } else {
-    std::memset(goes_left + 1, 1, static_cast<size_t>(split.bin));
+    for (unsigned code = 0; code < kMaxCodes; ++code) table[code] = split.codes.has(code);
+    table[0] = split.missing_left;
+    test.table = table;
   }
-  goes_left[0] = split.missing_left;
   uint32_t* const rows = call.rows.rows.data();
   uint32_t* const scratch = call.rows.scratch.data();
   const size_t pieces = range.size() < kParallelPartition ? 1 : static_cast<size_t>(executor.threads());
@@ -302,22 +304,26 @@ size_t TreeGrower::partition(const Call& call, Workspace& workspace, const Split
     workspace.scratch.reserve(pieces);
     size_t lefts = 0;
     for (size_t i = 0; i < kSampleRows; ++i) {
-      const size_t row = rows[range.begin + range.size() * i / kSampleRows];
-      lefts += goes_left[data_.bins[row * data_.stride + static_cast<size_t>(split.feature)]];
+      lefts += test.goes_left(rows[range.begin + range.size() * i / kSampleRows]);
     }
     summed->left = 2 * lefts <= kSampleRows;
+  }
+  if (pieces == 1 && summed == nullptr) {
+    const size_t left = partition_piece(call, test, range, nullptr, false);
+    std::memcpy(rows + range.begin + left, scratch + range.begin, (range.size() - left) * sizeof(uint32_t));
+    return left;
   }
   const auto piece_begin = [&](size_t piece) { return range.begin + range.size() * piece / pieces; };
   std::vector<size_t> left_of(pieces);
   executor.parallel_for(pieces, [&](size_t piece, size_t) {
     const RowRange part{piece_begin(piece), piece_begin(piece + 1)};
     if (summed == nullptr) {
-      left_of[piece] = partition_piece(call, split, goes_left, part, nullptr, false);
+      left_of[piece] = partition_piece(call, test, part, nullptr, false);
       return;
     }
     BuildScratch& own = workspace.scratch;
     HistogramSum sum(builder_, range.size(), piece == 0 ? *summed->histogram : own.sums[piece], own.parts[piece]);
-    left_of[piece] = partition_piece(call, split, goes_left, part, &sum, summed->left);
+    left_of[piece] = partition_piece(call, test, part, &sum, summed->left);
     sum.finish();
   });
   if (summed != nullptr) builder_.merge(pieces, *summed->histogram, workspace.scratch);
@@ -338,13 +344,12 @@ size_t TreeGrower::partition(const Call& call, Workspace& workspace, const Split
 }
 
 /** The part of one thread: rows that go left end up at the front of the range, the others in the scratch array. */
-size_t TreeGrower::partition_piece(const Call& call, const Split& split, const uint8_t* goes_left, RowRange range,
-                                   HistogramSum* sum, bool sum_left) const {
+size_t TreeGrower::partition_piece(const Call& call, const ColumnTest& test, RowRange range, HistogramSum* sum,
+                                   bool sum_left) const {
   uint32_t* const rows = call.rows.rows.data();
   uint32_t* const left = rows + range.begin;
   uint32_t* const right = call.rows.scratch.data() + range.begin;
-  const uint8_t* codes = data_.bins + split.feature;
-  if (!builder_.is_large()) return kernels_.partition(codes, data_.stride, goes_left, left, range.size(), left, right);
+  if (!builder_.is_large()) return kernels_.partition(test, left, range.size(), left, right);
   size_t lefts = 0;
   size_t rights = 0;
   for (size_t begin = range.begin; begin < range.end; begin += kChunkRows) {
@@ -353,11 +358,11 @@ size_t TreeGrower::partition_piece(const Call& call, const Split& split, const u
     const size_t ahead_count = std::min(kChunkRows, range.end - ahead_begin);
     if (sum == nullptr) {
       for (size_t i = ahead_begin; i < ahead_begin + ahead_count; ++i) {
-        __builtin_prefetch(codes + size_t{rows[i]} * data_.stride);
+        __builtin_prefetch(test.codes + size_t{rows[i]} * test.stride);
       }
     }
     const size_t to_left =
-        kernels_.partition(codes, data_.stride, goes_left, rows + begin, count, left + lefts, right + rights);
+        kernels_.partition(test, rows + begin, count, left + lefts, right + rights);
     if (sum != nullptr) {
       const RowsAhead ahead{rows + ahead_begin, ahead_count};
       if (sum_left) {

@@ -98,8 +98,8 @@ class TreeGrower {
                        Work& right, const Executor& executor);
   size_t partition(const Call& call, Workspace& workspace, const Split& split, RowRange range, const Executor& executor,
                    Summed* summed);
-  size_t partition_piece(const Call& call, const Split& split, const uint8_t* goes_left, RowRange range,
-                         HistogramSum* sum, bool sum_left) const;
+  size_t partition_piece(const Call& call, const ColumnTest& test, RowRange range, HistogramSum* sum,
+                         bool sum_left) const;
   static void graft(Branch& tree, size_t id, Branch branch);
   Tree number_breadth_first(Branch branch);
 

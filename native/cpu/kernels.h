@@ -24,6 +24,20 @@ struct LaneGroup {
   uint32_t lanes;     // bit l: feature first_feature + l is searched
 };
 
+/** Which rows go left: a column and the codes that do. */
+struct ColumnTest {
+  const uint8_t* codes;  // codes[row · stride]
+  size_t stride;
+  uint8_t low;           // codes low … low + span, unless there is a table
+  uint8_t span;
+  const uint8_t* table;  // (256) 1 for the codes that go left, else 0; null for a range
+
+  bool goes_left(size_t row) const {
+    const uint8_t code = codes[row * stride];
+    return table != nullptr ? table[code] != 0 : static_cast<uint8_t>(code - low) <= span;
+  }
+};
+
 /** Arguments of the logistic gradient kernel; docs/numerics.md section 5. */
 struct LogisticRows {
   const int32_t* margin;    // (rows)
@@ -47,12 +61,11 @@ struct Kernels {
   void (*sample_rows)(PhiloxKey key, uint32_t round, uint64_t threshold, size_t first, size_t last, uint64_t* masks);
 
   /**
-   * Stable partition of rows[0 … count) by goes_left[code], a byte of 0 or 1: those that go left are written to `left`,
-   * which may be `rows` or lie before it, the others to `right`. Returns how many go left. codes is the feature's column,
-   * codes[row · stride]. Up to 15 places beyond what is written may be overwritten, but in `right` none beyond right[count).
+   * Stable partition of rows[0 … count): those that go left are written to `left`, which may be `rows` or lie before it,
+   * the others to `right`. Returns how many go left. Up to 15 places beyond what is written may be overwritten, but none
+   * from right[count] on.
    */
-  size_t (*partition)(const uint8_t* codes, size_t stride, const uint8_t* goes_left, const uint32_t* rows, size_t count,
-                      uint32_t* left, uint32_t* right);
+  size_t (*partition)(const ColumnTest& test, const uint32_t* rows, size_t count, uint32_t* left, uint32_t* right);
 
   /** Offers the numeric candidates of one group that may count. `words` is the group's part of the histogram. */
   void (*search)(const int64_t* words, bool wide, const LaneGroup& group, NodeSearch& search);

@@ -28,7 +28,7 @@ const Kernels* avx2_kernels() {
   static constexpr Kernels kernels{"avx2",
                                    logistic_rows<RowsAvx2>,
                                    sample_row_masks<RowsAvx2>,
-                                   partition_vectors<RowsAvx2>,
+                                   partition_rows<RowsAvx2>,
                                    search_group<LanesAvx2, LanesAvx2, DoublesAvx2>,
                                    search_group_pair<LanesAvx2, LanesAvx2>};
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &kernels : nullptr;

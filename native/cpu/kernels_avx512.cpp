@@ -32,7 +32,7 @@ const Kernels* avx512_kernels() {
   static constexpr Kernels kernels{"avx512",
                                    logistic_rows<RowsAvx512>,
                                    sample_row_masks<RowsAvx512>,
-                                   partition_vectors<RowsAvx512>,
+                                   partition_rows<RowsAvx512>,
                                    search_group<LanesAvx512, LanesAvx2, DoublesAvx512>,
                                    search_group_pair<LanesAvx512, LanesAvx2>};
   const bool runs = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

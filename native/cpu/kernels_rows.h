@@ -92,21 +92,31 @@ void sample_row_masks(PhiloxKey key, uint32_t round, uint64_t threshold, size_t 
  * Kernels::partition by vectors of row numbers: the codes are fetched one by one, which is faster than a gather, and both
  * sides are packed at once.
  */
-template <class R>
-size_t partition_vectors(const uint8_t* codes, size_t stride, const uint8_t* goes_left, const uint32_t* rows,
-                         size_t count, uint32_t* left, uint32_t* right) {
+template <class R, bool kTable>
+size_t partition_vectors(const ColumnTest& test, const uint32_t* rows, size_t count, uint32_t* left, uint32_t* right) {
   constexpr size_t kLanes = R::kLanes;
+  const uint8_t* const codes = test.codes;
+  const size_t stride = test.stride;
   size_t lefts = 0;
   size_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
-    alignas(16) uint8_t is_left[kLanes];
+    alignas(16) uint8_t code[kLanes];
 #pragma GCC unroll 16
-    for (size_t lane = 0; lane < kLanes; ++lane) is_left[lane] = goes_left[codes[rows[i + lane] * stride]];
-    const uint32_t mask = R::nonzero_bytes(is_left);
+    for (size_t lane = 0; lane < kLanes; ++lane) {
+      code[lane] = codes[rows[i + lane] * stride];
+      if constexpr (kTable) code[lane] = test.table[code[lane]];
+    }
+    const uint32_t mask = R::bytes_in_range(code, kTable ? 1 : test.low, kTable ? 0 : test.span);
     const auto numbers = R::load(reinterpret_cast<const int32_t*>(rows + i));
     R::store_compressed(left + lefts, numbers, mask);
     R::store_compressed(right + (i - lefts), numbers, ~mask & ((1u << kLanes) - 1));
     lefts += static_cast<size_t>(__builtin_popcount(mask));
   }
-  return partition_rest(codes, stride, goes_left, rows, i, count, left, lefts, right);
+  return partition_rest(test, rows, i, count, left, lefts, right);
+}
+
+template <class R>
+size_t partition_rows(const ColumnTest& test, const uint32_t* rows, size_t count, uint32_t* left, uint32_t* right) {
+  return test.table != nullptr ? partition_vectors<R, true>(test, rows, count, left, right)
+                               : partition_vectors<R, false>(test, rows, count, left, right);
 }

@@ -18,9 +18,8 @@ void sample_rows(PhiloxKey key, uint32_t round, uint64_t threshold, size_t first
   }
 }
 
-size_t partition(const uint8_t* codes, size_t stride, const uint8_t* goes_left, const uint32_t* rows, size_t count,
-                 uint32_t* left, uint32_t* right) {
-  return partition_rest(codes, stride, goes_left, rows, 0, count, left, 0, right);
+size_t partition(const ColumnTest& test, const uint32_t* rows, size_t count, uint32_t* left, uint32_t* right) {
+  return partition_rest(test, rows, 0, count, left, 0, right);
 }
 
 /** No filter: every candidate is scored exactly. */

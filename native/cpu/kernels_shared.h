@@ -26,11 +26,11 @@ inline void logistic_row(const LogisticRows& rows, size_t row) {
  * Goes on with a partition at row i, of whose predecessors `lefts` went left; returns how many go left in all. Without
  * branches on the data: each row is written to both sides, and one side advances.
  */
-inline size_t partition_rest(const uint8_t* codes, size_t stride, const uint8_t* goes_left, const uint32_t* rows,
-                             size_t i, size_t count, uint32_t* left, size_t lefts, uint32_t* right) {
+inline size_t partition_rest(const ColumnTest& test, const uint32_t* rows, size_t i, size_t count, uint32_t* left,
+                             size_t lefts, uint32_t* right) {
   for (; i < count; ++i) {
     const uint32_t row = rows[i];
-    const size_t is_left = goes_left[codes[row * stride]];
+    const size_t is_left = test.goes_left(row);
     left[lefts] = row;
     right[i - lefts] = row;
     lefts += is_left;

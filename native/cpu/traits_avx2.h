@@ -174,11 +174,12 @@ struct RowsAvx2 {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute2x128_si256(low, high, 0x20));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 4), _mm256_permute2x128_si256(low, high, 0x31));
   }
-  /** Bits of the bytes that are 1; they are 0 or 1. */
-  static uint32_t nonzero_bytes(const uint8_t* p) {
-    uint64_t bytes = 0;
-    __builtin_memcpy(&bytes, p, sizeof bytes);
-    return static_cast<uint32_t>((bytes * 0x0102040810204080u) >> 56);
+  /** Bits of the bytes in low … low + span. */
+  static uint32_t bytes_in_range(const uint8_t* p, uint8_t low, uint8_t span) {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+    const __m128i offset = _mm_sub_epi8(bytes, _mm_set1_epi8(static_cast<char>(low)));
+    const __m128i in = _mm_cmpeq_epi8(_mm_min_epu8(offset, _mm_set1_epi8(static_cast<char>(span))), offset);
+    return static_cast<uint32_t>(_mm_movemask_epi8(in)) & 0xFFu;
   }
   /** The lanes of `mask` next to each other; what follows them is unspecified. */
   static void store_compressed(uint32_t* p, Ints a, uint32_t mask) {

@@ -139,10 +139,11 @@ struct RowsAvx512 {
     _mm512_storeu_si512(p, _mm512_permutex2var_epi32(h, first, g));
     _mm512_storeu_si512(p + 8, _mm512_permutex2var_epi32(h, second, g));
   }
-  /** Bits of the bytes that are not 0. */
-  static uint32_t nonzero_bytes(const uint8_t* p) {
+  /** Bits of the bytes in low … low + span; p is aligned to 16 bytes. */
+  static uint32_t bytes_in_range(const uint8_t* p, uint8_t low, uint8_t span) {
     const __m128i bytes = _mm_load_si128(reinterpret_cast<const __m128i*>(p));
-    return _mm_test_epi8_mask(bytes, bytes);
+    return _mm_cmple_epu8_mask(_mm_sub_epi8(bytes, _mm_set1_epi8(static_cast<char>(low))),
+                               _mm_set1_epi8(static_cast<char>(span)));
   }
   /** The lanes of `mask` next to each other; what follows them is unspecified. */
   static void store_compressed(uint32_t* p, Ints a, uint32_t mask) {
