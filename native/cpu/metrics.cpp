@@ -25,34 +25,26 @@ double ratio(Integer numerator, Integer denominator, double undefined) {
 }
 
 constexpr int kMaxDigitBits = 12;
-constexpr int kMaxPasses = (32 + kMaxDigitBits - 1) / kMaxDigitBits;
+constexpr int kMaxPasses = 4;
 
-/**
- * Sorts by bits [low, low + bits) of the elements and returns where the result lies: `data` or `spare`. Least
- * significant digit first, digits of equal width, one reading for the counts of all passes.
- */
-template <class Element>
-const Element* radix_sort(Element* data, Element* spare, size_t n, int low, int bits) {
-  const int passes = (bits + kMaxDigitBits - 1) / kMaxDigitBits;
-  if (passes == 0) return data;
-  const int width = (bits + passes - 1) / passes;
-  const size_t buckets = size_t{1} << width;
-  const Element mask = static_cast<Element>(buckets - 1);
-  uint32_t counts[kMaxPasses][1 << kMaxDigitBits];
-  for (int pass = 0; pass < passes; ++pass) std::fill_n(counts[pass], buckets, 0u);
-  for (size_t i = 0; i < n; ++i) {
-    for (int pass = 0; pass < passes; ++pass) ++counts[pass][(data[i] >> (low + pass * width)) & mask];
+/** A least-significant-digit radix sort of keys of some bits, in the passes that cost least for so many elements. */
+struct RadixPlan {
+  int passes = 0;
+  int width = 0;  // bits of a digit
+
+  RadixPlan(size_t n, int bits) {
+    // A visit to an element costs about twice as much as one to a bucket.
+    size_t least = std::numeric_limits<size_t>::max();
+    for (int p = std::max(1, (bits + kMaxDigitBits - 1) / kMaxDigitBits); p <= kMaxPasses && p <= bits; ++p) {
+      const int digit = (bits + p - 1) / p;
+      const size_t cost = static_cast<size_t>(p) * (2 * n + (size_t{1} << digit));
+      if (cost >= least) break;
+      least = cost;
+      passes = p;
+      width = digit;
+    }
   }
-  for (int pass = 0; pass < passes; ++pass) {
-    uint32_t* count = counts[pass];
-    uint32_t start = 0;
-    for (size_t b = 0; b < buckets; ++b) start += std::exchange(count[b], start);
-    const int shift = low + pass * width;
-    for (size_t i = 0; i < n; ++i) spare[count[(data[i] >> shift) & mask]++] = data[i];
-    std::swap(data, spare);
-  }
-  return data;
-}
+};
 
 /** The rows of one distinct margin, in counts or integer weights. */
 struct Tie {
@@ -64,23 +56,25 @@ struct Tie {
 /** Rows in ascending order of margin, packed in one word each: offset from the lowest margin, weight, label. */
 template <class Element>
 struct Ranking {
+  static constexpr bool kWeighted = std::is_same_v<Element, uint64_t>;
+  static constexpr int kOffsetShift = kWeighted ? 32 : 1;
+  using Sum = std::conditional_t<kWeighted, uint128_t, uint64_t>;
+
   const Element* rows;
   size_t size;
-  int offset_shift;
   int32_t lowest;
 
-  static constexpr bool kWeighted = std::is_same_v<Element, uint64_t>;
+  uint64_t weight(size_t i) const { return kWeighted ? uint64_t{static_cast<uint32_t>(rows[i]) >> 1} : uint64_t{1}; }
 
   template <class Visit>
   void for_each_tie(Visit visit) const {
     for (size_t i = 0; i < size;) {
-      const Element offset = rows[i] >> offset_shift;
+      const Element offset = rows[i] >> kOffsetShift;
       uint64_t total = 0;
       uint64_t positive = 0;
-      for (; i < size && rows[i] >> offset_shift == offset; ++i) {
-        const uint64_t weight = kWeighted ? static_cast<uint32_t>(rows[i]) >> 1 : 1;
-        total += weight;
-        positive += weight * (rows[i] & 1u);
+      for (; i < size && rows[i] >> kOffsetShift == offset; ++i) {
+        total += weight(i);
+        positive += weight(i) * (rows[i] & 1u);
       }
       const auto margin = static_cast<int32_t>(static_cast<uint32_t>(lowest) + static_cast<uint32_t>(offset));
       visit(Tie{margin, positive, total - positive});
@@ -88,18 +82,120 @@ struct Ranking {
   }
 };
 
+/** Writes the rows in the order of the view, negative ones first, and counts the digits of kPasses passes. */
+template <class Element, int kPasses>
+void write_rows(const BinaryView& view, int32_t lowest, int width, Element* data,
+                uint32_t (*counts)[1 << kMaxDigitBits]) {
+  constexpr int shift = Ranking<Element>::kOffsetShift;
+  const uint32_t mask = (1u << width) - 1;
+  size_t next_negative = 0;
+  size_t next_positive = static_cast<size_t>(std::count(view.label, view.label + view.rows, uint8_t{0}));
+  for (size_t i = 0; i < view.rows; ++i) {
+    const uint32_t offset = static_cast<uint32_t>(view.margin[i]) - static_cast<uint32_t>(lowest);
+    const size_t label = view.label[i] != 0;
+    const Element weight = Ranking<Element>::kWeighted ? static_cast<Element>(weight_at(view.weight, i)) << 1 : 0;
+    data[label != 0 ? next_positive : next_negative] = Element{offset} << shift | weight | static_cast<Element>(label);
+    next_positive += label;
+    next_negative += 1 - label;
+#pragma GCC unroll 4
+    for (int pass = 0; pass < kPasses; ++pass) ++counts[pass][offset >> (pass * width) & mask];
+  }
+}
+
+/**
+ * Sorts the rows of a view. Within equal margins the negative rows come first: they are written first, and every pass of
+ * the sort keeps the order of equal digits.
+ */
 template <class Element>
 Ranking<Element> rank_rows(const BinaryView& view, int32_t lowest, uint32_t range, std::vector<Element>& buffer) {
-  constexpr int shift = Ranking<Element>::kWeighted ? 32 : 1;
   const size_t n = view.rows;
   if (buffer.size() < 2 * n) buffer.resize(2 * n);
-  for (size_t i = 0; i < n; ++i) {
-    const Element offset = static_cast<uint32_t>(view.margin[i]) - static_cast<uint32_t>(lowest);
-    const Element weight = Ranking<Element>::kWeighted ? static_cast<Element>(weight_at(view.weight, i)) << 1 : 0;
-    buffer[i] = offset << shift | weight | Element{view.label[i] != 0};
+  const RadixPlan plan(n, static_cast<int>(std::bit_width(range)));
+  const auto mask = static_cast<uint32_t>((1u << plan.width) - 1);
+  uint32_t counts[kMaxPasses][1 << kMaxDigitBits];
+  for (int pass = 0; pass < plan.passes; ++pass) std::fill_n(counts[pass], size_t{mask} + 1, 0u);
+  Element* data = buffer.data();
+  Element* spare = data + n;
+  constexpr decltype(&write_rows<Element, 0>) writers[kMaxPasses + 1] = {
+      write_rows<Element, 0>, write_rows<Element, 1>, write_rows<Element, 2>, write_rows<Element, 3>,
+      write_rows<Element, 4>};
+  writers[plan.passes](view, lowest, plan.width, data, counts);
+  for (int pass = 0; pass < plan.passes; ++pass) {
+    uint32_t* count = counts[pass];
+    uint32_t start = 0;
+    for (size_t b = 0; b <= mask; ++b) start += std::exchange(count[b], start);
+    const int low = Ranking<Element>::kOffsetShift + pass * plan.width;
+    for (size_t i = 0; i < n; ++i) spare[count[data[i] >> low & mask]++] = data[i];
+    std::swap(data, spare);
   }
-  return {radix_sort(buffer.data(), buffer.data() + n, n, shift, static_cast<int>(std::bit_width(range))), n, shift,
-          lowest};
+  return {data, n, lowest};
+}
+
+/** Weights of the two labels that share the margin of the row at `place`, multiplied. */
+template <class Element>
+auto tied_pairs(const Ranking<Element>& ranking, size_t place) {
+  constexpr int shift = Ranking<Element>::kOffsetShift;
+  const Element offset = ranking.rows[place] >> shift;
+  uint64_t negative = 0;
+  uint64_t positive = 0;
+  for (size_t j = place; j > 0 && ranking.rows[j - 1] >> shift == offset; --j) negative += ranking.weight(j - 1);
+  for (size_t j = place; j < ranking.size && ranking.rows[j] >> shift == offset; ++j) positive += ranking.weight(j);
+  return typename Ranking<Element>::Sum{positive} * negative;
+}
+
+/**
+ * Σ W·(2·N_below + N_tied) over the positive rows. All negative rows before a positive one count twice, as if none were
+ * tied; where a margin has rows of both labels, half of its pairs is taken back.
+ */
+uint128_t concordant_pairs(const Ranking<uint64_t>& ranking) {
+  uint128_t pairs = 0;
+  uint128_t tied = 0;
+  uint64_t negative = 0;
+  uint64_t before = 1;
+  for (size_t i = 0; i < ranking.size; ++i) {
+    const uint64_t row = ranking.rows[i];
+    const uint64_t is_positive = row & 1;
+    const uint64_t weight = ranking.weight(i);
+    pairs += uint128_t{weight & (0 - is_positive)} * negative;
+    negative += weight & (is_positive - 1);
+    if ((is_positive & ~before) != 0 && (row ^ before) >> Ranking<uint64_t>::kOffsetShift == 0) {
+      tied += tied_pairs(ranking, i);
+    }
+    before = row;
+  }
+  return 2 * pairs - tied;
+}
+
+/**
+ * The same for rows of weight 1: a positive row has as many negative ones before it as its place says, less the positive
+ * ones. Sums over places have no order, so vectors can take them.
+ */
+uint64_t concordant_pairs(const Ranking<uint32_t>& ranking) {
+  constexpr size_t kBlock = 1024;
+  uint64_t places = 0;
+  uint64_t positives = 0;
+  uint64_t tied = 0;
+  for (size_t begin = 0; begin < ranking.size; begin += kBlock) {
+    const size_t count = std::min(kBlock, ranking.size - begin);
+    const uint32_t* rows = ranking.rows + begin;
+    uint32_t places_in_block = 0;
+    uint32_t positives_in_block = 0;
+    for (size_t i = 0; i < count; ++i) {
+      const uint32_t is_positive = rows[i] & 1u;
+      places_in_block += static_cast<uint32_t>(i) & (0u - is_positive);
+      positives_in_block += is_positive;
+    }
+    places += places_in_block + uint64_t{begin} * positives_in_block;
+    positives += positives_in_block;
+    // Words that differ in the lowest bit alone: a negative row and a positive one of the same margin.
+    const size_t first = begin == 0 ? 1 : 0;
+    uint32_t mixed = 0;
+    for (size_t i = first; i < count; ++i) mixed |= (rows[i] ^ ranking.rows[begin + i - 1]) == 1 ? 1u : 0u;
+    for (size_t i = first; mixed != 0 && i < count; ++i) {
+      if ((rows[i] ^ ranking.rows[begin + i - 1]) == 1) tied += tied_pairs(ranking, begin + i);
+    }
+  }
+  return positives == 0 ? 0 : 2 * (places - positives * (positives - 1) / 2) - tied;
 }
 
 /** Calls `use` with the rows in order; a 32-bit word a row serves unless there are weights or a range of 2^31. */
@@ -130,14 +226,14 @@ RankMetrics rank_metrics(const BinaryView& view, const Confusion& totals, bool w
   const uint64_t negatives = totals.true_negative + totals.false_positive;
   RankMetrics result{};
   with_ranking(view, scratch, [&]<class Element>(const Ranking<Element>& ranking) {
-    using Sum = std::conditional_t<Ranking<Element>::kWeighted, uint128_t, uint64_t>;
+    using Sum = typename Ranking<Element>::Sum;
+    result.auc_roc = ratio(concordant_pairs(ranking), 2 * Sum{positives} * negatives, kUndefined);
+    if (!with_precision) return;
     uint64_t positive_below = 0;
     uint64_t negative_below = 0;
-    Sum concordant = 0;  // twice the weight of concordant pairs, a tied pair counting half
-    Sum precision = 0;   // in units of 2^-32
+    Sum precision = 0;  // in units of 2^-32
     ranking.for_each_tie([&](const Tie& tie) {
-      concordant += Sum{tie.positive} * (2 * negative_below + tie.negative);
-      if (with_precision && tie.positive != 0) {
+      if (tie.positive != 0) {
         const uint64_t true_positive = positives - positive_below;
         const uint64_t predicted = true_positive + (negatives - negative_below);
         precision += Sum{tie.positive} * ((Sum{true_positive} << 32) / predicted);
@@ -145,7 +241,6 @@ RankMetrics rank_metrics(const BinaryView& view, const Confusion& totals, bool w
       positive_below += tie.positive;
       negative_below += tie.negative;
     });
-    result.auc_roc = ratio(concordant, 2 * Sum{positives} * negatives, kUndefined);
     result.auc_pr = std::ldexp(ratio(precision, Sum{positives}, 0), -32);
   });
   return result;
@@ -235,8 +330,21 @@ double mape(const RegressionView& view, uint64_t total) {
 
 Confusion confusion(const BinaryView& view) {
   uint64_t sums[2][2] = {};  // [predicted][actual]
+  if (view.weight == nullptr) {
+    uint64_t positive = 0;
+    uint64_t predicted = 0;
+    uint64_t both = 0;
+    for (size_t i = 0; i < view.rows; ++i) {
+      const uint64_t is_positive = view.label[i] != 0;
+      const uint64_t is_predicted = view.margin[i] > 0;
+      positive += is_positive;
+      predicted += is_predicted;
+      both += is_positive & is_predicted;
+    }
+    return {both, predicted - both, positive - both, view.rows - positive - predicted + both};
+  }
   for (size_t i = 0; i < view.rows; ++i) {
-    sums[view.margin[i] > 0][view.label[i] != 0] += weight_at(view.weight, i);
+    sums[view.margin[i] > 0][view.label[i] != 0] += view.weight[i];
   }
   return {sums[1][1], sums[1][0], sums[0][1], sums[0][0]};
 }
