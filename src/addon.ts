@@ -60,9 +60,15 @@ export interface CurvePoints {
   readonly negatives: number;
 }
 
+/** Instruction sets of the CPU engine; every one gives the same bytes. */
+export type SimdLevel = 'avx512' | 'avx2' | 'neon' | 'scalar';
+
 /** The native addon: checked, typed, and nothing more. Everything here is CPU work. */
 export interface Addon {
-  describe(): { readonly hardwareThreads: number };
+  /** `simd`: the instruction sets that this build and this machine have, best first. */
+  describe(): { readonly hardwareThreads: number; readonly simd: readonly SimdLevel[] };
+  /** The level that a name stands for: '' is what LOCKSTEP_SIMD names, or else the best. Throws for one that cannot run. */
+  chooseSimd(name: string): SimdLevel;
   binColumns(table: {
     readonly columns: readonly AddonColumn[];
     readonly rows: number;
@@ -82,6 +88,7 @@ export interface Addon {
     readonly categorical: Uint8Array;
     readonly label: Float32Array;
     readonly weight?: Float32Array;
+    readonly simd?: SimdLevel;
   }) => AddonDataset;
   readonly Batch: new (dataset: AddonDataset, jobs: readonly TrainingJob[]) => AddonBatch;
   evaluateMetrics(names: readonly MetricName[], scores: BinaryScores | RegressionScores): Float64Array;

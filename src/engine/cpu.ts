@@ -1,5 +1,12 @@
 import { availableParallelism } from 'node:os';
-import { type AddonBatch, type AddonDataset, fromAddonError, loadAddon, withCancelFlag } from '../addon.ts';
+import {
+  type AddonBatch,
+  type AddonDataset,
+  fromAddonError,
+  loadAddon,
+  type SimdLevel,
+  withCancelFlag,
+} from '../addon.ts';
 import type { BinnedDataset } from '../data/types.ts';
 import { InputError } from '../errors.ts';
 import type {
@@ -20,26 +27,41 @@ export function resolveThreads(nJobs: number): number {
   throw new InputError(`n_jobs is ${nJobs}: it must be -1 (all cores) or a whole number from 1 to 1024.`);
 }
 
+/** What the CPU engine may be told. It changes the speed, never a result. */
+export interface CpuEngineOptions {
+  /** Threads in use; −1, the default, for all cores. */
+  readonly threads?: number;
+  /** The instruction set; by default what the environment variable LOCKSTEP_SIMD names, or else the best of the machine. */
+  readonly simd?: SimdLevel;
+}
+
 /**
  * The CPU engine.
- * @param options.threads Threads in use, −1 for all cores. It changes the speed, never a result.
- * @throws EnvironmentError where the addon is not built.
+ * @throws EnvironmentError where the addon is not built, InputError for an instruction set that cannot run here.
  */
-export function createCpuEngine(options: { threads?: number } = {}): Engine {
+export function createCpuEngine(options: CpuEngineOptions = {}): Engine {
   const threads = resolveThreads(options.threads ?? -1);
-  loadAddon();
+  const simd = chooseSimd(options.simd ?? '');
   return {
     kind: 'cpu',
-    description: `cpu (${threads} ${threads === 1 ? 'thread' : 'threads'})`,
-    load: async (data) => new CpuResidentDataset(data, threads),
+    description: `cpu (${threads} ${threads === 1 ? 'thread' : 'threads'}, ${simd})`,
+    load: async (data) => new CpuResidentDataset(data, threads, simd),
   };
+}
+
+function chooseSimd(name: string): SimdLevel {
+  try {
+    return loadAddon().chooseSimd(name);
+  } catch (error) {
+    throw fromAddonError(error);
+  }
 }
 
 class CpuResidentDataset implements ResidentDataset {
   readonly #dataset: AddonDataset;
   readonly #threads: number;
 
-  constructor(data: BinnedDataset, threads: number) {
+  constructor(data: BinnedDataset, threads: number, simd: SimdLevel) {
     const { Dataset } = loadAddon();
     this.#threads = threads;
     this.#dataset = new Dataset({
@@ -50,6 +72,7 @@ class CpuResidentDataset implements ResidentDataset {
       categorical: Uint8Array.from(data.features, (feature) => (feature.type === 'categorical' ? 1 : 0)),
       label: data.label,
       ...(data.weight && { weight: data.weight }),
+      simd,
     });
   }
 
