@@ -17,10 +17,17 @@ export {
   type NamedRows,
   type RoundEvent,
 } from './boosting/boost.ts';
+export type { MonotoneConstraints } from './boosting/constraints.ts';
 export { canonicalBytes, NUMERICS_VERSION } from './boosting/fingerprint.ts';
 export type { FeatureImportance } from './boosting/importance.ts';
 export { Model, type RowValue, type TrainingResult } from './boosting/model.ts';
-export { type BoosterParams, DEFAULT_PARAMS, resolveParams } from './boosting/params.ts';
+export {
+  type BoosterParams,
+  DEFAULT_PARAMS,
+  fitParams,
+  type GivenParams,
+  resolveParams,
+} from './boosting/params.ts';
 export { type TrainingArrays, type TrainOptions, type TrainOutcome, train } from './boosting/train.ts';
 export { ConfigError, type ConfigIssue } from './config/config-error.ts';
 export type { LoadedConfig } from './config/load.ts';

@@ -37,8 +37,8 @@ def metrics(objective, truth, prediction):
 
 rows = []
 for entry in plan["sets"]:
-    name, objective = entry["name"], entry["objective"]
-    features, target = load(name)
+    name, objective = entry["id"], entry["objective"]
+    features, target = load(entry["name"])
     ours, theirs = {}, {}
     for seed in range(plan["seeds"]):
         test = np.fromfile(folder / f"{name}.{seed}.rows.u32", dtype=np.uint32)
@@ -46,7 +46,7 @@ for entry in plan["sets"]:
         in_test[test] = True
         train = xgboost.DMatrix(features[~in_test], label=target[~in_test], enable_categorical=True)
         model = xgboost.train(
-            dict(params, objective=objective, tree_method="hist", seed=seed, nthread=1), train, rounds
+            dict(params, **entry.get("params", {}), objective=objective, tree_method="hist", seed=seed, nthread=1), train, rounds
         )
         prediction = model.predict(xgboost.DMatrix(features[in_test], enable_categorical=True))
         for metric, value in metrics(objective, target[in_test], prediction).items():

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { boost } from '../../src/boosting/boost.ts';
-import { resolveParams } from '../../src/boosting/params.ts';
+import { fitParams, resolveParams } from '../../src/boosting/params.ts';
 import { binDataset } from '../../src/data/binning.ts';
 import { loadExperimentData } from '../../src/data/load.ts';
 import { splitRows } from '../../src/data/split.ts';
@@ -21,7 +21,7 @@ const { values } = parseArgs({
 });
 mkdirSync(values.out, { recursive: true });
 
-for (const { name, objective } of SETS) {
+for (const { id, name, objective, params: further } of SETS) {
   const taskType = objective === 'binary:logistic' ? 'classification' : 'regression';
   const { schema, train: data } = await loadExperimentData({
     trainPath: new URL(`../../tests/data/${name}.parquet`, import.meta.url).pathname,
@@ -30,7 +30,7 @@ for (const { name, objective } of SETS) {
     split: 'none',
     seed: 0,
   });
-  const params = resolveParams({ ...PARAMS, objective });
+  const params = fitParams(resolveParams({ ...PARAMS, ...further, objective }), schema);
   for (let seed = 0; seed < Number(values.seeds); seed++) {
     const splitSeed = values.split === undefined ? seed : Number(values.split);
     const split = splitRows({
@@ -46,10 +46,10 @@ for (const { name, objective } of SETS) {
     const predictions = Float64Array.from(margins, (m) =>
       taskType === 'classification' ? probability(m) : trees.baseValue + m * 2 ** -trees.marginBits,
     );
-    writeFileSync(join(values.out, `${name}.${seed}.rows.u32`), split.val);
-    writeFileSync(join(values.out, `${name}.${seed}.predictions.f64`), predictions);
+    writeFileSync(join(values.out, `${id}.${seed}.rows.u32`), split.val);
+    writeFileSync(join(values.out, `${id}.${seed}.predictions.f64`), predictions);
   }
-  process.stderr.write(`${name}: ${values.seeds} models\n`);
+  process.stderr.write(`${id}: ${values.seeds} models\n`);
 }
 writeFileSync(
   join(values.out, 'sets.json'),

@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "core/sampling.h"
+
 namespace lockstep {
 namespace {
 
@@ -61,12 +63,14 @@ Job::Job(const DatasetView& data, const HistogramLayout& layout, JobSpec spec)
 
 void Job::select_rows(uint32_t round) {
   const PhiloxKey key = philox_key(spec_.seed);
+  const uint64_t threshold = subsample_threshold(spec_.params.subsample);
   const bool all = spec_.params.subsample >= 1;
   order_.clear();
   unsampled_.clear();
   for (size_t i = 0; i < spec_.rows.size(); ++i) {
     const auto row = static_cast<uint32_t>(spec_.rows[i]);
-    (all || is_sampled(key, row, round, spec_.params.subsample) ? order_ : unsampled_).push_back(row);
+    const bool sampled = all || random_row_word(key, row, round, Purpose::kSubsample) < threshold;
+    (sampled ? order_ : unsampled_).push_back(row);
   }
 }
 
@@ -76,7 +80,7 @@ RoundScores Job::advance(size_t index, const Executor& executor, const CancelFla
   const int gradient_unit = compute_gradients(spec_, scale_, round, margins_, gradients_, executor);
   select_rows(round);
   const ScoreParams score = score_params(spec_.params, scale_, gradient_unit);
-  Tree tree = grower_.grow(spec_.params, score, philox_key(spec_.seed), round, gradients_, order_, executor, cancel);
+  Tree tree = grower_.grow(spec_.params, score, philox_key(spec_.seed), round, 0, gradients_, order_, executor, cancel);
 
   // From here on the round counts: nothing below may throw Cancelled.
   for (size_t id = 0; id < tree.nodes.size(); ++id) {

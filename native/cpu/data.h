@@ -32,10 +32,15 @@ struct TreeParams {
   double learning_rate = 0.3;
   double subsample = 1;
   double colsample_bytree = 1;
+  double colsample_bylevel = 1;
+  double colsample_bynode = 1;
   double min_child_weight = 1;
   double gamma = 0;
   double reg_alpha = 0;
   double reg_lambda = 1;
+  double max_delta_step = 0;                // 0: no limit
+  std::vector<int8_t> monotone_constraints;  // (features): −1, 0, 1; or empty
+  double scale_pos_weight = 1;
   bool has_base_score = false;
   double base_score = 0;
   int max_cat_to_onehot = 4;

@@ -92,12 +92,11 @@ ScoreParams score_params(const TreeParams& params, const JobScale& scale, int gr
   score.leaf_scale = std::ldexp(params.learning_rate, scale.margin_bits + gradient_unit - score.hessian_unit);
   const double min_child = std::ceil(std::ldexp(params.min_child_weight, -score.hessian_unit));
   score.min_child_hessian = min_child >= 0x1p62 ? int64_t{1} << 62 : std::max<int64_t>(1, static_cast<int64_t>(min_child));
+  const bool constrained = std::any_of(params.monotone_constraints.begin(), params.monotone_constraints.end(),
+                                       [](int8_t constraint) { return constraint != 0; });
+  score.bounded = constrained || params.max_delta_step > 0;
+  if (params.max_delta_step > 0) score.max_delta = std::ldexp(params.max_delta_step, score.hessian_unit - gradient_unit);
   return score;
-}
-
-bool is_sampled(PhiloxKey key, uint32_t row, uint32_t round, double subsample) {
-  const auto threshold = static_cast<uint64_t>(std::rint(subsample * 0x1p32));
-  return random_row_word(key, row, round, Purpose::kSubsample) < threshold;
 }
 
 }  // namespace lockstep

@@ -25,9 +25,6 @@ int hessian_unit(Objective objective, const JobScale& scale);
 /** The constants of section 7 and 8 for a tree whose gradients are in units of 2^gradient_unit. */
 ScoreParams score_params(const TreeParams& params, const JobScale& scale, int gradient_unit);
 
-/** Row words of one purpose: whether a row takes part in a tree under `subsample`. */
-bool is_sampled(PhiloxKey key, uint32_t row, uint32_t round, double subsample);
-
 inline PhiloxKey philox_key(uint64_t seed) {
   return {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)};
 }

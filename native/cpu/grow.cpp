@@ -2,21 +2,22 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
+
+#include "core/sampling.h"
 
 namespace lockstep {
 namespace {
 
-std::vector<int> sample_features(int features, double fraction, PhiloxKey key, uint32_t round) {
-  const auto wanted = static_cast<size_t>(std::max(1.0, std::floor(fraction * features + 0x1p-30)));
+/** What a step of `fraction` leaves of `from`, ascending; key_of(f) is the key of feature f in this step. */
+template <class KeyOf>
+std::vector<int> sample_features(const std::vector<int>& from, double fraction, const KeyOf& key_of) {
+  if (fraction >= 1) return from;
   std::vector<std::pair<uint32_t, int>> keyed;
-  for (int f = 0; f < features; ++f) {
-    const uint32_t word =
-        fraction < 1 ? random_block(key, static_cast<uint32_t>(f), round, Purpose::kColsampleByTree).word[0] : 0;
-    keyed.emplace_back(word, f);
-  }
+  for (const int feature : from) keyed.emplace_back(key_of(static_cast<uint32_t>(feature)), feature);
   std::sort(keyed.begin(), keyed.end());
-  keyed.resize(std::min(wanted, keyed.size()));
+  keyed.resize(static_cast<size_t>(sampled_feature_count(fraction, static_cast<int>(from.size()))));
   std::vector<int> chosen;
   for (const auto& [word, feature] : keyed) chosen.push_back(feature);
   std::sort(chosen.begin(), chosen.end());
@@ -64,87 +65,128 @@ Sums total(const std::vector<GradientPair>& gradients, const std::vector<uint32_
 struct TreeGrower::Call {
   const TreeParams& params;
   const ScoreParams& score;
+  PhiloxKey key;
+  uint32_t round;
+  uint32_t class_index;
   const std::vector<GradientPair>& gradients;
   std::vector<uint32_t>& order;
   const Executor& executor;
   const CancelFlag& cancel;
+  std::vector<int> features;                      // of the tree
+  std::vector<std::vector<int>> level_features;  // by depth
   Tree tree;
+
+  void draw_features(int all) {
+    std::vector<int> every(static_cast<size_t>(all));
+    std::iota(every.begin(), every.end(), 0);
+    features = sample_features(every, params.colsample_bytree,
+                               [&](uint32_t f) { return tree_feature_key(key, f, round, class_index); });
+    for (int depth = 0; depth < params.max_depth; ++depth) {
+      level_features.push_back(sample_features(features, params.colsample_bylevel, [&](uint32_t f) {
+        return level_feature_key(key, f, round, static_cast<uint32_t>(depth), class_index);
+      }));
+    }
+  }
+
+  std::vector<int> node_features(int depth, uint32_t heap_number) const {
+    const uint32_t word = node_word(key, heap_number, round, class_index);
+    return sample_features(level_features[static_cast<size_t>(depth)], params.colsample_bynode,
+                           [&](uint32_t f) { return node_feature_key(key, f, word, class_index); });
+  }
+};
+
+struct TreeGrower::NodeTask {
+  size_t id;
+  RowRange rows;
+  SplitNode split;
+  int depth;
+  uint32_t heap_number;  // the root's is 1, the children of j have 2j and 2j + 1
+  size_t histogram;
 };
 
 Tree TreeGrower::grow(const TreeParams& params, const ScoreParams& score, PhiloxKey key, uint32_t round,
-                      const std::vector<GradientPair>& gradients, std::vector<uint32_t>& order,
+                      uint32_t class_index, const std::vector<GradientPair>& gradients, std::vector<uint32_t>& order,
                       const Executor& executor, const CancelFlag& cancel) {
-  features_ = sample_features(data_.features, params.colsample_bytree, key, round);
   scratch_.resize(order.size());
   node_rows_.clear();
-  Call call{params, score, gradients, order, executor, cancel, {}};
+  Call call{params, score, key, round, class_index, gradients, order, executor, cancel, {}, {}, {}};
+  call.draw_features(data_.features);
   const Sums root = total(gradients, order);
   const RowRange all{0, order.size()};
   call.tree.nodes.resize(1);
   node_rows_.push_back(all);
   if (histograms_.empty()) histograms_.emplace_back(layout_.cells());
   if (root.h >= 2 * score.min_child_hessian) {
-    build_histogram(data_, layout_, features_, gradients, order.data(), order.size(), histograms_[0], executor, cancel);
+    build_histogram(data_, layout_, call.features, gradients, order.data(), order.size(), histograms_[0], executor,
+                    cancel);
   }
-  grow_node(call, 0, all, root, 0, 0);
+  grow_node(call, {0, all, {root, {}}, 0, 1, 0});
   number_breadth_first(call.tree);
   return std::move(call.tree);
 }
 
-void TreeGrower::grow_node(Call& call, size_t id, RowRange rows, const Sums& sums, int depth, size_t histogram) {
-  const int64_t heavy_enough = 2 * call.score.min_child_hessian;
+void TreeGrower::grow_node(Call& call, const NodeTask& task) {
+  const ScoreParams& score = call.score;
+  const int64_t heavy_enough = 2 * score.min_child_hessian;
+  const Sums& sums = task.split.sums;
   Split split;
-  if (depth < call.params.max_depth && sums.h >= heavy_enough) {
-    split = find_split(data_, layout_, features_, histograms_[histogram], sums, call.params, call.score);
+  if (task.depth < call.params.max_depth && sums.h >= heavy_enough) {
+    split = find_split(data_, layout_, call.node_features(task.depth, task.heap_number), histograms_[task.histogram],
+                       task.split, call.params, score);
   }
   {
-    Node& node = call.tree.nodes[id];
-    node.cover = std::ldexp(static_cast<double>(sums.h), call.score.hessian_unit);
+    Node& node = call.tree.nodes[task.id];
+    node.cover = std::ldexp(static_cast<double>(sums.h), score.hessian_unit);
     if (split.feature < 0) {
-      node.leaf = leaf_value(sums, call.score);
+      node.leaf = score.bounded ? leaf_of_weight(bounded_weight(sums, task.split.bounds, score), score)
+                                : leaf_value(sums, score);
       return;
     }
     node.feature = split.feature;
     node.split_bin = static_cast<uint8_t>(split.categorical ? 0 : split.bin);
     node.missing_left = split.missing_left ? 1 : 0;
-    node.gain = std::ldexp(split.gain, 2 * call.score.gradient_unit - call.score.hessian_unit);
+    node.gain = std::ldexp(split.gain, 2 * score.gradient_unit - score.hessian_unit);
     if (split.categorical) {
       node.cat_index = static_cast<int32_t>(call.tree.cat_sets.size());
       call.tree.cat_sets.push_back(split.codes);
     }
   }
   call.cancel.check();
-  const size_t count = rows.end - rows.begin;
+  const size_t count = task.rows.end - task.rows.begin;
   const size_t left_count =
-      partition_rows(data_, split, call.order.data() + rows.begin, count, scratch_.data() + rows.begin);
-  const RowRange left{rows.begin, rows.begin + left_count};
-  const RowRange right{left.end, rows.end};
-  const Sums left_sums = split.left;
-  const Sums right_sums = sums - split.left;
+      partition_rows(data_, split, call.order.data() + task.rows.begin, count, scratch_.data() + task.rows.begin);
   const size_t left_id = call.tree.nodes.size();
-  call.tree.nodes[id].left = static_cast<int32_t>(left_id);
+  call.tree.nodes[task.id].left = static_cast<int32_t>(left_id);
   call.tree.nodes.resize(left_id + 2);
-  node_rows_.push_back(left);
-  node_rows_.push_back(right);
+
+  const size_t middle = task.rows.begin + left_count;
+  NodeTask left{left_id, {task.rows.begin, middle}, {split.left, {}}, task.depth + 1, 2 * task.heap_number, 0};
+  NodeTask right{left_id + 1, {middle, task.rows.end}, {sums - split.left, {}}, task.depth + 1, 2 * task.heap_number + 1, 0};
+  if (score.bounded) {
+    const ChildBounds bounds = child_bounds(task.split.bounds, constraint_of(call.params, split.feature),
+                                            bounded_weight(left.split.sums, task.split.bounds, score),
+                                            bounded_weight(right.split.sums, task.split.bounds, score));
+    left.split.bounds = bounds.left;
+    right.split.bounds = bounds.right;
+  }
+  node_rows_.push_back(left.rows);
+  node_rows_.push_back(right.rows);
 
   // The smaller child is summed afresh; the larger takes over the parent's histogram, less the smaller's.
   const bool left_is_small = left_count <= count - left_count;
-  const size_t fresh = histogram + 1;
-  if (depth + 1 < call.params.max_depth && (left_sums.h >= heavy_enough || right_sums.h >= heavy_enough)) {
-    if (histograms_.size() <= fresh) histograms_.emplace_back(layout_.cells());
-    const RowRange small = left_is_small ? left : right;
-    build_histogram(data_, layout_, features_, call.gradients, call.order.data() + small.begin,
-                    small.end - small.begin, histograms_[fresh], call.executor, call.cancel);
-    subtract_histogram(layout_, features_, histograms_[fresh], histograms_[histogram]);
+  NodeTask& small = left_is_small ? left : right;
+  NodeTask& large = left_is_small ? right : left;
+  small.histogram = task.histogram + 1;
+  large.histogram = task.histogram;
+  if (small.depth < call.params.max_depth && (small.split.sums.h >= heavy_enough || large.split.sums.h >= heavy_enough)) {
+    if (histograms_.size() <= small.histogram) histograms_.emplace_back(layout_.cells());
+    build_histogram(data_, layout_, call.features, call.gradients, call.order.data() + small.rows.begin,
+                    small.rows.end - small.rows.begin, histograms_[small.histogram], call.executor, call.cancel);
+    subtract_histogram(layout_, call.features, histograms_[small.histogram], histograms_[large.histogram]);
   }
-  // The smaller child goes first: its subtree overwrites only levels from `fresh` on, never the larger one's.
-  if (left_is_small) {
-    grow_node(call, left_id, left, left_sums, depth + 1, fresh);
-    grow_node(call, left_id + 1, right, right_sums, depth + 1, histogram);
-  } else {
-    grow_node(call, left_id + 1, right, right_sums, depth + 1, fresh);
-    grow_node(call, left_id, left, left_sums, depth + 1, histogram);
-  }
+  // The smaller child goes first: its subtree overwrites only levels from its own on, never the larger one's.
+  grow_node(call, small);
+  grow_node(call, large);
 }
 
 void TreeGrower::number_breadth_first(Tree& tree) {

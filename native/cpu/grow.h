@@ -23,10 +23,10 @@ class TreeGrower {
   TreeGrower(const DatasetView& data, const HistogramLayout& layout) : data_(data), layout_(layout) {}
 
   /**
-   * Grows a tree on the rows in `order`, which is permuted so that each leaf's rows are contiguous. Throws Cancelled,
-   * leaving no trace but the permutation.
+   * Grows a tree on the rows in `order`, which is permuted so that each leaf's rows are contiguous. class_index is the
+   * class that the tree belongs to. Throws Cancelled, leaving no trace but the permutation.
    */
-  Tree grow(const TreeParams& params, const ScoreParams& score, PhiloxKey key, uint32_t round,
+  Tree grow(const TreeParams& params, const ScoreParams& score, PhiloxKey key, uint32_t round, uint32_t class_index,
             const std::vector<GradientPair>& gradients, std::vector<uint32_t>& order, const Executor& executor,
             const CancelFlag& cancel);
 
@@ -35,12 +35,12 @@ class TreeGrower {
 
  private:
   struct Call;
-  void grow_node(Call& call, size_t id, RowRange rows, const Sums& sums, int depth, size_t histogram);
+  struct NodeTask;
+  void grow_node(Call& call, const NodeTask& node);
   void number_breadth_first(Tree& tree);
 
   const DatasetView& data_;
   const HistogramLayout& layout_;
-  std::vector<int> features_;
   std::vector<Histogram> histograms_;  // one for each level under construction
   std::vector<uint32_t> scratch_;
   std::vector<RowRange> node_rows_;

@@ -83,14 +83,35 @@ void scale_regression(const DatasetView& data, const JobSpec& job, const ScaledW
   }
 }
 
+void check_params(const DatasetView& data, const TreeParams& params) {
+  const std::vector<int8_t>& constraints = params.monotone_constraints;
+  if (!constraints.empty() && constraints.size() != data.categorical.size()) {
+    throw std::invalid_argument("monotone_constraints has " + std::to_string(constraints.size()) + " values for " +
+                                std::to_string(data.categorical.size()) + " features");
+  }
+  for (size_t f = 0; f < constraints.size(); ++f) {
+    if (constraints[f] != 0 && data.categorical[f] != 0) {
+      throw std::invalid_argument("monotone_constraints constrains feature " + std::to_string(f) +
+                                  ", which is categorical and has no order");
+    }
+  }
+  if (params.scale_pos_weight != 1 && params.objective != Objective::kLogistic) {
+    throw std::invalid_argument("scale_pos_weight needs binary:logistic");
+  }
+}
+
 }  // namespace
 
-ScaledWeights scale_weights(const DatasetView& data, const RowSet& rows) {
+ScaledWeights scale_weights(const DatasetView& data, const RowSet& rows, double positive_factor) {
   ScaledWeights scaled;
-  if (data.weight == nullptr) return scaled;
-  float largest = 0;
+  if (data.weight == nullptr && positive_factor == 1) return scaled;
+  const auto weight_of = [&](size_t row) {
+    const double w = data.weight == nullptr ? 1 : double{data.weight[row]};
+    return positive_factor != 1 && data.label[row] == 1.0f ? w * positive_factor : w;
+  };
+  double largest = 0;
   for (size_t i = 0; i < rows.size(); ++i) {
-    const float w = data.weight[rows[i]];
+    const double w = weight_of(rows[i]);
     if (!(w >= 0) || !std::isfinite(w)) {
       throw std::invalid_argument("weights must be finite and not negative, but row " + std::to_string(rows[i]) +
                                   " has another one");
@@ -101,15 +122,16 @@ ScaledWeights scale_weights(const DatasetView& data, const RowSet& rows) {
   scaled.exponent = ceil_log2(largest);
   scaled.values.resize(rows.size());
   for (size_t i = 0; i < rows.size(); ++i) {
-    scaled.values[i] = static_cast<uint32_t>(std::rint(std::ldexp(double{data.weight[rows[i]]}, 24 - scaled.exponent)));
+    scaled.values[i] = static_cast<uint32_t>(std::rint(std::ldexp(weight_of(rows[i]), 24 - scaled.exponent)));
   }
   return scaled;
 }
 
 JobScale scale_job(const DatasetView& data, const JobSpec& job) {
   if (job.rows.size() == 0) throw std::invalid_argument("a job needs at least one training row");
+  check_params(data, job.params);
   JobScale scale;
-  const ScaledWeights weights = scale_weights(data, job.rows);
+  const ScaledWeights weights = scale_weights(data, job.rows, job.params.scale_pos_weight);
   scale.weight_exponent = weights.exponent;
   if (!weights.values.empty()) {
     scale.weight.assign(data.rows, 0);

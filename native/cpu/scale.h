@@ -14,8 +14,11 @@ struct ScaledWeights {
   std::vector<uint32_t> values;    // in the order of the row set; empty without weights: 2^24 each
 };
 
-/** Throws std::invalid_argument where a weight is negative or not finite, or all are zero. */
-ScaledWeights scale_weights(const DatasetView& data, const RowSet& rows);
+/**
+ * Rows with label 1 weigh `positive_factor` times as much; labels are not read where it is 1. Throws std::invalid_argument where a weight is negative or not
+ * finite, or all are zero.
+ */
+ScaledWeights scale_weights(const DatasetView& data, const RowSet& rows, double positive_factor = 1);
 
 /** Everything about a job that is fixed before its first tree. */
 struct JobScale {
@@ -28,7 +31,10 @@ struct JobScale {
   std::vector<uint8_t> positive;   // (data.rows), logistic only: 1 where the label is 1
 };
 
-/** Throws std::invalid_argument where the rows cannot be trained on (none, or labels outside the objective's range). */
+/**
+ * Throws std::invalid_argument where the rows cannot be trained on (none, or labels outside the objective's range), or
+ * parameters do not fit the data or the objective.
+ */
 JobScale scale_job(const DatasetView& data, const JobSpec& job);
 
 }  // namespace lockstep

@@ -9,15 +9,24 @@ namespace {
 /** Keeps the best candidate; candidates arrive in the order of the tie rule, so only a greater score replaces. */
 class Search {
  public:
-  Search(const Sums& node, const ScoreParams& score) : node_(node), score_(score) {
-    parent_ = node_score(node, score);
+  Search(const SplitNode& node, const TreeParams& params, const ScoreParams& score)
+      : node_(node.sums), bounds_(node.bounds), params_(params), score_(score) {
+    parent_ = score.bounded ? weighted_score(node_, bounded_weight(node_, bounds_, score), score) : node_score(node_, score);
   }
 
   /** Offers the partition with `left` on the left; returns whether it is the best so far. */
   bool offer(int feature, int bin, bool missing_left, const Sums& left) {
     const Sums right = node_ - left;
     if (left.h < score_.min_child_hessian || right.h < score_.min_child_hessian) return false;
-    const double score = split_score(left, right, score_);
+    double score = 0;
+    if (score_.bounded) {
+      const double left_weight = bounded_weight(left, bounds_, score_);
+      const double right_weight = bounded_weight(right, bounds_, score_);
+      if (!is_monotone(constraint_of(params_, feature), left_weight, right_weight)) return false;
+      score = weighted_score(left, left_weight, score_) + weighted_score(right, right_weight, score_);
+    } else {
+      score = split_score(left, right, score_);
+    }
     if (best_.feature >= 0 && !(score > best_.score)) return false;
     best_ = {};
     best_.feature = feature;
@@ -45,6 +54,8 @@ class Search {
 
  private:
   Sums node_;
+  WeightBounds bounds_;
+  const TreeParams& params_;
   const ScoreParams& score_;
   double parent_ = 0;
   Split best_;
@@ -117,8 +128,8 @@ void search_partition(int feature, std::span<const Sums> cells, const ScoreParam
 }  // namespace
 
 Split find_split(const DatasetView& data, const HistogramLayout& layout, const std::vector<int>& features,
-                 const Histogram& histogram, const Sums& node, const TreeParams& params, const ScoreParams& score) {
-  Search search(node, score);
+                 const Histogram& histogram, const SplitNode& node, const TreeParams& params, const ScoreParams& score) {
+  Search search(node, params, score);
   for (const int feature : features) {
     const auto f = static_cast<size_t>(feature);
     const std::span cells(histogram.data() + layout.offset[f], layout.offset[f + 1] - layout.offset[f]);

@@ -21,8 +21,19 @@ struct Split {
   CodeSet codes;  // categorical: the codes that go left
 };
 
-/** The best acceptable split of a node with sums `node`, or one with feature −1. `features` ascend. */
+/** A node that may be split. */
+struct SplitNode {
+  Sums sums;
+  WeightBounds bounds;  // read where scores are bounded
+};
+
+/** The best acceptable split of a node, or one with feature −1. `features` ascend. */
 Split find_split(const DatasetView& data, const HistogramLayout& layout, const std::vector<int>& features,
-                 const Histogram& histogram, const Sums& node, const TreeParams& params, const ScoreParams& score);
+                 const Histogram& histogram, const SplitNode& node, const TreeParams& params, const ScoreParams& score);
+
+/** The monotone constraint of a feature: −1, 0 or 1. */
+inline int constraint_of(const TreeParams& params, int feature) {
+  return params.monotone_constraints.empty() ? 0 : params.monotone_constraints[static_cast<size_t>(feature)];
+}
 
 }  // namespace lockstep

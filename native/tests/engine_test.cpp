@@ -44,6 +44,48 @@ void mirrored_splits_score_the_same() {
   }
 }
 
+void bounded_scores_are_the_free_ones_where_nothing_bounds_them() {
+  ScoreParams params;
+  params.lambda = 65536;
+  uint64_t state = 88172645463325252u;
+  const auto draw = [&] {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return static_cast<int64_t>(state >> 20);
+  };
+  for (int i = 0; i < 100000; ++i) {
+    params.alpha = i % 2 == 0 ? 0 : static_cast<double>(draw());
+    const Sums sums{draw() - (int64_t{1} << 43), draw() + 1};
+    const double w = bounded_weight(sums, {}, params);
+    const double free = node_score(sums, params);
+    CHECK(std::fabs(weighted_score(sums, w, params) - free) <= free * 0x1p-50);
+    CHECK(leaf_of_weight(w, params) == leaf_value(sums, params));
+    // Away from the optimum, on either side, the score is lower.
+    if (w == 0) continue;
+    CHECK(weighted_score(sums, w * 1.01, params) < free && weighted_score(sums, w * 0.99, params) < free);
+    CHECK(weighted_score(sums, -w, params) < 0);
+  }
+}
+
+void bounds_of_children_meet_in_the_middle_and_never_cross() {
+  const WeightBounds node{-1, 3};
+  const ChildBounds rising = child_bounds(node, 1, 0.5, 2.5);
+  CHECK(rising.left.low == -1 && rising.left.high == 1.5 && rising.right.low == 1.5 && rising.right.high == 3);
+  const ChildBounds falling = child_bounds(node, -1, 2.5, 0.5);
+  CHECK(falling.left.low == 1.5 && falling.left.high == 3 && falling.right.low == -1 && falling.right.high == 1.5);
+  const ChildBounds free = child_bounds(node, 0, 2.5, 0.5);
+  CHECK(free.left.low == -1 && free.right.high == 3);
+  CHECK(is_monotone(1, 1, 1) && is_monotone(-1, 1, 1) && !is_monotone(1, 2, 1) && !is_monotone(-1, 1, 2));
+  double weight = 0.1;
+  for (int i = 0; i < 1000; ++i) {
+    const double next = std::nextafter(weight, 1);
+    const ChildBounds close = child_bounds({weight, next}, 1, weight, next);
+    CHECK(close.left.low <= close.left.high && close.right.low <= close.right.high);
+    weight = next;
+  }
+}
+
 void leaves_have_24_significant_bits_and_stay_in_range() {
   ScoreParams params;
   params.leaf_scale = 0x1p40;
@@ -186,6 +228,8 @@ void bins_hold_equal_shares_and_cuts_separate_their_values() {
 void test_engine() {
   philox_gives_the_published_words();
   mirrored_splits_score_the_same();
+  bounded_scores_are_the_free_ones_where_nothing_bounds_them();
+  bounds_of_children_meet_in_the_middle_and_never_cross();
   leaves_have_24_significant_bits_and_stay_in_range();
   bins_hold_equal_shares_and_cuts_separate_their_values();
   threads_and_batches_do_not_change_a_tree();

@@ -12,6 +12,7 @@ import {
   type ScalarRecord,
   type TrainingRecord,
 } from './model-file.ts';
+import type { BoosterParams } from './params.ts';
 import { FLT_MAX, type Forest, linkOf, type ModelFeature, Predictor, type RowValue } from './predict.ts';
 
 export type { Scalar, ScalarRecord, TrainingRecord } from './model-file.ts';
@@ -24,8 +25,11 @@ export interface TrainingResult {
   readonly features: readonly BinnedFeature[];
   readonly schema: Schema;
   readonly objective: Objective;
-  /** Parameters under XGBoost's names; undefined ones are left out, and numbers that are not finite become null. */
-  readonly params: ScalarRecord | TreeParams;
+  /**
+   * Parameters under XGBoost's names; undefined ones are left out, numbers that are not finite become null, and lists
+   * XGBoost's text, such as "(1,0,-1)".
+   */
+  readonly params: ScalarRecord | TreeParams | BoosterParams;
   readonly seed: number;
   readonly training: TrainingRecord;
 }
@@ -208,7 +212,7 @@ function pooledCategories(feature: BinnedFeature): number[] {
   return Array.from(feature.binOfCategory.keys()).filter((c) => feature.binOfCategory[c] === feature.bins);
 }
 
-/** A copy without what JSON cannot state. */
+/** A copy in single values, without what JSON cannot state. */
 function scalars(record: Readonly<Record<string, unknown>>): ScalarRecord {
   const entries = Object.entries(record).flatMap(([key, value]): [string, Scalar][] => {
     switch (typeof value) {
@@ -218,6 +222,7 @@ function scalars(record: Readonly<Record<string, unknown>>): ScalarRecord {
       case 'boolean':
         return [[key, value]];
       default:
+        if (Array.isArray(value)) return [[key, `(${value.join(',')})`]];
         return value === null ? [[key, null]] : [];
     }
   });

@@ -147,6 +147,8 @@ const model = z.strictObject({
     .describe('Engine; auto takes the fastest one that runs here. The model is the same on each.'),
 });
 
+const constraint = z.literal([-1, 0, 1]);
+
 /** The hyperparameters of algorithm `xgboost` with XGBoost's names, defaults and ranges. */
 export const hyperparametersSchema = z.strictObject({
   n_estimators: ranged('n_estimators').describe('Boosting rounds, the most that are trained.'),
@@ -154,10 +156,35 @@ export const hyperparametersSchema = z.strictObject({
   learning_rate: ranged('learning_rate').describe('Factor on the leaves of every new tree.'),
   subsample: ranged('subsample').describe('Share of the rows drawn for each tree.'),
   colsample_bytree: ranged('colsample_bytree').describe('Share of the features drawn for each tree.'),
+  colsample_bylevel: ranged('colsample_bylevel').describe(
+    'Share of the features of the tree drawn for each depth.',
+  ),
+  colsample_bynode: ranged('colsample_bynode').describe(
+    'Share of the features of the depth drawn for each node.',
+  ),
   min_child_weight: ranged('min_child_weight').describe('Least sum of Hessians in a child.'),
   gamma: ranged('gamma').describe('Least loss reduction of a split.'),
   reg_alpha: ranged('reg_alpha').describe('L1 penalty on leaf values.'),
   reg_lambda: ranged('reg_lambda').describe('L2 penalty on leaf values.'),
+  max_delta_step: ranged('max_delta_step').describe('Largest leaf before the learning rate; 0 is no limit.'),
+  monotone_constraints: z
+    .union([
+      z.array(constraint),
+      z.record(z.string(), constraint.describe('Constraint of the feature NAME.')),
+      z
+        .string()
+        .regex(
+          /^\(\s*(?:[+-]?[01]\s*(?:,\s*[+-]?[01]\s*)*,?\s*)?\)$/,
+          'must be written as "(1,0,-1)", a number for each feature',
+        ),
+    ])
+    .default([])
+    .describe(
+      'Features with which the prediction may only rise (1) or fall (-1): by name or in feature order.',
+    ),
+  scale_pos_weight: ranged('scale_pos_weight').describe(
+    'Factor on the training weights of the positive class; binary:logistic only.',
+  ),
   base_score: z
     .number()
     .nullable()
@@ -379,6 +406,10 @@ function checkModel(config: Sections, report: Report): void {
   if (task === 'classification' && base !== null && !(base > 0 && base < 1)) {
     const message = `must be between 0 and 1, both excluded, for binary:logistic, not ${base}`;
     report(['hyperparameters', 'base_score'], message, basis);
+  }
+  const factor = config.hyperparameters.scale_pos_weight;
+  if (task === 'regression' && factor !== 1) {
+    report(['hyperparameters', 'scale_pos_weight'], `must be 1 for a regression, not ${factor}`, basis);
   }
 }
 

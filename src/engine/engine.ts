@@ -28,10 +28,18 @@ export interface TreeParams {
   readonly learning_rate: number;
   readonly subsample: number;
   readonly colsample_bytree: number;
+  readonly colsample_bylevel: number;
+  readonly colsample_bynode: number;
   readonly min_child_weight: number;
   readonly gamma: number;
   readonly reg_alpha: number;
   readonly reg_lambda: number;
+  /** The largest magnitude of a leaf before the learning rate; 0 is no limit. */
+  readonly max_delta_step: number;
+  /** −1 (falling), 0 or 1 (rising) for each feature, 0 for categorical ones; empty for none. */
+  readonly monotone_constraints: readonly number[];
+  /** Factor on the training weights of rows with label 1; 1 unless the objective is binary:logistic. */
+  readonly scale_pos_weight: number;
   /** Probability (logistic) or value (regression); null takes the weighted mean of the job's training labels. */
   readonly base_score: number | null;
   readonly max_cat_to_onehot: number;

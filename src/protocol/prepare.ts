@@ -1,5 +1,5 @@
 import type { BoosterParams } from '../boosting/params.ts';
-import { resolveParams } from '../boosting/params.ts';
+import { fitParams, resolveParams } from '../boosting/params.ts';
 import { loadFeatureList } from '../config/features.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { binDataset } from '../data/binning.ts';
@@ -63,7 +63,7 @@ export async function prepareExperiment(
 ): Promise<PreparedExperiment> {
   const { config } = loaded;
   const threads = resolveThreads(config.resources.n_jobs);
-  const params = resolveParams({ ...config.hyperparameters, objective: config.model.objective });
+  const given = resolveParams({ ...config.hyperparameters, objective: config.model.objective });
 
   const loadStarted = performance.now();
   reporter.step(`Reading ${config.data.train_path}`);
@@ -84,6 +84,7 @@ export async function prepareExperiment(
     signal,
   });
   for (const warning of data.warnings) reporter.warn(warning);
+  const params = fitParams(given, data.schema);
   const parts = [
     { name: 'train' as const, part: data.train },
     { name: 'val' as const, part: data.val },

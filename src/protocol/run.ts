@@ -86,7 +86,7 @@ function reportOf(record: Omit<RunRecord, 'exit'>, baseline: BaselineResult, eng
     classes: experiment.data.schema.target.classes?.map(String) ?? [],
     sources: experiment.data.sources,
     params: {
-      ...experiment.params,
+      ...baseline.model.params,
       early_stopping_rounds: config.training.early_stopping_rounds,
       random_seed: experiment.seed,
     },

@@ -1,6 +1,6 @@
 import type { BoostResult } from '../boosting/boost.ts';
 import { featureImportances } from '../boosting/importance.ts';
-import type { Model } from '../boosting/model.ts';
+import type { Model, ScalarRecord } from '../boosting/model.ts';
 import type { SourceRecord, SplitName } from '../data/types.ts';
 import type { MetricName } from '../engine/engine.ts';
 import type { ConfusionMatrix, SplitMetrics } from '../metrics/score.ts';
@@ -26,7 +26,7 @@ export interface TrainingReportInput {
   /** Names of the classes; empty for regression. */
   readonly classes: readonly string[];
   readonly sources: readonly SourceRecord[];
-  readonly params: Readonly<Record<string, string | number | null>>;
+  readonly params: ScalarRecord;
   readonly timings: Readonly<Record<'load_s' | 'bin_s' | 'boosting_s' | 'metrics_s', number>>;
   readonly machine: string;
   readonly warnings: readonly string[];

@@ -112,10 +112,15 @@ describe('a valid file', () => {
       learning_rate: 0.3,
       subsample: 1,
       colsample_bytree: 1,
+      colsample_bylevel: 1,
+      colsample_bynode: 1,
       min_child_weight: 1,
       gamma: 0,
       reg_alpha: 0,
       reg_lambda: 1,
+      max_delta_step: 0,
+      monotone_constraints: [],
+      scale_pos_weight: 1,
       base_score: null,
       max_bin: 256,
       max_cat_to_onehot: 4,
@@ -310,6 +315,24 @@ metrics: {primary: f1}
     ]);
   });
 
+  test.each([
+    ['[1, 3]', '3:45 hyperparameters.monotone_constraints[2]: must be one of -1, 0, 1, not 3'],
+    ['{a: up}', '3:45 hyperparameters.monotone_constraints.a: must be one of -1, 0, 1, not the text "up"'],
+    [
+      '"(1,2)"',
+      '3:41 hyperparameters.monotone_constraints: must be written as "(1,0,-1)", a number for each feature',
+    ],
+  ])('monotone constraints %s are refused where they are wrong', (value, message) => {
+    const text = `${MINIMAL}hyperparameters: {monotone_constraints: ${value}}\n`;
+    expect(errorsOf(text)).toEqual([`e.yaml:${message}`]);
+  });
+
+  test('scale_pos_weight is refused for a regression', () => {
+    expect(
+      errorsOf(`${MINIMAL}model: {task_type: regression}\nhyperparameters: {scale_pos_weight: 2}\n`),
+    ).toEqual(['e.yaml:4:37 hyperparameters.scale_pos_weight: must be 1 for a regression, not 2']);
+  });
+
   test('a parameter and its alias together are refused at the second', () => {
     expect(errorsOf(`${MINIMAL}hyperparameters: {eta: 1, learning_rate: 1}\n`)).toEqual([
       'e.yaml:3:19 hyperparameters.eta: means the same as learning_rate, which is given too; remove one',
@@ -322,6 +345,15 @@ metrics: {primary: f1}
     ['hyperparameters.learning_rate', ['1e-9', '10'], ['0', '10.5', '-1', '.nan']],
     ['hyperparameters.subsample', ['0.001', '1'], ['0', '1.01']],
     ['hyperparameters.colsample_bytree', ['0.001', '1'], ['0', '1.01']],
+    ['hyperparameters.colsample_bylevel', ['0.001', '1'], ['0', '1.01']],
+    ['hyperparameters.colsample_bynode', ['0.001', '1'], ['0', '1.01']],
+    ['hyperparameters.max_delta_step', ['0', '0.7'], ['-1']],
+    [
+      'hyperparameters.monotone_constraints',
+      ['[1, 0, -1]', '[]', '{age: 1, b c: -1}', '"(1,-1,0)"', '"()"', '"( 1, -1, )"'],
+      ['[2]', '{age: 0.5}', '"(1,2)"', '"1,-1"', '7', '[true]'],
+    ],
+    ['hyperparameters.scale_pos_weight', ['0.001', '1', '99'], ['0', '-1']],
     ['hyperparameters.min_child_weight', ['0', '1e6'], ['-0.1', '.inf']],
     ['hyperparameters.gamma', ['0', '5'], ['-1']],
     ['hyperparameters.reg_alpha', ['0', '5'], ['-1']],

@@ -97,8 +97,12 @@ describe('docs/config.md', () => {
   });
 
   test('shows YAML that loads', async () => {
-    const [whole = '', search = ''] = [...(await page).matchAll(/```yaml\n([\s\S]*?)```/g)].map((m) => m[1]);
+    const [whole = '', constraints = '', search = ''] = [
+      ...(await page).matchAll(/```yaml\n([\s\S]*?)```/g),
+    ].map((m) => m[1]);
     expect(parseConfig(whole, 'docs').config.data.target).toBe('income');
+    const { hyperparameters } = parseConfig(MINIMAL + constraints, 'docs').config;
+    expect(hyperparameters.monotone_constraints).toEqual({ age: 1, distance: -1 });
     const { optimization } = parseConfig(MINIMAL + search, 'docs').config;
     expect(Object.keys(optimization.search_space)).toEqual(['max_depth', 'learning_rate', 'max_bin']);
   });

@@ -65,6 +65,18 @@ function variedJobs(
     .map((params, i) => makeJob(data, params, i, i % 3 === 0 ? 1 : 0.7));
 }
 
+/** The first 8 rows of a table, each once for every code of a feature. */
+function sweep(data: BinnedDataset, feature: number, bins: number): BinnedDataset {
+  const swept = new Uint8Array(8 * bins * data.stride);
+  for (let i = 0; i < 8 * bins; i++) {
+    const row = Math.floor(i / bins) % data.rows;
+    swept.set(data.bins.subarray(row * data.stride, (row + 1) * data.stride), i * data.stride);
+    swept[i * data.stride + feature] = 1 + (i % bins);
+  }
+  const { stride, features } = data;
+  return { rows: 8 * bins, stride, features, bins: swept, label: new Float32Array(8 * bins) };
+}
+
 /**
  * What every engine must satisfy; the judge is the naive reference, the measure is equality.
  * @param runs Property runs of the widest test.
@@ -107,6 +119,53 @@ export function engineConformance(
       const jobs = [1, 2, 3].map((seed) => makeJob(data, params, seed, 1));
       const expected = await trainBatch(createReferenceEngine(), data, jobs, [60]);
       expect(await trainBatch(create(), data, jobs, [60])).toEqual(expected);
+    });
+
+    it('keeps margins in the order that a monotone constraint asks for, whatever the other features are', async () => {
+      const engine = create();
+      const cases = objective.chain((of) =>
+        fc.record({
+          of: fc.constant(of),
+          shape: tableShape(options.maxRows).map((shape) => ({ ...shape, numeric: shape.numeric + 1 })),
+          params: treeParamsFor(of),
+          constraint: fc.constantFrom(1, -1),
+          seed: fc.maxSafeNat(),
+        }),
+      );
+      let steps = 0;
+      await fc.assert(
+        fc.asyncProperty(cases, async ({ of, shape, params, constraint, seed }) => {
+          const data = await makeBinned(shape, of);
+          const constrained = { ...params, monotone_constraints: [constraint] };
+          const resident = await engine.load(data);
+          const batch = await resident.start([makeJob(data, constrained, seed, 1)]);
+          await batch.advance(4);
+          const trees = await batch.finish(0);
+          batch.dispose();
+          resident.dispose();
+          for (const [feature, { bins, type }] of data.features.entries()) {
+            if (type === 'categorical') continue;
+            const swept = await engine.load(sweep(data, feature, bins));
+            const margins = await swept.predictMargins(trees, { start: 0, end: 8 * bins });
+            swept.dispose();
+            for (let i = 1; i < margins.length; i++) {
+              if (i % bins === 0) continue;
+              const rise = (margins[i]! - margins[i - 1]!) * constraint;
+              expect(rise).toBeGreaterThanOrEqual(0);
+              if (rise > 0) steps++;
+            }
+          }
+        }),
+        { numRuns: Math.ceil(options.runs / 4) },
+      );
+      expect(steps).toBeGreaterThan(options.runs);
+    });
+
+    it('gives no leaf beyond max_delta_step, and one at it where the limit acts', async () => {
+      const data = await makeBinned({ ...SHAPE, weighted: false }, 'binary:logistic');
+      const limited = { ...DEFAULT_TREE_PARAMS, learning_rate: 0.5, max_delta_step: 0.125, reg_alpha: 0.1 };
+      const { trees } = await trainBatch(create(), data, [makeJob(data, limited, 3, 1)], [5]);
+      expect(Math.max(...trees[0]!.leaf.map(Math.abs))).toBe(2 ** 20 / 16);
     });
 
     it('does not split rows that all have the same gradient, whatever rounding makes of the scores', async () => {

@@ -34,10 +34,15 @@ export const DEFAULT_TREE_PARAMS: TreeParams = {
   learning_rate: 0.3,
   subsample: 1,
   colsample_bytree: 1,
+  colsample_bylevel: 1,
+  colsample_bynode: 1,
   min_child_weight: 1,
   gamma: 0,
   reg_alpha: 0,
   reg_lambda: 1,
+  max_delta_step: 0,
+  monotone_constraints: [],
+  scale_pos_weight: 1,
   base_score: null,
   max_cat_to_onehot: 4,
   max_cat_threshold: 64,
@@ -141,7 +146,10 @@ export async function makeBinned(shape: TableShape, objective: Objective): Promi
 
 export const objective: fc.Arbitrary<Objective> = fc.constantFrom('binary:logistic', 'reg:squarederror');
 
-/** Tree parameters over the ranges that people search, and their edges. */
+/**
+ * Tree parameters over the ranges that people search, and their edges. Monotone constraints are for any number of
+ * features: see `makeJob`.
+ */
 export const treeParamsFor = (of: Objective): fc.Arbitrary<TreeParams> =>
   fc.record({
     objective: fc.constant(of),
@@ -149,10 +157,15 @@ export const treeParamsFor = (of: Objective): fc.Arbitrary<TreeParams> =>
     learning_rate: fc.constantFrom(0.05, 0.3, 1, 3),
     subsample: fc.constantFrom(1, 0.8, 0.3),
     colsample_bytree: fc.constantFrom(1, 0.8, 0.29),
+    colsample_bylevel: fc.constantFrom(1, 1, 0.7),
+    colsample_bynode: fc.constantFrom(1, 1, 0.5),
     min_child_weight: fc.constantFrom(0, 1, 2.5, 10),
     gamma: fc.constantFrom(0, 0, 0.1, 1),
     reg_alpha: fc.constantFrom(0, 0, 0.1, 1),
     reg_lambda: fc.constantFrom(0, 0.3, 1, 10),
+    max_delta_step: fc.constantFrom(0, 0, 0.05, 1),
+    monotone_constraints: fc.constantFrom([], [], [1, -1], [1, 0, -1, 1], [0]),
+    scale_pos_weight: of === 'binary:logistic' ? fc.constantFrom(1, 1, 0.3, 7) : fc.constant(1),
     base_score: fc.constantFrom(null, null, 0.3),
     max_cat_to_onehot: fc.constantFrom(1, 4, 20),
     max_cat_threshold: fc.constantFrom(1, 3, 64),
@@ -165,7 +178,10 @@ export function subset(rows: number, fraction: number, seed: number): RowSet {
   return Uint32Array.from(list.length > 0 ? list : [0]);
 }
 
-/** A job over part of the rows that scores both that part and the whole. */
+/**
+ * A job over part of the rows that scores both that part and the whole. Monotone constraints are repeated until there
+ * is one for each feature; categorical features have none.
+ */
 export function makeJob(
   data: BinnedDataset,
   params: TreeParams,
@@ -175,8 +191,12 @@ export function makeJob(
   const all = { start: 0, end: data.rows };
   const rows = fraction >= 1 ? all : subset(data.rows, fraction, seed);
   const usable = data.weight === undefined || hasWeight(data, rows);
+  const { monotone_constraints: pattern } = params;
+  const constraints = data.features.map(({ type }, f) =>
+    type === 'categorical' ? 0 : pattern[f % pattern.length]!,
+  );
   return {
-    params,
+    params: { ...params, monotone_constraints: pattern.length === 0 ? [] : constraints },
     seed,
     rows: usable ? rows : all,
     evals: [usable ? rows : all, all],

@@ -1,14 +1,22 @@
 import { expect } from 'vitest';
 import type { BinnedDataset } from '../../src/data/types.ts';
 import { createCpuEngine } from '../../src/engine/cpu.ts';
-import type { TrainingJob } from '../../src/engine/engine.ts';
+import type { TrainingJob, TreeParams } from '../../src/engine/engine.ts';
 import { loadPublicSet, PUBLIC_SETS, type PublicSet } from '../public-sets.ts';
 import { createReferenceEngine } from '../reference/reference.ts';
 import { trainBatch } from './conformance.ts';
 import { DEFAULT_TREE_PARAMS, makeJob } from './generate.ts';
 
-/** The protocol's template at a seed: five sixths of the rows, subsample and colsample 0.8, depth 6. */
-export function publicJob(data: BinnedDataset, name: PublicSet, seed: number): TrainingJob {
+/**
+ * The protocol's template at a seed: five sixths of the rows, subsample and colsample 0.8, depth 6.
+ * @param further Parameters that take the place of those.
+ */
+export function publicJob(
+  data: BinnedDataset,
+  name: PublicSet,
+  seed: number,
+  further: Partial<TreeParams> = {},
+): TrainingJob {
   const params = {
     ...DEFAULT_TREE_PARAMS,
     objective: PUBLIC_SETS[name],
@@ -16,6 +24,7 @@ export function publicJob(data: BinnedDataset, name: PublicSet, seed: number): T
     learning_rate: 0.1,
     subsample: 0.8,
     colsample_bytree: 0.8,
+    ...further,
   };
   // The naive AUC compares all pairs: on these sets the linear metrics must do.
   const metrics =

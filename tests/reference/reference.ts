@@ -19,6 +19,9 @@ import { referencePhilox } from './philox.ts';
 const DITHER = 1;
 const SUBSAMPLE = 2;
 const COLSAMPLE_BYTREE = 3;
+const COLSAMPLE_BYLEVEL = 4;
+const NODE = 5;
+const COLSAMPLE_BYNODE = 6;
 
 interface Sums {
   g: bigint;
@@ -52,6 +55,15 @@ interface TreeConstants {
   leafScale: number;
   gradientUnit: number;
   hessianUnit: number;
+  /** Whether scores are those of bounded weights. */
+  bounded: boolean;
+  maxDelta: number;
+}
+
+/** Bounds of the weights in a node. */
+interface Bounds {
+  low: number;
+  high: number;
 }
 
 export function listRows(rows: RowSet): number[] {
@@ -91,14 +103,12 @@ function rowWord(seed: number, row: number, round: number, purpose: number): num
 function scaleWeights(
   data: BinnedDataset,
   rows: number[],
+  positiveFactor = 1,
 ): { exponent: number; weights: Map<number, bigint> } {
+  const weightOf = (row: number) => (data.weight?.[row] ?? 1) * (data.label[row] === 1 ? positiveFactor : 1);
+  const exponent = ceilLog2(Math.max(...rows.map(weightOf)));
   const weights = new Map<number, bigint>();
-  if (data.weight === undefined) {
-    for (const row of rows) weights.set(row, 1n << 24n);
-    return { exponent: 0, weights };
-  }
-  const exponent = ceilLog2(Math.max(...rows.map((row) => data.weight![row]!)));
-  for (const row of rows) weights.set(row, BigInt(rint(data.weight[row]! * 2 ** (24 - exponent))));
+  for (const row of rows) weights.set(row, BigInt(rint(weightOf(row) * 2 ** (24 - exponent))));
   return { exponent, weights };
 }
 
@@ -124,7 +134,7 @@ class ReferenceJob {
     this.data = data;
     this.job = job;
     this.rows = listRows(job.rows);
-    const { exponent, weights } = scaleWeights(data, this.rows);
+    const { exponent, weights } = scaleWeights(data, this.rows, job.params.scale_pos_weight);
     this.exponent = exponent;
     this.weights = weights;
     if (job.params.objective === 'binary:logistic') this.#initLogistic();
@@ -215,17 +225,29 @@ class ReferenceJob {
     );
   }
 
-  #sampledFeatures(round: number): number[] {
-    const count = this.data.features.length;
-    const fraction = this.job.params.colsample_bytree;
-    const all = Array.from({ length: count }, (_, f) => f);
-    if (fraction === 1) return all;
-    const wanted = Math.max(1, Math.floor(fraction * count + 2 ** -30));
-    const key = all.map((f) => referencePhilox([f, round, COLSAMPLE_BYTREE, 0], this.job.seed)[0]!);
-    return all
-      .sort((a, b) => key[a]! - key[b]! || a - b)
+  /** One step of the feature sampling. */
+  #drawFeatures(from: number[], fraction: number, keyOf: (feature: number) => number): number[] {
+    if (fraction === 1) return from;
+    const wanted = Math.max(1, Math.floor(fraction * from.length + 2 ** -30));
+    const key = new Map(from.map((f) => [f, keyOf(f)]));
+    return [...from]
+      .sort((a, b) => key.get(a)! - key.get(b)! || a - b)
       .slice(0, wanted)
       .sort((a, b) => a - b);
+  }
+
+  #featuresOfNode(round: number, depth: number, heap: number): number[] {
+    const { params, seed } = this.job;
+    const word = (index: number, counter: number, purpose: number) =>
+      referencePhilox([index, counter, purpose, 0], seed)[0]!;
+    const all = this.data.features.map((_, f) => f);
+    const ofTree = this.#drawFeatures(all, params.colsample_bytree, (f) => word(f, round, COLSAMPLE_BYTREE));
+    const ofLevel = this.#drawFeatures(ofTree, params.colsample_bylevel, (f) =>
+      word(f, round, COLSAMPLE_BYLEVEL + 256 * depth),
+    );
+    return this.#drawFeatures(ofLevel, params.colsample_bynode, (f) =>
+      word(f, word(heap, round, NODE), COLSAMPLE_BYNODE),
+    );
   }
 
   advance(index: number): RoundResult {
@@ -244,23 +266,28 @@ class ReferenceJob {
       leafScale: params.learning_rate * 2 ** (this.marginBits + gradientUnit - hessianUnit),
       gradientUnit,
       hessianUnit,
+      bounded: params.max_delta_step > 0 || params.monotone_constraints.some((c) => c !== 0),
+      maxDelta:
+        params.max_delta_step > 0 ? params.max_delta_step * 2 ** (hessianUnit - gradientUnit) : Infinity,
     };
-    const features = this.#sampledFeatures(round);
     const nodes: Node[] = [];
-    let level = [{ rows: this.#sampledRows(round), id: 0 }];
+    let level = [
+      { rows: this.#sampledRows(round), id: 0, heap: 1, bounds: { low: -Infinity, high: Infinity } },
+    ];
     nodes.push(newLeaf());
     for (let depth = 0; level.length > 0; depth++) {
       const next: typeof level = [];
-      for (const { rows, id } of level) {
+      for (const { rows, id, heap, bounds } of level) {
         const sums = total(rows, pairs);
         const node = nodes[id]!;
         node.cover = Number(sums.h) * 2 ** hessianUnit;
+        const features = this.#featuresOfNode(round, depth, heap);
         const split =
           depth < params.max_depth
-            ? findSplit(this.data, features, rows, pairs, sums, params, constants)
+            ? findSplit(this.data, features, rows, pairs, sums, bounds, params, constants)
             : null;
         if (split === null) {
-          node.leaf = leafValue(sums, constants);
+          node.leaf = leafValue(sums, bounds, constants);
           continue;
         }
         node.feature = split.feature;
@@ -270,8 +297,16 @@ class ReferenceJob {
         node.gain = split.gain * 2 ** (2 * gradientUnit - hessianUnit);
         node.left = nodes.length;
         nodes.push(newLeaf(), newLeaf());
-        next.push({ rows: rows.filter((row) => goesLeft(node, this.data, row)), id: node.left });
-        next.push({ rows: rows.filter((row) => !goesLeft(node, this.data, row)), id: node.left + 1 });
+        const left = rows.filter((row) => goesLeft(node, this.data, row));
+        const right = rows.filter((row) => !goesLeft(node, this.data, row));
+        const [leftBounds, rightBounds] = childBounds(
+          bounds,
+          params.monotone_constraints[split.feature] ?? 0,
+          weightOf(total(left, pairs), bounds, constants),
+          weightOf(total(right, pairs), bounds, constants),
+        );
+        next.push({ rows: left, id: node.left, heap: 2 * heap, bounds: leftBounds });
+        next.push({ rows: right, id: node.left + 1, heap: 2 * heap + 1, bounds: rightBounds });
       }
       level = next;
     }
@@ -376,9 +411,37 @@ function softThreshold(g: bigint, alpha: number): number {
   return 0;
 }
 
-function nodeScore(sums: Sums, constants: TreeConstants): number {
-  const t = softThreshold(sums.g, constants.alpha);
-  return (t * t) / (Number(sums.h) + constants.lambda);
+/** Bounded weights: w(G, H); without bounds, the quotient alone. */
+function weightOf(sums: Sums, bounds: Bounds, constants: TreeConstants): number {
+  const x = Number(sums.h) + constants.lambda;
+  const quotient = x === 0 ? 0 : -softThreshold(sums.g, constants.alpha) / x;
+  return Math.min(Math.max(clamp(quotient, constants.maxDelta), bounds.low), bounds.high);
+}
+
+function nodeScore(sums: Sums, bounds: Bounds, constants: TreeConstants): number {
+  const x = Number(sums.h) + constants.lambda;
+  if (!constants.bounded) {
+    const t = softThreshold(sums.g, constants.alpha);
+    return (t * t) / x;
+  }
+  const w = weightOf(sums, bounds, constants);
+  const towards = (w < 0 ? -1 : 1) * Number(sums.g) + constants.alpha;
+  return -(Math.abs(w) * (2 * towards + x * Math.abs(w)));
+}
+
+function childBounds(node: Bounds, constraint: number, left: number, right: number): [Bounds, Bounds] {
+  const middle = (left + right) / 2;
+  if (constraint > 0)
+    return [
+      { ...node, high: middle },
+      { ...node, low: middle },
+    ];
+  if (constraint < 0)
+    return [
+      { ...node, low: middle },
+      { ...node, high: middle },
+    ];
+  return [node, node];
 }
 
 function isEmpty(sums: Sums): boolean {
@@ -449,6 +512,7 @@ function findSplit(
   rows: number[],
   pairs: Map<number, Sums>,
   node: Sums,
+  bounds: Bounds,
   params: TreeParams,
   constants: TreeConstants,
 ): (Candidate & { gain: number }) | null {
@@ -467,7 +531,10 @@ function findSplit(
     for (const candidate of candidates(feature, cells, categorical, node, params, constants)) {
       const right = { g: node.g - candidate.left.g, h: node.h - candidate.left.h };
       if (candidate.left.h < constants.minChildHessian || right.h < constants.minChildHessian) continue;
-      const score = nodeScore(candidate.left, constants) + nodeScore(right, constants);
+      const constraint = params.monotone_constraints[feature] ?? 0;
+      const rise = weightOf(right, bounds, constants) - weightOf(candidate.left, bounds, constants);
+      if (constraint !== 0 && rise * constraint < 0) continue;
+      const score = nodeScore(candidate.left, bounds, constants) + nodeScore(right, bounds, constants);
       if (best === null || score > bestScore) {
         best = candidate;
         bestScore = score;
@@ -475,16 +542,14 @@ function findSplit(
     }
   }
   if (best === null) return null;
-  const parent = nodeScore(node, constants);
+  const parent = nodeScore(node, bounds, constants);
   const gain = bestScore - parent;
-  return gain > Math.max(constants.minGain, parent * 2 ** -40) ? { ...best, gain } : null;
+  return gain > Math.max(constants.minGain, Math.abs(parent) * 2 ** -40) ? { ...best, gain } : null;
 }
 
 /** Section 8. */
-function leafValue(sums: Sums, constants: TreeConstants): number {
-  const denominator = Number(sums.h) + constants.lambda;
-  if (denominator === 0) return 0;
-  const value = (-softThreshold(sums.g, constants.alpha) / denominator) * constants.leafScale;
+function leafValue(sums: Sums, bounds: Bounds, constants: TreeConstants): number {
+  const value = weightOf(sums, bounds, constants) * constants.leafScale;
   const units = rint(clamp(value, 2 ** 30 - 64));
   const excess = Math.max(0, bitLength(BigInt(Math.abs(units))) - 24);
   return Math.trunc(units / 2 ** excess) * 2 ** excess + 0;
