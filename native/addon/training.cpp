@@ -40,11 +40,14 @@ TreeParams tree_params(const Napi::Object& from) {
   const std::string objective = from.Get("objective").ToString();
   if (objective == "binary:logistic") {
     params.objective = Objective::kLogistic;
+  } else if (objective == "multi:softprob" || objective == "multi:softmax") {
+    params.objective = Objective::kSoftmax;
   } else if (objective == "reg:squarederror") {
     params.objective = Objective::kSquaredError;
   } else {
     throw Napi::RangeError::New(from.Env(), "The CPU engine has no objective named " + objective + ".");
   }
+  params.num_class = static_cast<int>(count(from, "num_class"));
   params.max_depth = static_cast<int>(count(from, "max_depth"));
   params.learning_rate = number(from, "learning_rate");
   params.subsample = number(from, "subsample");

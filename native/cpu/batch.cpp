@@ -1,6 +1,7 @@
 #include "cpu/batch.h"
 
 #include <algorithm>
+#include <iterator>
 #include <stdexcept>
 #include <utility>
 
@@ -11,11 +12,14 @@ namespace {
 
 constexpr size_t kGrain = 16384;
 
-/** Values of the listed rows, in the order of the row set. */
+/** Values of the listed rows, `width` each, in the order of the row set. */
 template <class T>
-std::vector<T> gather(const std::vector<T>& values, const RowSet& rows) {
-  std::vector<T> result(rows.size());
-  for (size_t i = 0; i < result.size(); ++i) result[i] = values[rows[i]];
+std::vector<T> gather(const std::vector<T>& values, const RowSet& rows, size_t width = 1) {
+  std::vector<T> result(rows.size() * width);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    std::copy_n(values.begin() + static_cast<ptrdiff_t>(rows[i] * width), width,
+                result.begin() + static_cast<ptrdiff_t>(i * width));
+  }
   return result;
 }
 
@@ -25,43 +29,52 @@ std::vector<T> gather(const std::vector<T>& values, const RowSet& rows) {
 struct Job::EvalSet {
   RowSet rows;
   ScaledWeights weights;
-  std::vector<int32_t> margins;
-  std::vector<uint8_t> positive;
+  std::vector<uint8_t> label;
   std::vector<int32_t> target;
-  std::vector<float> label;
+  std::vector<float> raw;
 };
 
 Job::Job(const DatasetView& data, const HistogramLayout& layout, JobSpec spec)
-    : data_(data), spec_(std::move(spec)), scale_(scale_job(data, spec_)), grower_(data, layout) {
+    : data_(data),
+      spec_(std::move(spec)),
+      scale_(scale_job(data, spec_)),
+      grower_(data, layout),
+      classes_(static_cast<size_t>(trees_per_round(spec_.params))) {
   ensemble_.margin_bits = scale_.margin_bits;
-  ensemble_.base_margin = scale_.base_margin;
+  ensemble_.classes = static_cast<int>(classes_);
+  ensemble_.base_margins = scale_.base_margins;
   ensemble_.base_value = scale_.base_value;
-  margins_.assign(data.rows, scale_.base_margin);
-  gradients_.resize(data.rows);
+  for (size_t row = 0; row < data.rows; ++row) {
+    margins_.insert(margins_.end(), scale_.base_margins.begin(), scale_.base_margins.end());
+  }
+  gradients_.assign(classes_, std::vector<GradientPair>(data.rows));
+  leaves_.assign(classes_, std::vector<int32_t>(data.rows));
   order_.reserve(spec_.rows.size());
 
-  std::vector<bool> training(data.rows, false);
-  for (size_t i = 0; i < spec_.rows.size(); ++i) training[spec_.rows[i]] = true;
+  std::vector<bool> followed(data.rows, false);
+  for (size_t i = 0; i < spec_.rows.size(); ++i) followed[spec_.rows[i]] = true;
   for (RowSet& rows : spec_.evals) {
     auto eval = std::make_shared<EvalSet>();
     eval->weights = scale_weights(data, rows);
-    eval->margins.resize(rows.size());
     for (size_t i = 0; i < rows.size(); ++i) {
-      eval->label.push_back(data.label[rows[i]]);
-      if (!training[rows[i]]) {
-        training[rows[i]] = true;
+      eval->raw.push_back(data.label[rows[i]]);
+      if (!followed[rows[i]]) {
+        followed[rows[i]] = true;
         outside_.push_back(static_cast<uint32_t>(rows[i]));
       }
     }
-    if (!scale_.positive.empty()) eval->positive = gather(scale_.positive, rows);
+    if (!scale_.label.empty()) eval->label = gather(scale_.label, rows);
     if (!scale_.target.empty()) eval->target = gather(scale_.target, rows);
     eval->rows = std::move(rows);
     evals_.push_back(std::move(eval));
   }
   spec_.evals.clear();
+  for (size_t row = 0; row < data.rows; ++row) {
+    if (followed[row]) followed_.push_back(static_cast<uint32_t>(row));
+  }
 }
 
-void Job::select_rows(uint32_t round) {
+void Job::select_rows(uint32_t round, uint32_t class_index) {
   const PhiloxKey key = philox_key(spec_.seed);
   const uint64_t threshold = subsample_threshold(spec_.params.subsample);
   const bool all = spec_.params.subsample >= 1;
@@ -69,55 +82,80 @@ void Job::select_rows(uint32_t round) {
   unsampled_.clear();
   for (size_t i = 0; i < spec_.rows.size(); ++i) {
     const auto row = static_cast<uint32_t>(spec_.rows[i]);
-    const bool sampled = all || random_row_word(key, row, round, Purpose::kSubsample) < threshold;
+    const bool sampled = all || random_row_word(key, row, round, Purpose::kSubsample, class_index) < threshold;
     (sampled ? order_ : unsampled_).push_back(row);
   }
 }
 
-RoundScores Job::advance(size_t index, const Executor& executor, const CancelFlag& cancel) {
-  cancel.check();
-  const auto round = static_cast<uint32_t>(ensemble_.trees.size());
-  const int gradient_unit = compute_gradients(spec_, scale_, round, margins_, gradients_, executor);
-  select_rows(round);
-  const ScoreParams score = score_params(spec_.params, scale_, gradient_unit);
-  Tree tree = grower_.grow(spec_.params, score, philox_key(spec_.seed), round, 0, gradients_, order_, executor, cancel);
-
-  // From here on the round counts: nothing below may throw Cancelled.
+/** The leaf of every followed row in the tree grown last. */
+void Job::collect_leaves(const Tree& tree, std::vector<int32_t>& leaves, const Executor& executor) const {
   for (size_t id = 0; id < tree.nodes.size(); ++id) {
     if (tree.nodes[id].feature >= 0) continue;
     const RowRange rows = grower_.node_rows()[id];
-    for (size_t i = rows.begin; i < rows.end; ++i) {
-      int32_t& margin = margins_[order_[i]];
-      margin = add_leaf(margin, tree.nodes[id].leaf);
-    }
+    for (size_t i = rows.begin; i < rows.end; ++i) leaves[order_[i]] = tree.nodes[id].leaf;
   }
   for (const auto* rows : {&unsampled_, &outside_}) {
     executor.parallel_ranges(rows->size(), kGrain, [&](size_t begin, size_t end) {
       for (size_t i = begin; i < end; ++i) {
         const size_t row = (*rows)[i];
-        margins_[row] = add_leaf(margins_[row], tree.route(data_.bins + row * data_.stride).leaf);
+        leaves[row] = tree.route(data_.bins + row * data_.stride).leaf;
       }
     });
   }
-  ensemble_.trees.push_back(std::move(tree));
-  return {index, ensemble_.trees.size(), score_evals()};
+}
+
+RoundScores Job::advance(size_t index, const Executor& executor, const CancelFlag& cancel) {
+  cancel.check();
+  const auto round = static_cast<uint32_t>(ensemble_.trees.size() / classes_);
+  const int gradient_unit = compute_gradients(spec_, scale_, round, margins_, gradients_, executor);
+  const ScoreParams score = score_params(spec_.params, scale_, gradient_unit);
+  std::vector<Tree> trees;
+  for (size_t c = 0; c < classes_; ++c) {
+    const auto class_index = static_cast<uint32_t>(c);
+    select_rows(round, class_index);
+    trees.push_back(grower_.grow(spec_.params, score, philox_key(spec_.seed), round, class_index, gradients_[c], order_,
+                                 executor, cancel));
+    collect_leaves(trees.back(), leaves_[c], executor);
+  }
+
+  // From here on the round counts: nothing below may throw Cancelled.
+  executor.parallel_ranges(followed_.size(), kGrain, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      const size_t row = followed_[i];
+      for (size_t c = 0; c < classes_; ++c) {
+        int32_t& margin = margins_[row * classes_ + c];
+        margin = add_leaf(margin, leaves_[c][row]);
+      }
+    }
+  });
+  std::move(trees.begin(), trees.end(), std::back_inserter(ensemble_.trees));
+  return {index, round + size_t{1}, score_evals()};
 }
 
 std::vector<double> Job::score_evals() {
   std::vector<double> values;
   if (spec_.metrics.empty()) return values;
   for (const auto& eval : evals_) {
-    for (size_t i = 0; i < eval->margins.size(); ++i) eval->margins[i] = margins_[eval->rows[i]];
+    const std::vector<int32_t> margins = gather(margins_, eval->rows, classes_);
     const uint32_t* weight = eval->weights.values.empty() ? nullptr : eval->weights.values.data();
+    const size_t rows = eval->rows.size();
     const size_t first = values.size();
     values.resize(first + spec_.metrics.size());
-    if (spec_.params.objective == Objective::kLogistic) {
-      const BinaryView view{eval->margins.data(), eval->positive.data(), weight, eval->margins.size()};
-      evaluate(spec_.metrics.data(), spec_.metrics.size(), view, scratch_, values.data() + first);
-    } else {
-      const RegressionView view{eval->margins.data(), eval->target.data(),   eval->label.data(),
-                                weight,               eval->margins.size(), scale_.margin_bits};
-      evaluate(spec_.metrics.data(), spec_.metrics.size(), view, values.data() + first);
+    double* out = values.data() + first;
+    switch (spec_.params.objective) {
+      case Objective::kLogistic:
+        evaluate(spec_.metrics.data(), spec_.metrics.size(),
+                 BinaryView{margins.data(), eval->label.data(), weight, rows}, scratch_, out);
+        break;
+      case Objective::kSoftmax:
+        evaluate(spec_.metrics.data(), spec_.metrics.size(),
+                 MulticlassView{margins.data(), eval->label.data(), weight, rows, spec_.params.num_class}, scratch_, out);
+        break;
+      case Objective::kSquaredError:
+        evaluate(spec_.metrics.data(), spec_.metrics.size(),
+                 RegressionView{margins.data(), eval->target.data(), eval->raw.data(), weight, rows, scale_.margin_bits},
+                 out);
+        break;
     }
   }
   return values;
@@ -157,11 +195,17 @@ std::vector<RoundScores> Batch::advance(size_t rounds, ThreadPool& pool, const C
 
 std::vector<int32_t> predict_margins(const DatasetView& data, const Ensemble& ensemble, const RowSet& rows,
                                      const Executor& executor) {
-  std::vector<int32_t> margins(rows.size(), ensemble.base_margin);
+  const auto classes = static_cast<size_t>(ensemble.classes);
+  std::vector<int32_t> margins(rows.size() * classes);
   executor.parallel_ranges(rows.size(), kGrain, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) {
       const uint8_t* codes = data.bins + rows[i] * data.stride;
-      for (const Tree& tree : ensemble.trees) margins[i] = add_leaf(margins[i], tree.route(codes).leaf);
+      int32_t* of_row = margins.data() + i * classes;
+      std::copy(ensemble.base_margins.begin(), ensemble.base_margins.end(), of_row);
+      for (size_t t = 0; t < ensemble.trees.size(); ++t) {
+        int32_t& margin = of_row[t % classes];
+        margin = add_leaf(margin, ensemble.trees[t].route(codes).leaf);
+      }
     }
   });
   return margins;

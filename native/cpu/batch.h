@@ -24,7 +24,7 @@ class Job {
  public:
   Job(const DatasetView& data, const HistogramLayout& layout, JobSpec spec);
 
-  /** Trains one more tree. Throws Cancelled and is then as it was before. */
+  /** Trains one more round, a tree for each class. Throws Cancelled and is then as it was before. */
   RoundScores advance(size_t index, const Executor& executor, const CancelFlag& cancel);
 
   const Ensemble& ensemble() const { return ensemble_; }
@@ -32,7 +32,8 @@ class Job {
 
  private:
   struct EvalSet;
-  void select_rows(uint32_t round);
+  void select_rows(uint32_t round, uint32_t class_index);
+  void collect_leaves(const Tree& tree, std::vector<int32_t>& leaves, const Executor& executor) const;
   std::vector<double> score_evals();
 
   const DatasetView& data_;
@@ -40,11 +41,14 @@ class Job {
   JobScale scale_;
   TreeGrower grower_;
   Ensemble ensemble_;
-  std::vector<int32_t> margins_;             // (data.rows)
-  std::vector<GradientPair> gradients_;      // (data.rows)
+  size_t classes_;                           // trees of a round
+  std::vector<int32_t> margins_;             // (data.rows, classes)
+  RoundGradients gradients_;                 // (classes)(data.rows)
+  std::vector<std::vector<int32_t>> leaves_;  // (classes)(data.rows), of the round under way
   std::vector<uint32_t> order_;              // training rows of the current tree
   std::vector<uint32_t> unsampled_;          // training rows left out of it
   std::vector<uint32_t> outside_;            // rows of eval sets that are not training rows
+  std::vector<uint32_t> followed_;           // rows whose margins are kept: those and the training rows
   std::vector<std::shared_ptr<EvalSet>> evals_;
   MetricScratch scratch_;
 };
@@ -67,7 +71,7 @@ class Batch {
   std::vector<std::unique_ptr<Job>> jobs_;
 };
 
-/** Margins of `rows` after the given trees; (rows). */
+/** Margins of `rows` after the given trees; (rows, classes). */
 std::vector<int32_t> predict_margins(const DatasetView& data, const Ensemble& ensemble, const RowSet& rows,
                                      const Executor& executor);
 

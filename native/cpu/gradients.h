@@ -1,4 +1,4 @@
-// Gradients of one tree: docs/numerics.md section 5.
+// Gradients of one round: docs/numerics.md section 5.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +12,15 @@
 
 namespace lockstep {
 
+/** The pairs of each tree of a round: (trees of a round)(data.rows). */
+using RoundGradients = std::vector<std::vector<GradientPair>>;
+
 /**
- * Fills gradients[row] for every training row and returns u_g as a power of two (u_h depends on the objective alone).
- * margins and gradients: (data.rows).
+ * Fills the gradients of every training row and returns u_g as a power of two (u_h depends on the objective alone).
+ * margins: (data.rows, trees of a round).
  */
 int compute_gradients(const JobSpec& job, const JobScale& scale, uint32_t round, const std::vector<int32_t>& margins,
-                      std::vector<GradientPair>& gradients, const Executor& executor);
+                      RoundGradients& gradients, const Executor& executor);
 
 /** log2 of u_h. */
 int hessian_unit(Objective objective, const JobScale& scale);

@@ -24,11 +24,11 @@ ScaledWeights scale_weights(const DatasetView& data, const RowSet& rows, double 
 struct JobScale {
   int weight_exponent = 0;         // E
   int margin_bits = 0;             // k
-  int32_t base_margin = 0;
+  std::vector<int32_t> base_margins;  // one for each tree of a round
   float base_value = 0;
   std::vector<uint32_t> weight;    // (data.rows), 0 outside the training rows; empty without weights
   std::vector<int32_t> target;     // (data.rows), regression only: t_i
-  std::vector<uint8_t> positive;   // (data.rows), logistic only: 1 where the label is 1
+  std::vector<uint8_t> label;      // (data.rows), logistic: 1 where the label is 1; softmax: the class
 };
 
 /**

@@ -149,7 +149,7 @@ JobSpec make_job(size_t rows, uint64_t seed) {
 }
 
 bool same_trees(const Ensemble& a, const Ensemble& b) {
-  if (a.trees.size() != b.trees.size() || a.base_margin != b.base_margin) return false;
+  if (a.trees.size() != b.trees.size() || a.base_margins != b.base_margins) return false;
   for (size_t t = 0; t < a.trees.size(); ++t) {
     if (a.trees[t].nodes.size() != b.trees[t].nodes.size()) return false;
     for (size_t n = 0; n < a.trees[t].nodes.size(); ++n) {

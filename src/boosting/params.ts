@@ -3,8 +3,9 @@ import {
   type NumberRange,
   type RangedHyperparameter,
 } from '../config/hyperparameters.ts';
+import { kindOf, OBJECTIVES } from '../config/objectives.ts';
 import type { Schema } from '../data/types.ts';
-import type { Objective, TreeParams } from '../engine/engine.ts';
+import type { TreeParams } from '../engine/engine.ts';
 import { InputError } from '../errors.ts';
 import {
   isList,
@@ -16,6 +17,7 @@ import {
 
 /** Parameters of one model, under XGBoost's names: those of its trees, how many of them, and the bins. */
 export interface BoosterParams extends Omit<TreeParams, 'monotone_constraints'> {
+  /** Rounds, the most that are trained. */
   readonly n_estimators: number;
   readonly max_bin: number;
   /** In feature order once `fitParams` has seen the features. */
@@ -38,8 +40,6 @@ export const DEFAULT_PARAMS: BoosterParams = {
   monotone_constraints: [],
   ...defaultsOf,
 };
-
-const OBJECTIVES: readonly Objective[] = ['binary:logistic', 'reg:squarederror'];
 
 /**
  * Fills in defaults and checks ranges, all that can be checked without the data.
@@ -84,6 +84,15 @@ export function resolveParams(given: GivenParams): BoosterParams {
       `base_score is ${base}: for binary:logistic it is a probability strictly between 0 and 1.`,
     );
   }
+  const multiclass = kindOf(params.objective) === 'multiclass';
+  if (base !== null && multiclass) {
+    throw new InputError(
+      `base_score is ${base}: for ${params.objective} it must be null, for the shares of the classes.`,
+    );
+  }
+  if (params.num_class !== 0 && !multiclass) {
+    throw new InputError(`num_class is ${params.num_class}: ${params.objective} has none; leave it out.`);
+  }
   if (params.scale_pos_weight !== 1 && params.objective !== 'binary:logistic') {
     throw new InputError(
       `scale_pos_weight is ${params.scale_pos_weight}: it needs the objective binary:logistic, not ${params.objective}.`,
@@ -93,12 +102,25 @@ export function resolveParams(given: GivenParams): BoosterParams {
 }
 
 /**
- * Parameters for data of a schema: constraints in feature order.
+ * Parameters for data of a schema: the number of classes, constraints in feature order.
  * @throws InputError where they do not fit it.
  */
 export function fitParams(params: BoosterParams, schema: Schema): BoosterParams {
+  const { name, classes = [] } = schema.target;
+  const kind = kindOf(params.objective);
+  if (kind === 'binary' && classes.length > 2) {
+    throw new InputError(
+      `The target ${name} has ${classes.length} classes and binary:logistic is for two; take multi:softprob, or leave the objective to the data.`,
+    );
+  }
+  if (params.num_class !== 0 && params.num_class !== classes.length) {
+    throw new InputError(
+      `num_class is ${params.num_class} but the target ${name} has ${classes.length} classes; leave num_class out.`,
+    );
+  }
   return {
     ...params,
+    num_class: kind === 'multiclass' ? classes.length : 0,
     monotone_constraints: orderConstraints(params.monotone_constraints, schema.features),
   };
 }

@@ -1,3 +1,4 @@
+import { kindOf, taskOf } from '../config/objectives.ts';
 import { type ArrayOptions, datasetFromArrays } from '../data/arrays.ts';
 import { binDataset } from '../data/binning.ts';
 import { concatDatasets } from '../data/concat.ts';
@@ -50,12 +51,13 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw new InputError(`seed is ${seed}: it must be a whole number from 0 to 2^53 - 1.`);
   }
-  const taskType = given.objective === 'binary:logistic' ? 'classification' : 'regression';
-  const metrics = options.metrics ?? (taskType === 'classification' ? ['logloss'] : ['rmse']);
-  const foreign = metrics.find((name) => !metricsFor(taskType).includes(name));
+  const kind = kindOf(given.objective);
+  const taskType = taskOf(given.objective);
+  const metrics = options.metrics ?? (kind === 'regression' ? ['rmse'] : ['logloss']);
+  const foreign = metrics.find((name) => !metricsFor(kind).includes(name));
   if (foreign !== undefined) {
     throw new InputError(
-      `${foreign} is not a metric of ${given.objective}; take one of ${metricsFor(taskType).join(', ')}.`,
+      `${foreign} is not a metric of ${given.objective}; take one of ${metricsFor(kind).join(', ')}.`,
     );
   }
   const threads = resolveThreads(options.threads ?? -1);

@@ -14,6 +14,7 @@ const MOST = 2 ** 31 - 1;
 /** XGBoost's names and defaults, with the ranges that Lockstep takes; docs/parameters.md has the meanings. */
 export const HYPERPARAMETER_RANGES = {
   n_estimators: { low: 1, high: 100_000, whole: true, default: 100 },
+  num_class: { low: 0, high: 255, whole: true, default: 0 },
   max_depth: { low: 1, high: 30, whole: true, default: 6 },
   learning_rate: { low: 0, lowExcluded: true, high: 10, default: 0.3 },
   subsample: { low: 0, lowExcluded: true, high: 1, default: 1 },

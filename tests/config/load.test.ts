@@ -11,7 +11,7 @@ import {
   type ParseOptions,
   parseConfig,
 } from '../../src/config/load.ts';
-import { METRIC_NAMES, metricDirection } from '../../src/config/metric-names.ts';
+import { CONFIG_METRICS, METRIC_NAMES, metricDirection } from '../../src/config/metric-names.ts';
 import { InputError } from '../../src/errors.ts';
 
 const TEMPLATE = `experiment:
@@ -108,6 +108,7 @@ describe('a valid file', () => {
     const config = parse(MINIMAL);
     expect(config.hyperparameters).toEqual({
       n_estimators: 100,
+      num_class: 0,
       max_depth: 6,
       learning_rate: 0.3,
       subsample: 1,
@@ -130,9 +131,9 @@ describe('a valid file', () => {
       algorithm: 'xgboost',
       backend: 'auto',
       task_type: 'classification',
-      objective: 'binary:logistic',
+      objective: undefined,
     });
-    expect(config.metrics.secondary).toEqual(['accuracy', 'precision', 'recall', 'f1', 'auc_pr', 'logloss']);
+    expect(config.metrics).toEqual({ primary: 'auc_roc', secondary: undefined });
     expect(config.training).toEqual({
       epochs: 100,
       batch_size: 32,
@@ -266,7 +267,7 @@ gates: {targets: {f2: 1}}
       'e.yaml:1:14 experiment.nam: unknown key; did you mean name?',
       'e.yaml:2:20 data.train_path: must be text that is not empty, not 3; put it in quotes',
       'e.yaml:3:20 model.task_type: must be one of classification, regression, not the text "regresion"; did you mean regression?',
-      `e.yaml:4:20 metrics.primary: must be one of ${METRIC_NAMES.join(', ')}, not the text "auc"; did you mean auc_roc?`,
+      `e.yaml:4:20 metrics.primary: must be one of ${[...CONFIG_METRICS, 'mlogloss'].join(', ')}, not the text "auc"; did you mean auc_roc?`,
       'e.yaml:5:19 gates.targets.f2: unknown key; did you mean f1?',
       '--set use_wandb: must be true or false, not the text "maybe"',
     ]);
@@ -327,10 +328,21 @@ metrics: {primary: f1}
     expect(errorsOf(text)).toEqual([`e.yaml:${message}`]);
   });
 
-  test('scale_pos_weight is refused for a regression', () => {
+  test('scale_pos_weight and num_class are refused for objectives that they do not fit', () => {
     expect(
       errorsOf(`${MINIMAL}model: {task_type: regression}\nhyperparameters: {scale_pos_weight: 2}\n`),
-    ).toEqual(['e.yaml:4:37 hyperparameters.scale_pos_weight: must be 1 for a regression, not 2']);
+    ).toEqual([
+      'e.yaml:4:37 hyperparameters.scale_pos_weight: is for binary:logistic alone, so it must be 1, not 2',
+    ]);
+    expect(
+      errorsOf(`${MINIMAL}model: {objective: 'multi:softmax'}\nhyperparameters: {scale_pos_weight: 2}\n`),
+    ).toHaveLength(1);
+    expect(
+      errorsOf(`${MINIMAL}model: {objective: 'binary:logistic'}\nhyperparameters: {num_class: 3}\n`),
+    ).toEqual([
+      'e.yaml:4:30 hyperparameters.num_class: is for multi:softprob and multi:softmax alone, so it must be left out, not 3',
+    ]);
+    expect(errorsOf(`${MINIMAL}hyperparameters: {num_class: 3, scale_pos_weight: 2}\n`)).toEqual([]);
   });
 
   test('a parameter and its alias together are refused at the second', () => {
@@ -578,5 +590,5 @@ describe('loadConfig', () => {
 
 test('scores are maximised and losses minimised', () => {
   const minimised = METRIC_NAMES.filter((name) => metricDirection(name) === 'minimize');
-  expect(minimised).toEqual(['logloss', 'mse', 'rmse', 'mae', 'mape']);
+  expect(minimised).toEqual(['logloss', 'merror', 'mse', 'rmse', 'mae', 'mape']);
 });

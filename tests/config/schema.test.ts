@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { configJsonSchema, type JsonSchema } from '../../src/config/json-schema.ts';
 import { parseConfig } from '../../src/config/load.ts';
+import { METRICS_BY_KIND } from '../../src/config/metric-names.ts';
 import {
   HYPERPARAMETER_ALIASES,
   hyperparametersSchema,
@@ -105,6 +106,18 @@ describe('docs/config.md', () => {
     expect(hyperparameters.monotone_constraints).toEqual({ age: 1, distance: -1 });
     const { optimization } = parseConfig(MINIMAL + search, 'docs').config;
     expect(Object.keys(optimization.search_space)).toEqual(['max_depth', 'learning_rate', 'max_bin']);
+  });
+
+  test('lists the metrics of every kind of model', async () => {
+    const titles = {
+      binary: 'two classes',
+      multiclass: 'several classes',
+      regression: 'regression',
+    } as const;
+    for (const [kind, metrics] of Object.entries(METRICS_BY_KIND)) {
+      const names = metrics.map((name) => `\`${name}\``).join(', ');
+      expect(await page).toContain(`| ${titles[kind as keyof typeof titles]} | ${names} |`);
+    }
   });
 
   test('has a row with the right default for every key, and no other rows', async () => {

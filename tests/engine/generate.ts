@@ -1,4 +1,6 @@
 import fc from 'fast-check';
+import { METRICS_BY_KIND } from '../../src/config/metric-names.ts';
+import { kindOf, OBJECTIVES } from '../../src/config/objectives.ts';
 import { binDataset } from '../../src/data/binning.ts';
 import type { BinnedDataset, Column, Dataset, FeatureSpec, RowSet } from '../../src/data/types.ts';
 import type { MetricName, Objective, TrainingJob, TreeParams } from '../../src/engine/engine.ts';
@@ -30,6 +32,7 @@ export class Draws {
 
 export const DEFAULT_TREE_PARAMS: TreeParams = {
   objective: 'binary:logistic',
+  num_class: 0,
   max_depth: 4,
   learning_rate: 0.3,
   subsample: 1,
@@ -49,8 +52,10 @@ export const DEFAULT_TREE_PARAMS: TreeParams = {
 };
 
 export const METRICS_OF: Readonly<Record<Objective, readonly MetricName[]>> = {
-  'binary:logistic': ['auc_roc', 'logloss', 'accuracy', 'precision', 'recall', 'f1', 'auc_pr'],
-  'reg:squarederror': ['rmse', 'mse', 'mae', 'r2', 'mape'],
+  'binary:logistic': METRICS_BY_KIND.binary,
+  'multi:softprob': METRICS_BY_KIND.multiclass,
+  'multi:softmax': METRICS_BY_KIND.multiclass,
+  'reg:squarederror': METRICS_BY_KIND.regression,
 };
 
 /** What a table looks like; every field is a way in which engines could differ. */
@@ -67,6 +72,8 @@ export interface TableShape {
   readonly targetScale: number;
   readonly heavyTail: boolean;
   readonly maxBin: number;
+  /** Classes of a table for a multi: objective. */
+  readonly classes: number;
 }
 
 export const tableShape = (maxRows: number): fc.Arbitrary<TableShape> =>
@@ -81,6 +88,7 @@ export const tableShape = (maxRows: number): fc.Arbitrary<TableShape> =>
     targetScale: fc.integer({ min: -20, max: 20 }),
     heavyTail: fc.boolean(),
     maxBin: fc.constantFrom(2, 3, 16, 256),
+    classes: fc.integer({ min: 2, max: 6 }),
   });
 
 /** A random table of that shape with a target for the objective. */
@@ -117,6 +125,10 @@ export function makeTable(
   const label = Float32Array.from(signal, (s) => {
     const noisy = s + draws.normal();
     if (objective === 'binary:logistic') return noisy > 0.8 ? 1 : 0;
+    if (kindOf(objective) === 'multiclass') {
+      const band = Math.floor(((noisy + 2) * shape.classes) / 5);
+      return Math.min(Math.max(band, 0), shape.classes - 1);
+    }
     const outlier = shape.heavyTail && draws.below(50) === 0 ? 1000 : 1;
     return (noisy * outlier + 3) * 2 ** shape.targetScale;
   });
@@ -144,15 +156,17 @@ export async function makeBinned(shape: TableShape, objective: Objective): Promi
   return binDataset(data, features, { maxBin: shape.maxBin });
 }
 
-export const objective: fc.Arbitrary<Objective> = fc.constantFrom('binary:logistic', 'reg:squarederror');
+export const objective: fc.Arbitrary<Objective> = fc.constantFrom(...OBJECTIVES);
 
 /**
  * Tree parameters over the ranges that people search, and their edges. Monotone constraints are for any number of
  * features: see `makeJob`.
+ * @param classes of the table, where the objective is multi:.
  */
-export const treeParamsFor = (of: Objective): fc.Arbitrary<TreeParams> =>
+export const treeParamsFor = (of: Objective, classes: number): fc.Arbitrary<TreeParams> =>
   fc.record({
     objective: fc.constant(of),
+    num_class: fc.constant(kindOf(of) === 'multiclass' ? classes : 0),
     max_depth: fc.integer({ min: 1, max: 7 }),
     learning_rate: fc.constantFrom(0.05, 0.3, 1, 3),
     subsample: fc.constantFrom(1, 0.8, 0.3),
@@ -166,7 +180,7 @@ export const treeParamsFor = (of: Objective): fc.Arbitrary<TreeParams> =>
     max_delta_step: fc.constantFrom(0, 0, 0.05, 1),
     monotone_constraints: fc.constantFrom([], [], [1, -1], [1, 0, -1, 1], [0]),
     scale_pos_weight: of === 'binary:logistic' ? fc.constantFrom(1, 1, 0.3, 7) : fc.constant(1),
-    base_score: fc.constantFrom(null, null, 0.3),
+    base_score: kindOf(of) === 'multiclass' ? fc.constant(null) : fc.constantFrom(null, null, 0.3),
     max_cat_to_onehot: fc.constantFrom(1, 4, 20),
     max_cat_threshold: fc.constantFrom(1, 3, 64),
   });

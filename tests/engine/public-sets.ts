@@ -17,9 +17,11 @@ export function publicJob(
   seed: number,
   further: Partial<TreeParams> = {},
 ): TrainingJob {
+  const objective = PUBLIC_SETS[name];
   const params = {
     ...DEFAULT_TREE_PARAMS,
-    objective: PUBLIC_SETS[name],
+    objective,
+    num_class: objective === 'multi:softprob' ? Math.max(...data.label) + 1 : 0,
     max_depth: 6,
     learning_rate: 0.1,
     subsample: 0.8,
@@ -28,7 +30,7 @@ export function publicJob(
   };
   // The naive AUC compares all pairs: on these sets the linear metrics must do.
   const metrics =
-    PUBLIC_SETS[name] === 'binary:logistic' ? (['logloss', 'f1'] as const) : (['rmse', 'mae'] as const);
+    objective === 'reg:squarederror' ? (['rmse', 'mae'] as const) : (['logloss', 'f1'] as const);
   return { ...makeJob(data, params, seed, 5 / 6), metrics };
 }
 

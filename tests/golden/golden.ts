@@ -23,6 +23,15 @@ export const GOLDEN_CASES: Readonly<Record<string, GoldenCase>> = {
     params: { colsample_bylevel: 0.7, colsample_bynode: 0.5 },
   },
   'adult, positive rows threefold': { set: 'adult', params: { scale_pos_weight: 3, reg_alpha: 0.5 } },
+  'digits, monotone, sampled in every way': {
+    set: 'digits',
+    params: {
+      monotone_constraints: [1, 0, 0, -1],
+      colsample_bylevel: 0.6,
+      colsample_bynode: 0.6,
+      max_delta_step: 0.5,
+    },
+  },
   'california_housing, monotone': { set: 'california_housing', params: { monotone_constraints: [1, 0, -1] } },
   'higgs_7k, monotone in small steps': {
     set: 'higgs_7k',

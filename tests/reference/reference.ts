@@ -13,6 +13,7 @@ import type {
   TreeParams,
 } from '../../src/engine/engine.ts';
 import { logisticGradient, logitMargin } from '../../src/numerics/link.ts';
+import { priorDistance, softmaxGradient } from '../../src/numerics/softmax.ts';
 import { naiveMetric } from '../metrics/naive.ts';
 import { referencePhilox } from './philox.ts';
 
@@ -94,8 +95,8 @@ function clamp(x: number, limit: number): number {
   return Math.min(Math.max(x, -limit), limit);
 }
 
-function rowWord(seed: number, row: number, round: number, purpose: number): number {
-  const block = referencePhilox([Math.floor(row / 64) * 16 + (row % 16), round, purpose, 0], seed);
+function rowWord(seed: number, row: number, round: number, purpose: number, ofClass: number): number {
+  const block = referencePhilox([Math.floor(row / 64) * 16 + (row % 16), round, purpose, ofClass], seed);
   return block[Math.floor(row / 16) % 4]!;
 }
 
@@ -116,6 +117,13 @@ function applyWeight(v: number, weight: bigint): bigint {
   return (BigInt(v) * weight + (1n << 23n)) >> 24n;
 }
 
+/** The quantised pairs of the training rows for one tree, and log2 of their units. */
+interface Gradients {
+  pairs: Map<number, Sums>;
+  gradientUnit: number;
+  hessianUnit: number;
+}
+
 class ReferenceJob {
   readonly data: BinnedDataset;
   readonly job: TrainingJob;
@@ -123,11 +131,14 @@ class ReferenceJob {
   readonly weights: Map<number, bigint>;
   readonly exponent: number;
   readonly trees: Node[][] = [];
+  /** Trees of a round, and margins of a row. */
+  readonly classes: number;
   marginBits = 20;
-  baseMargin = 0;
+  baseMargins: number[] = [0];
   baseValue = 0;
   targets: number[] = [];
-  margins: number[] = [];
+  /** By row, then class. */
+  margins: number[][] = [];
   stopped = false;
 
   constructor(data: BinnedDataset, job: TrainingJob) {
@@ -137,9 +148,11 @@ class ReferenceJob {
     const { exponent, weights } = scaleWeights(data, this.rows, job.params.scale_pos_weight);
     this.exponent = exponent;
     this.weights = weights;
+    this.classes = isMulticlass(job) ? job.params.num_class : 1;
     if (job.params.objective === 'binary:logistic') this.#initLogistic();
+    else if (isMulticlass(job)) this.#initSoftmax();
     else this.#initRegression();
-    this.margins = Array.from({ length: data.rows }, () => this.baseMargin);
+    this.margins = Array.from({ length: data.rows }, () => [...this.baseMargins]);
   }
 
   /** Section 3. */
@@ -150,7 +163,19 @@ class ReferenceJob {
       if (this.data.label[row] === 1) positive += this.weights.get(row)!;
       total += this.weights.get(row)!;
     }
-    this.baseMargin = logitMargin(this.job.params.base_score ?? Number(positive) / Number(total));
+    this.baseMargins = [logitMargin(this.job.params.base_score ?? Number(positive) / Number(total))];
+  }
+
+  #initSoftmax(): void {
+    const ofClass = Array.from({ length: this.classes }, () => 0n);
+    let total = 0n;
+    for (const row of this.rows) {
+      ofClass[this.data.label[row]!]! += this.weights.get(row)!;
+      total += this.weights.get(row)!;
+    }
+    const distances = ofClass.map((weight) => priorDistance(Number(weight) / Number(total)));
+    const centre = Math.floor(distances.reduce((a, b) => a + b) / this.classes);
+    this.baseMargins = distances.map((distance) => centre - distance);
   }
 
   #initRegression(): void {
@@ -177,26 +202,50 @@ class ReferenceJob {
     );
   }
 
-  /** Section 5: quantised pairs of the training rows, and log2 of their units. */
-  #gradients(round: number): { pairs: Map<number, Sums>; gradientUnit: number; hessianUnit: number } {
-    const pairs = new Map<number, Sums>();
-    if (this.job.params.objective === 'binary:logistic') {
-      for (const row of this.rows) {
-        const { p, h } = logisticGradient(this.margins[row]!);
-        const g = p - (this.data.label[row] === 1 ? 2 ** 30 : 0);
-        const weight = this.weights.get(row)!;
-        const dither = rowWord(this.job.seed, row, round, DITHER);
-        pairs.set(row, {
-          g: (applyWeight(g, weight) + BigInt(dither % 2 ** 15)) >> 15n,
-          h: (applyWeight(h, weight) + BigInt(Math.floor(dither / 2 ** 18))) >> 14n,
-        });
-      }
-      return { pairs, gradientUnit: this.exponent - 15, hessianUnit: this.exponent - 16 };
+  /** Section 5: for each class. */
+  #gradients(round: number): Gradients[] {
+    switch (this.job.params.objective) {
+      case 'binary:logistic':
+        return [
+          this.#quantise(round, 0, (row) => {
+            const { p, h } = logisticGradient(this.margins[row]![0]!);
+            return { g: p - (this.data.label[row] === 1 ? 2 ** 30 : 0), h };
+          }),
+        ];
+      case 'multi:softprob':
+      case 'multi:softmax':
+        return Array.from({ length: this.classes }, (_, c) =>
+          this.#quantise(round, c, (row) => {
+            const { p, h } = softmaxGradient(Int32Array.from(this.margins[row]!))[c]!;
+            return { g: p - (this.data.label[row] === c ? 2 ** 30 : 0), h };
+          }),
+        );
+      case 'reg:squarederror':
+        return [this.#squaredErrorGradients(round)];
     }
+  }
+
+  /** Logistic and softmax pairs from gradient and Hessian in units of 2^−30. */
+  #quantise(round: number, ofClass: number, pairOf: (row: number) => { g: number; h: number }): Gradients {
+    const pairs = new Map<number, Sums>();
+    for (const row of this.rows) {
+      const { g, h } = pairOf(row);
+      const weight = this.weights.get(row)!;
+      const dither = rowWord(this.job.seed, row, round, DITHER, ofClass);
+      pairs.set(row, {
+        g: (applyWeight(g, weight) + BigInt(dither % 2 ** 15)) >> 15n,
+        h: (applyWeight(h, weight) + BigInt(Math.floor(dither / 2 ** 18))) >> 14n,
+      });
+    }
+    return { pairs, gradientUnit: this.exponent - 15, hessianUnit: this.exponent - 16 };
+  }
+
+  #squaredErrorGradients(round: number): Gradients {
+    const pairs = new Map<number, Sums>();
     const weighted = new Map(
       this.rows.map((row) => [
         row,
-        applyWeight(this.margins[row]! - this.targets[row]!, this.weights.get(row)!),
+        applyWeight(this.margins[row]![0]! - this.targets[row]!, this.weights.get(row)!),
       ]),
     );
     let largest = 0n;
@@ -206,7 +255,7 @@ class ReferenceJob {
     }
     const shift = Math.max(0, bitLength(largest) - 23);
     for (const row of this.rows) {
-      const dither = BigInt(rowWord(this.job.seed, row, round, DITHER) % 2 ** shift);
+      const dither = BigInt(rowWord(this.job.seed, row, round, DITHER, 0) % 2 ** shift);
       pairs.set(row, { g: (weighted.get(row)! + dither) >> BigInt(shift), h: this.weights.get(row)! });
     }
     return {
@@ -217,11 +266,11 @@ class ReferenceJob {
   }
 
   /** Section 6. */
-  #sampledRows(round: number): number[] {
+  #sampledRows(round: number, ofClass: number): number[] {
     const { subsample } = this.job.params;
     if (subsample === 1) return this.rows;
     return this.rows.filter(
-      (row) => rowWord(this.job.seed, row, round, SUBSAMPLE) < rint(subsample * 2 ** 32),
+      (row) => rowWord(this.job.seed, row, round, SUBSAMPLE, ofClass) < rint(subsample * 2 ** 32),
     );
   }
 
@@ -236,10 +285,10 @@ class ReferenceJob {
       .sort((a, b) => a - b);
   }
 
-  #featuresOfNode(round: number, depth: number, heap: number): number[] {
+  #featuresOfNode(round: number, ofClass: number, depth: number, heap: number): number[] {
     const { params, seed } = this.job;
     const word = (index: number, counter: number, purpose: number) =>
-      referencePhilox([index, counter, purpose, 0], seed)[0]!;
+      referencePhilox([index, counter, purpose, ofClass], seed)[0]!;
     const all = this.data.features.map((_, f) => f);
     const ofTree = this.#drawFeatures(all, params.colsample_bytree, (f) => word(f, round, COLSAMPLE_BYTREE));
     const ofLevel = this.#drawFeatures(ofTree, params.colsample_bylevel, (f) =>
@@ -251,16 +300,28 @@ class ReferenceJob {
   }
 
   advance(index: number): RoundResult {
+    const round = this.trees.length / this.classes;
+    const trees = this.#gradients(round).map((gradients, c) => this.#grow(round, c, gradients));
+    trees.forEach((nodes, c) => {
+      for (let row = 0; row < this.data.rows; row++) {
+        const margins = this.margins[row]!;
+        margins[c] = clamp(margins[c]! + route(nodes, this.data, row).leaf, 2 ** 30);
+      }
+    });
+    this.trees.push(...trees);
+    return { job: index, round: round + 1, values: this.#scores() };
+  }
+
+  /** One tree. */
+  #grow(round: number, ofClass: number, { pairs, gradientUnit, hessianUnit }: Gradients): Node[] {
     const { params } = this.job;
-    const round = this.trees.length;
-    const { pairs, gradientUnit, hessianUnit } = this.#gradients(round);
     const minChild = Math.ceil(params.min_child_weight * 2 ** -hessianUnit);
     const constants: TreeConstants = {
       lambda: params.reg_lambda * 2 ** -hessianUnit,
       alpha: params.reg_alpha * 2 ** -gradientUnit,
       minGain: Math.max(
         params.gamma * 2 ** (hessianUnit - 2 * gradientUnit),
-        params.objective === 'binary:logistic' ? 2 ** -6 : 0,
+        params.objective === 'reg:squarederror' ? 0 : 2 ** -6,
       ),
       minChildHessian: minChild >= 2 ** 62 ? 2n ** 62n : BigInt(Math.max(1, minChild)),
       leafScale: params.learning_rate * 2 ** (this.marginBits + gradientUnit - hessianUnit),
@@ -272,7 +333,7 @@ class ReferenceJob {
     };
     const nodes: Node[] = [];
     let level = [
-      { rows: this.#sampledRows(round), id: 0, heap: 1, bounds: { low: -Infinity, high: Infinity } },
+      { rows: this.#sampledRows(round, ofClass), id: 0, heap: 1, bounds: { low: -Infinity, high: Infinity } },
     ];
     nodes.push(newLeaf());
     for (let depth = 0; level.length > 0; depth++) {
@@ -281,7 +342,7 @@ class ReferenceJob {
         const sums = total(rows, pairs);
         const node = nodes[id]!;
         node.cover = Number(sums.h) * 2 ** hessianUnit;
-        const features = this.#featuresOfNode(round, depth, heap);
+        const features = this.#featuresOfNode(round, ofClass, depth, heap);
         const split =
           depth < params.max_depth
             ? findSplit(this.data, features, rows, pairs, sums, bounds, params, constants)
@@ -310,11 +371,7 @@ class ReferenceJob {
       }
       level = next;
     }
-    this.trees.push(nodes);
-    for (let row = 0; row < this.data.rows; row++) {
-      this.margins[row] = clamp(this.margins[row]! + route(nodes, this.data, row).leaf, 2 ** 30);
-    }
-    return { job: index, round: this.trees.length, values: this.#scores() };
+    return nodes;
   }
 
   #scores(): Float64Array {
@@ -323,17 +380,21 @@ class ReferenceJob {
       const rows = listRows(evalRows);
       const { weights } = scaleWeights(this.data, rows);
       const shared = {
-        margins: Int32Array.from(rows, (row) => this.margins[row]!),
+        margins: Int32Array.from(rows.flatMap((row) => this.margins[row]!)),
         ...(this.data.weight && { weights: Uint32Array.from(rows, (row) => Number(weights.get(row)!)) }),
       };
       const view =
-        this.job.params.objective === 'binary:logistic'
-          ? { ...shared, labels: Uint8Array.from(rows, (row) => (this.data.label[row] === 1 ? 1 : 0)) }
-          : {
+        this.job.params.objective === 'reg:squarederror'
+          ? {
               ...shared,
               targets: Int32Array.from(rows, (row) => this.targets[row]!),
               raw: Float32Array.from(rows, (row) => this.data.label[row]!),
               marginBits: this.marginBits,
+            }
+          : {
+              ...shared,
+              labels: Uint8Array.from(rows, (row) => this.data.label[row]!),
+              ...(isMulticlass(this.job) && { classes: this.classes }),
             };
       for (const metric of this.job.metrics) values.push(naiveMetric(metric, view));
     }
@@ -341,7 +402,7 @@ class ReferenceJob {
   }
 
   finish(rounds = this.trees.length): TreeEnsemble {
-    const trees = this.trees.slice(0, rounds);
+    const trees = this.trees.slice(0, rounds * this.classes);
     const nodes = trees.flat();
     const sets = nodes.filter((node) => node.categories !== null);
     const treeStart = [0];
@@ -351,8 +412,9 @@ class ReferenceJob {
       for (const code of node.categories!) catSets[s * 8 + Math.floor(code / 32)]! |= 1 << (code % 32);
     });
     return {
+      classes: this.classes,
       marginBits: this.marginBits,
-      baseMargin: this.baseMargin,
+      baseMargins: Int32Array.from(this.baseMargins),
       baseValue: this.baseValue,
       treeStart: Int32Array.from(treeStart),
       feature: Int32Array.from(nodes, (node) => node.feature),
@@ -366,6 +428,10 @@ class ReferenceJob {
       catSets,
     };
   }
+}
+
+function isMulticlass({ params }: TrainingJob): boolean {
+  return params.objective === 'multi:softprob' || params.objective === 'multi:softmax';
 }
 
 function newLeaf(): Node {
@@ -599,24 +665,31 @@ class ReferenceDataset implements ResidentDataset {
   }
 
   async predictMargins(trees: TreeEnsemble, rows: RowSet): Promise<Int32Array> {
-    return Int32Array.from(listRows(rows), (row) => {
-      let margin = trees.baseMargin;
-      for (let t = 0; t + 1 < trees.treeStart.length; t++) {
-        const start = trees.treeStart[t]!;
-        let node = start;
-        while (trees.feature[node]! >= 0) {
-          const code = codeOf(this.#data, row, trees.feature[node]!);
-          const set = trees.catIndex[node]!;
-          let left: boolean;
-          if (code === 0) left = trees.missingLeft[node] === 1;
-          else if (set < 0) left = code <= trees.splitBin[node]!;
-          else left = (trees.catSets[set * 8 + Math.floor(code / 32)]! & (1 << (code % 32))) !== 0;
-          node = start + trees.left[node]! + (left ? 0 : 1);
+    return Int32Array.from(
+      listRows(rows).flatMap((row) => {
+        const margins = [...trees.baseMargins];
+        for (let t = 0; t + 1 < trees.treeStart.length; t++) {
+          const c = t % trees.classes;
+          margins[c] = clamp(margins[c]! + this.#leafOf(trees, t, row), 2 ** 30);
         }
-        margin = clamp(margin + trees.leaf[node]!, 2 ** 30);
-      }
-      return margin;
-    });
+        return margins;
+      }),
+    );
+  }
+
+  #leafOf(trees: TreeEnsemble, t: number, row: number): number {
+    const start = trees.treeStart[t]!;
+    let node = start;
+    while (trees.feature[node]! >= 0) {
+      const code = codeOf(this.#data, row, trees.feature[node]!);
+      const set = trees.catIndex[node]!;
+      let left: boolean;
+      if (code === 0) left = trees.missingLeft[node] === 1;
+      else if (set < 0) left = code <= trees.splitBin[node]!;
+      else left = (trees.catSets[set * 8 + Math.floor(code / 32)]! & (1 << (code % 32))) !== 0;
+      node = start + trees.left[node]! + (left ? 0 : 1);
+    }
+    return trees.leaf[node]!;
   }
 
   dispose(): void {}
