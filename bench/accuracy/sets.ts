@@ -18,6 +18,8 @@ export const SETS: readonly AccuracySet[] = [
   { id: 'higgs_7k', name: 'higgs_7k', objective: 'binary:logistic' },
   { id: 'breast_cancer', name: 'breast_cancer', objective: 'binary:logistic' },
   { id: 'titanic', name: 'titanic', objective: 'binary:logistic' },
+  { id: 'digits', name: 'digits', objective: 'multi:softprob' },
+  { id: 'lgb_multiclass5', name: 'lgb_multiclass5', objective: 'multi:softprob' },
   { id: 'california_housing', name: 'california_housing', objective: 'reg:squarederror' },
   { id: 'diamonds', name: 'diamonds', objective: 'reg:squarederror' },
   { id: 'diabetes', name: 'diabetes', objective: 'reg:squarederror' },
