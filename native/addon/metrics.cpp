@@ -12,9 +12,9 @@ namespace lockstep::addon {
 namespace {
 
 constexpr std::array<std::string_view, 17> kMetricNames = {
-    "accuracy",        "precision",   "recall",           "f1",      "auc_roc", "auc_pr", "logloss", "precision_weighted",
-    "recall_weighted", "f1_weighted", "auc_roc_weighted", "merror", "mse",     "rmse",   "mae",     "r2",
-    "mape"};
+    "accuracy",           "precision",       "recall",      "f1",               "auc_roc", "auc_pr", "logloss",
+    "precision_weighted", "recall_weighted", "f1_weighted", "auc_roc_weighted", "merror",  "mse",    "rmse",
+    "mae",                "r2",              "mape"};
 
 /** The largest magnitude that the sums of docs/metrics.md allow for. */
 void check_magnitudes(Napi::Env env, const int32_t* values, size_t count, const char* what) {
@@ -104,7 +104,9 @@ Napi::Value curves(const Napi::CallbackInfo& info) {
   if (scores.Has("classes")) {
     const MulticlassView all = multiclass_view(scores);
     const size_t class_index = count(scores, "ofClass");
-    if (class_index >= static_cast<size_t>(all.classes)) throw Napi::RangeError::New(info.Env(), "ofClass must be below classes.");
+    if (class_index >= static_cast<size_t>(all.classes)) {
+      throw Napi::RangeError::New(info.Env(), "ofClass must be below classes.");
+    }
     one_class = one_vs_rest(all, static_cast<int>(class_index));
     view = one_class.view(all);
   } else {

@@ -42,12 +42,12 @@ LOCKSTEP_HD inline uint32_t margin_distance(int32_t top, int32_t margin) {
   return static_cast<uint32_t>(top) - static_cast<uint32_t>(margin);
 }
 
-/** Divides by the sum Σ of a row's exponentials, 2^24 ≤ Σ < 2^32, once for all its classes: R = ⌊2^54 / Σ⌋ ≤ 2^30. */
+/** Divides by the sum Σ of a row's exponentials, 2^24 ≤ Σ < 2^32, once for all its classes: V = ⌊2^54 / Σ⌋ ≤ 2^30. */
 LOCKSTEP_HD inline uint32_t softmax_reciprocal(uint32_t sum) {
   return static_cast<uint32_t>((uint64_t{1} << 54) / sum);
 }
 
-/** p = e·R / 2^24 in units of 2^-30, rounded down; a row's sum to at most 2^30. */
+/** p = e·V / 2^24 in units of 2^-30, rounded down; a row's sum to at most 2^30. */
 LOCKSTEP_HD inline int32_t softmax_share(uint32_t exponential, uint32_t reciprocal) {
   return static_cast<int32_t>(uint64_t{exponential} * reciprocal >> 24);
 }
@@ -59,8 +59,8 @@ LOCKSTEP_HD inline GradientPair softmax_gradient(int32_t p_q30, bool own_class) 
 }
 
 /**
- * How far below the greatest margin a class starts: the upper end of the bracket that bisection of (−1, 2^24 − 1] leaves
- * around the least d with e^−d ≤ share. 0 for a share of 1, 2^24 − 1 for 0.
+ * How far below the greatest margin a class starts: the upper end of the bracket that bisection of (−1, 2^24 − 1]
+ * leaves around the least d with e^−d ≤ share. 0 for a share of 1, 2^24 − 1 for 0.
  */
 inline int32_t prior_distance(double share) {
   const double target = std::rint(share * kOneQ24);

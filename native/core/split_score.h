@@ -70,7 +70,9 @@ struct WeightBounds {
   double high = std::numeric_limits<double>::infinity();
 };
 
-LOCKSTEP_HD inline double clamp_weight(double w, double low, double high) { return w < low ? low : w > high ? high : w; }
+LOCKSTEP_HD inline double clamp_weight(double w, double low, double high) {
+  return w < low ? low : w > high ? high : w;
+}
 
 /** The weight, in units of u_g / u_h, that a set of rows gets before the learning rate; 0 where nothing holds it. */
 LOCKSTEP_HD inline double free_weight(const Sums& sums, const ScoreParams& params) {

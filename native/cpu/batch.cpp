@@ -141,19 +141,22 @@ std::vector<double> Job::score_evals() {
     const size_t rows = eval->rows.size();
     const size_t first = values.size();
     values.resize(first + spec_.metrics.size());
+    const Metric* metrics = spec_.metrics.data();
     double* out = values.data() + first;
     switch (spec_.params.objective) {
       case Objective::kLogistic:
-        evaluate(spec_.metrics.data(), spec_.metrics.size(),
-                 BinaryView{margins.data(), eval->label.data(), weight, rows}, scratch_, out);
+        evaluate(metrics, spec_.metrics.size(), BinaryView{margins.data(), eval->label.data(), weight, rows}, scratch_,
+                 out);
         break;
       case Objective::kSoftmax:
-        evaluate(spec_.metrics.data(), spec_.metrics.size(),
-                 MulticlassView{margins.data(), eval->label.data(), weight, rows, spec_.params.num_class}, scratch_, out);
+        evaluate(metrics, spec_.metrics.size(),
+                 MulticlassView{margins.data(), eval->label.data(), weight, rows, spec_.params.num_class}, scratch_,
+                 out);
         break;
       case Objective::kSquaredError:
-        evaluate(spec_.metrics.data(), spec_.metrics.size(),
-                 RegressionView{margins.data(), eval->target.data(), eval->raw.data(), weight, rows, scale_.margin_bits},
+        evaluate(metrics, spec_.metrics.size(),
+                 RegressionView{margins.data(), eval->target.data(), eval->raw.data(), weight, rows,
+                                scale_.margin_bits},
                  out);
         break;
     }

@@ -126,7 +126,9 @@ ScoreParams score_params(const TreeParams& params, const JobScale& scale, int gr
   const bool constrained = std::any_of(params.monotone_constraints.begin(), params.monotone_constraints.end(),
                                        [](int8_t constraint) { return constraint != 0; });
   score.bounded = constrained || params.max_delta_step > 0;
-  if (params.max_delta_step > 0) score.max_delta = std::ldexp(params.max_delta_step, score.hessian_unit - gradient_unit);
+  if (params.max_delta_step > 0) {
+    score.max_delta = std::ldexp(params.max_delta_step, score.hessian_unit - gradient_unit);
+  }
   return score;
 }
 

@@ -160,8 +160,9 @@ void TreeGrower::grow_node(Call& call, const NodeTask& task) {
   call.tree.nodes.resize(left_id + 2);
 
   const size_t middle = task.rows.begin + left_count;
-  NodeTask left{left_id, {task.rows.begin, middle}, {split.left, {}}, task.depth + 1, 2 * task.heap_number, 0};
-  NodeTask right{left_id + 1, {middle, task.rows.end}, {sums - split.left, {}}, task.depth + 1, 2 * task.heap_number + 1, 0};
+  const uint32_t left_heap = 2 * task.heap_number;
+  NodeTask left{left_id, {task.rows.begin, middle}, {split.left, {}}, task.depth + 1, left_heap, 0};
+  NodeTask right{left_id + 1, {middle, task.rows.end}, {sums - split.left, {}}, task.depth + 1, left_heap + 1, 0};
   if (score.bounded) {
     const ChildBounds bounds = child_bounds(task.split.bounds, constraint_of(call.params, split.feature),
                                             bounded_weight(left.split.sums, task.split.bounds, score),
@@ -178,7 +179,8 @@ void TreeGrower::grow_node(Call& call, const NodeTask& task) {
   NodeTask& large = left_is_small ? right : left;
   small.histogram = task.histogram + 1;
   large.histogram = task.histogram;
-  if (small.depth < call.params.max_depth && (small.split.sums.h >= heavy_enough || large.split.sums.h >= heavy_enough)) {
+  const bool searched = small.split.sums.h >= heavy_enough || large.split.sums.h >= heavy_enough;
+  if (small.depth < call.params.max_depth && searched) {
     if (histograms_.size() <= small.histogram) histograms_.emplace_back(layout_.cells());
     build_histogram(data_, layout_, call.features, call.gradients, call.order.data() + small.rows.begin,
                     small.rows.end - small.rows.begin, histograms_[small.histogram], call.executor, call.cancel);

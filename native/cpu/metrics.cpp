@@ -181,9 +181,9 @@ struct ClassSums {
   }
 
  private:
-  static std::vector<double> ratios(const std::vector<uint64_t>& numerators, const std::vector<uint64_t>& denominators) {
+  static std::vector<double> ratios(const std::vector<uint64_t>& parts, const std::vector<uint64_t>& wholes) {
     std::vector<double> values;
-    for (size_t c = 0; c < numerators.size(); ++c) values.push_back(ratio(numerators[c], denominators[c], 0));
+    for (size_t c = 0; c < parts.size(); ++c) values.push_back(ratio(parts[c], wholes[c], 0));
     return values;
   }
 };

@@ -15,8 +15,8 @@ struct ScaledWeights {
 };
 
 /**
- * Rows with label 1 weigh `positive_factor` times as much; labels are not read where it is 1. Throws std::invalid_argument where a weight is negative or not
- * finite, or all are zero.
+ * Rows with label 1 weigh `positive_factor` times as much; labels are not read where it is 1. Throws
+ * std::invalid_argument where a weight is negative or not finite, or all are zero.
  */
 ScaledWeights scale_weights(const DatasetView& data, const RowSet& rows, double positive_factor = 1);
 

@@ -11,7 +11,8 @@ class Search {
  public:
   Search(const SplitNode& node, const TreeParams& params, const ScoreParams& score)
       : node_(node.sums), bounds_(node.bounds), params_(params), score_(score) {
-    parent_ = score.bounded ? weighted_score(node_, bounded_weight(node_, bounds_, score), score) : node_score(node_, score);
+    parent_ = score.bounded ? weighted_score(node_, bounded_weight(node_, bounds_, score), score)
+                            : node_score(node_, score);
   }
 
   /** Offers the partition with `left` on the left; returns whether it is the best so far. */
@@ -128,7 +129,8 @@ void search_partition(int feature, std::span<const Sums> cells, const ScoreParam
 }  // namespace
 
 Split find_split(const DatasetView& data, const HistogramLayout& layout, const std::vector<int>& features,
-                 const Histogram& histogram, const SplitNode& node, const TreeParams& params, const ScoreParams& score) {
+                 const Histogram& histogram, const SplitNode& node, const TreeParams& params,
+                 const ScoreParams& score) {
   Search search(node, params, score);
   for (const int feature : features) {
     const auto f = static_cast<size_t>(feature);

@@ -29,7 +29,8 @@ struct SplitNode {
 
 /** The best acceptable split of a node, or one with feature −1. `features` ascend. */
 Split find_split(const DatasetView& data, const HistogramLayout& layout, const std::vector<int>& features,
-                 const Histogram& histogram, const SplitNode& node, const TreeParams& params, const ScoreParams& score);
+                 const Histogram& histogram, const SplitNode& node, const TreeParams& params,
+                 const ScoreParams& score);
 
 /** The monotone constraint of a feature: −1, 0 or 1. */
 inline int constraint_of(const TreeParams& params, int feature) {

@@ -1,4 +1,5 @@
-// The integer softmax against long double, over its whole range, and its hash, which tests/numerics/softmax.test.ts shares.
+// The integer softmax against long double, over its whole range, and its hash, which tests/numerics/softmax.test.ts
+// shares.
 #include "core/softmax.h"
 
 #include <algorithm>

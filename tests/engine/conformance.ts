@@ -277,6 +277,17 @@ export function engineConformance(
       resident.dispose();
     });
 
+    it('trains 255 classes as the reference does', async () => {
+      const data = await makeBinned({ ...SHAPE, rows: 300, classes: 255 }, 'multi:softprob');
+      expect(Math.max(...data.label)).toBe(254);
+      const params = { ...DEFAULT_TREE_PARAMS, objective: 'multi:softprob' as const, num_class: 255 };
+      const job = makeJob(data, { ...params, subsample: 0.8, max_depth: 2 }, 1, 1);
+      // The naive AUC compares all pairs for every class.
+      const jobs = [{ ...job, metrics: ['logloss', 'merror'] as const }];
+      const expected = await trainBatch(createReferenceEngine(), data, jobs, [2]);
+      expect(await trainBatch(create(), data, jobs, [2])).toEqual(expected);
+    });
+
     it('gives multi:softmax the trees of multi:softprob', async () => {
       const data = await makeBinned(SHAPE, 'multi:softprob');
       const train = (of: 'multi:softprob' | 'multi:softmax') => {

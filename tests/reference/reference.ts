@@ -213,13 +213,17 @@ class ReferenceJob {
           }),
         ];
       case 'multi:softprob':
-      case 'multi:softmax':
+      case 'multi:softmax': {
+        const shares = new Map(
+          this.rows.map((row) => [row, softmaxGradient(Int32Array.from(this.margins[row]!))]),
+        );
         return Array.from({ length: this.classes }, (_, c) =>
           this.#quantise(round, c, (row) => {
-            const { p, h } = softmaxGradient(Int32Array.from(this.margins[row]!))[c]!;
+            const { p, h } = shares.get(row)![c]!;
             return { g: p - (this.data.label[row] === c ? 2 ** 30 : 0), h };
           }),
         );
+      }
       case 'reg:squarederror':
         return [this.#squaredErrorGradients(round)];
     }
