@@ -42,6 +42,18 @@ export interface BinaryScores {
   readonly weights?: Uint32Array;
 }
 
+/** Margins and truth of a task with several classes. */
+export interface MulticlassScores {
+  /** (rows, classes), row-major. */
+  readonly margins: Int32Array;
+  /** Below classes. */
+  readonly labels: Uint8Array;
+  /** Integer weights up to 2^24; absent for all ones. */
+  readonly weights?: Uint32Array;
+  /** 2 … 255. */
+  readonly classes: number;
+}
+
 /** Margins and truth of a regression, targets in margin units. */
 export interface RegressionScores {
   readonly margins: Int32Array;
@@ -91,8 +103,15 @@ export interface Addon {
     readonly simd?: SimdLevel;
   }) => AddonDataset;
   readonly Batch: new (dataset: AddonDataset, jobs: readonly TrainingJob[]) => AddonBatch;
-  evaluateMetrics(names: readonly MetricName[], scores: BinaryScores | RegressionScores): Float64Array;
-  curves(scores: BinaryScores, maxPoints: number): CurvePoints;
+  evaluateMetrics(
+    names: readonly MetricName[],
+    scores: BinaryScores | MulticlassScores | RegressionScores,
+  ): Float64Array;
+  /** With classes, those of class `ofClass` against the others. */
+  curves(
+    scores: BinaryScores | (MulticlassScores & { readonly ofClass: number }),
+    maxPoints: number,
+  ): CurvePoints;
 }
 
 const addonPath = fileURLToPath(new URL('../build/Release/lockstep.node', import.meta.url));

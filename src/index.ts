@@ -17,15 +17,23 @@ export {
   type NamedRows,
   type RoundEvent,
 } from './boosting/boost.ts';
+export type { MonotoneConstraints } from './boosting/constraints.ts';
 export { canonicalBytes, NUMERICS_VERSION } from './boosting/fingerprint.ts';
 export { exportXgboost, importXgboost, type XgboostImportOptions } from './boosting/formats/xgboost.ts';
 export type { FeatureImportance } from './boosting/importance.ts';
-export { Model, type RowValue, type TrainingResult } from './boosting/model.ts';
-export { type BoosterParams, DEFAULT_PARAMS, resolveParams } from './boosting/params.ts';
+export { Model, type Prediction, type RowValue, type TrainingResult } from './boosting/model.ts';
+export {
+  type BoosterParams,
+  DEFAULT_PARAMS,
+  fitParams,
+  type GivenParams,
+  resolveParams,
+} from './boosting/params.ts';
 export { type TrainingArrays, type TrainOptions, type TrainOutcome, train } from './boosting/train.ts';
 export { ConfigError, type ConfigIssue } from './config/config-error.ts';
 export type { LoadedConfig } from './config/load.ts';
 export { metricDirection } from './config/metric-names.ts';
+export type { ModelKind } from './config/objectives.ts';
 export type { ExperimentConfig } from './config/schema.ts';
 export { type ArrayColumn, type ArrayOptions, datasetFromArrays } from './data/arrays.ts';
 export { type BinningOptions, binDataset } from './data/binning.ts';
@@ -68,7 +76,14 @@ export {
   LockstepError,
 } from './errors.ts';
 export { metricsFor } from './metrics/metrics.ts';
-export { type ConfusionMatrix, confusionMatrix, type ScoredRows, scoreMargins } from './metrics/score.ts';
+export {
+  type ClassConfusion,
+  type ConfusionMatrix,
+  classConfusion,
+  confusionMatrix,
+  type ScoredRows,
+  scoreMargins,
+} from './metrics/score.ts';
 export type { Reporter } from './protocol/reporter.ts';
 export type { RunOptions, RunOutcome } from './protocol/run.ts';
 export { AVAILABLE_STAGES, STAGES, type StageName } from './protocol/stages.ts';

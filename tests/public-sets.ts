@@ -1,9 +1,10 @@
+import { taskOf } from '../src/config/objectives.ts';
 import { binDataset } from '../src/data/binning.ts';
 import { loadExperimentData } from '../src/data/load.ts';
 import type { BinnedDataset, Schema } from '../src/data/types.ts';
 import type { Objective } from '../src/engine/engine.ts';
 
-/** The public sets in tests/data that the objectives of this version fit. */
+/** The public sets in tests/data. */
 export const PUBLIC_SETS = {
   adult: 'binary:logistic',
   agaricus: 'binary:logistic',
@@ -11,7 +12,9 @@ export const PUBLIC_SETS = {
   california_housing: 'reg:squarederror',
   diabetes: 'reg:squarederror',
   diamonds: 'reg:squarederror',
+  digits: 'multi:softprob',
   higgs_7k: 'binary:logistic',
+  lgb_multiclass5: 'multi:softprob',
   madelon: 'binary:logistic',
   nycflights: 'binary:logistic',
   titanic: 'binary:logistic',
@@ -24,7 +27,7 @@ export async function loadPublicSet(name: PublicSet): Promise<{ data: BinnedData
   const { schema, train } = await loadExperimentData({
     trainPath: new URL(`data/${name}.parquet`, import.meta.url).pathname,
     target: 'target',
-    taskType: PUBLIC_SETS[name] === 'binary:logistic' ? 'classification' : 'regression',
+    taskType: taskOf(PUBLIC_SETS[name]),
     split: 'none',
     seed: 0,
   });

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xgboost
 from scipy import stats
-from sklearn.metrics import log_loss, mean_squared_error, roc_auc_score
+from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, roc_auc_score
 
 folder = pathlib.Path(sys.argv[1])
 data_folder = pathlib.Path(__file__).resolve().parents[2] / "tests" / "data"
@@ -30,6 +30,12 @@ def load(name):
 
 def metrics(objective, truth, prediction):
     """Name → value, all to be minimised."""
+    if objective == "multi:softprob":
+        return {
+            "1 − auc_roc": 1 - roc_auc_score(truth, prediction, multi_class="ovr"),
+            "logloss": log_loss(truth, prediction),
+            "merror": 1 - accuracy_score(truth, prediction.argmax(axis=1)),
+        }
     if objective == "binary:logistic":
         return {"1 − auc_roc": 1 - roc_auc_score(truth, prediction), "logloss": log_loss(truth, prediction)}
     return {"rmse": float(np.sqrt(mean_squared_error(truth, prediction)))}
@@ -37,21 +43,24 @@ def metrics(objective, truth, prediction):
 
 rows = []
 for entry in plan["sets"]:
-    name, objective = entry["name"], entry["objective"]
-    features, target = load(name)
+    name, objective = entry["id"], entry["objective"]
+    features, target = load(entry["name"])
     ours, theirs = {}, {}
+    more = {"num_class": int(target.max()) + 1} if objective.startswith("multi:") else {}
     for seed in range(plan["seeds"]):
         test = np.fromfile(folder / f"{name}.{seed}.rows.u32", dtype=np.uint32)
         in_test = np.zeros(len(target), dtype=bool)
         in_test[test] = True
         train = xgboost.DMatrix(features[~in_test], label=target[~in_test], enable_categorical=True)
         model = xgboost.train(
-            dict(params, objective=objective, tree_method="hist", seed=seed, nthread=1), train, rounds
+            dict(params, **more, **entry.get("params", {}), objective=objective, tree_method="hist", seed=seed, nthread=1),
+            train,
+            rounds,
         )
         prediction = model.predict(xgboost.DMatrix(features[in_test], enable_categorical=True))
         for metric, value in metrics(objective, target[in_test], prediction).items():
             theirs.setdefault(metric, []).append(value)
-        prediction = np.fromfile(folder / f"{name}.{seed}.predictions.f64")
+        prediction = np.fromfile(folder / f"{name}.{seed}.predictions.f64").reshape(prediction.shape)
         for metric, value in metrics(objective, target[in_test], prediction).items():
             ours.setdefault(metric, []).append(value)
     for metric in ours:

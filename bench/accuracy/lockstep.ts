@@ -4,12 +4,13 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { boost } from '../../src/boosting/boost.ts';
-import { resolveParams } from '../../src/boosting/params.ts';
+import { fitParams, resolveParams } from '../../src/boosting/params.ts';
+import { predictionsOf } from '../../src/boosting/predict.ts';
+import { taskOf } from '../../src/config/objectives.ts';
 import { binDataset } from '../../src/data/binning.ts';
 import { loadExperimentData } from '../../src/data/load.ts';
 import { splitRows } from '../../src/data/split.ts';
 import { createCpuEngine } from '../../src/engine/cpu.ts';
-import { probability } from '../../src/numerics/link.ts';
 import { PARAMS, SETS } from './sets.ts';
 
 const { values } = parseArgs({
@@ -21,16 +22,15 @@ const { values } = parseArgs({
 });
 mkdirSync(values.out, { recursive: true });
 
-for (const { name, objective } of SETS) {
-  const taskType = objective === 'binary:logistic' ? 'classification' : 'regression';
+for (const { id, name, objective, params: further } of SETS) {
   const { schema, train: data } = await loadExperimentData({
     trainPath: new URL(`../../tests/data/${name}.parquet`, import.meta.url).pathname,
     target: 'target',
-    taskType,
+    taskType: taskOf(objective),
     split: 'none',
     seed: 0,
   });
-  const params = resolveParams({ ...PARAMS, objective });
+  const params = fitParams(resolveParams({ ...PARAMS, ...further, objective }), schema);
   for (let seed = 0; seed < Number(values.seeds); seed++) {
     const splitSeed = values.split === undefined ? seed : Number(values.split);
     const split = splitRows({
@@ -43,13 +43,11 @@ for (const { name, objective } of SETS) {
     const { trees } = await boost(resident, { params, seed, rows: split.train });
     const margins = await resident.predictMargins(trees, split.val);
     resident.dispose();
-    const predictions = Float64Array.from(margins, (m) =>
-      taskType === 'classification' ? probability(m) : trees.baseValue + m * 2 ** -trees.marginBits,
-    );
-    writeFileSync(join(values.out, `${name}.${seed}.rows.u32`), split.val);
-    writeFileSync(join(values.out, `${name}.${seed}.predictions.f64`), predictions);
+    const predictions = predictionsOf({ ...trees, objective, baseMargins: [...trees.baseMargins] }, margins);
+    writeFileSync(join(values.out, `${id}.${seed}.rows.u32`), split.val);
+    writeFileSync(join(values.out, `${id}.${seed}.predictions.f64`), predictions);
   }
-  process.stderr.write(`${name}: ${values.seeds} models\n`);
+  process.stderr.write(`${id}: ${values.seeds} models\n`);
 }
 writeFileSync(
   join(values.out, 'sets.json'),

@@ -6,12 +6,15 @@
 
 #include "addon/values.h"
 #include "core/fixed.h"
+#include "core/softmax.h"
 
 namespace lockstep::addon {
 namespace {
 
-constexpr std::array<std::string_view, 12> kMetricNames = {"accuracy", "precision", "recall", "f1",  "auc_roc", "auc_pr",
-                                                           "logloss",  "mse",       "rmse",   "mae", "r2",      "mape"};
+constexpr std::array<std::string_view, 17> kMetricNames = {
+    "accuracy",           "precision",       "recall",      "f1",               "auc_roc", "auc_pr", "logloss",
+    "precision_weighted", "recall_weighted", "f1_weighted", "auc_roc_weighted", "merror",  "mse",    "rmse",
+    "mae",                "r2",              "mape"};
 
 /** The largest magnitude that the sums of docs/metrics.md allow for. */
 void check_magnitudes(Napi::Env env, const int32_t* values, size_t count, const char* what) {
@@ -41,6 +44,23 @@ BinaryView binary_view(const Napi::Object& scores) {
   return view;
 }
 
+MulticlassView multiclass_view(const Napi::Object& scores) {
+  MulticlassView view;
+  const size_t classes = count(scores, "classes");
+  if (classes < 2 || classes > kMaxClasses) throw Napi::RangeError::New(scores.Env(), "classes must be 2 to 255.");
+  const Span<uint8_t> labels = typed_array<uint8_t>(scores.Get("labels"), "labels");
+  view.classes = static_cast<int>(classes);
+  view.rows = labels.length;
+  view.label = labels.data;
+  view.margin = typed_array_of<int32_t>(scores, "margins", view.rows * classes).data;
+  view.weight = weights_of(scores, view.rows);
+  check_magnitudes(scores.Env(), view.margin, view.rows * classes, "margins");
+  if (std::any_of(labels.data, labels.data + labels.length, [&](uint8_t label) { return label >= classes; })) {
+    throw Napi::RangeError::New(scores.Env(), "labels must be below classes.");
+  }
+  return view;
+}
+
 RegressionView regression_view(const Napi::Object& scores) {
   RegressionView view;
   const Span<int32_t> margins = typed_array<int32_t>(scores.Get("margins"), "margins");
@@ -64,7 +84,10 @@ Napi::Value evaluate_metrics(const Napi::CallbackInfo& info) {
   const Napi::Object scores = object(info[1], "The scores");
   std::vector<double> values(metrics.size());
   return guarded(info.Env(), [&]() -> Napi::Value {
-    if (scores.Has("labels")) {
+    if (scores.Has("classes")) {
+      MetricScratch scratch;
+      evaluate(metrics.data(), metrics.size(), multiclass_view(scores), scratch, values.data());
+    } else if (scores.Has("labels")) {
       MetricScratch scratch;
       evaluate(metrics.data(), metrics.size(), binary_view(scores), scratch, values.data());
     } else {
@@ -75,7 +98,20 @@ Napi::Value evaluate_metrics(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value curves(const Napi::CallbackInfo& info) {
-  const BinaryView view = binary_view(object(info[0], "The scores"));
+  const Napi::Object scores = object(info[0], "The scores");
+  OneVsRest one_class;
+  BinaryView view;
+  if (scores.Has("classes")) {
+    const MulticlassView all = multiclass_view(scores);
+    const size_t class_index = count(scores, "ofClass");
+    if (class_index >= static_cast<size_t>(all.classes)) {
+      throw Napi::RangeError::New(info.Env(), "ofClass must be below classes.");
+    }
+    one_class = one_vs_rest(all, static_cast<int>(class_index));
+    view = one_class.view(all);
+  } else {
+    view = binary_view(scores);
+  }
   const double max_points = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : 0;
   if (!(max_points >= 2)) throw Napi::RangeError::New(info.Env(), "maxPoints must be at least 2.");
   MetricScratch scratch;

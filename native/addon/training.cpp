@@ -21,24 +21,46 @@ int thread_count(const Napi::Value& value) {
   return static_cast<int>(threads);
 }
 
+std::vector<int8_t> monotone_constraints(const Napi::Object& from) {
+  const Napi::Object list = object(from.Get("monotone_constraints"), "monotone_constraints");
+  std::vector<int8_t> constraints;
+  for (uint32_t i = 0; i < list.As<Napi::Array>().Length(); ++i) {
+    const Napi::Value value = list.Get(i);
+    const double constraint = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 2;
+    if (constraint != -1 && constraint != 0 && constraint != 1) {
+      throw Napi::RangeError::New(from.Env(), "monotone_constraints must hold -1, 0 and 1 alone.");
+    }
+    constraints.push_back(static_cast<int8_t>(constraint));
+  }
+  return constraints;
+}
+
 TreeParams tree_params(const Napi::Object& from) {
   TreeParams params;
   const std::string objective = from.Get("objective").ToString();
   if (objective == "binary:logistic") {
     params.objective = Objective::kLogistic;
+  } else if (objective == "multi:softprob" || objective == "multi:softmax") {
+    params.objective = Objective::kSoftmax;
   } else if (objective == "reg:squarederror") {
     params.objective = Objective::kSquaredError;
   } else {
     throw Napi::RangeError::New(from.Env(), "The CPU engine has no objective named " + objective + ".");
   }
+  params.num_class = static_cast<int>(count(from, "num_class"));
   params.max_depth = static_cast<int>(count(from, "max_depth"));
   params.learning_rate = number(from, "learning_rate");
   params.subsample = number(from, "subsample");
   params.colsample_bytree = number(from, "colsample_bytree");
+  params.colsample_bylevel = number(from, "colsample_bylevel");
+  params.colsample_bynode = number(from, "colsample_bynode");
   params.min_child_weight = number(from, "min_child_weight");
   params.gamma = number(from, "gamma");
   params.reg_alpha = number(from, "reg_alpha");
   params.reg_lambda = number(from, "reg_lambda");
+  params.max_delta_step = number(from, "max_delta_step");
+  params.monotone_constraints = monotone_constraints(from);
+  params.scale_pos_weight = number(from, "scale_pos_weight");
   params.max_cat_to_onehot = static_cast<int>(count(from, "max_cat_to_onehot"));
   params.max_cat_threshold = static_cast<int>(count(from, "max_cat_threshold"));
   params.has_base_score = from.Get("base_score").IsNumber();

@@ -4,11 +4,13 @@
 
 #include "addon/values.h"
 #include "core/fixed.h"
+#include "core/softmax.h"
 
 namespace lockstep::addon {
 
 Napi::Object to_flat_trees(Napi::Env env, const Ensemble& ensemble, size_t rounds) {
-  const size_t trees = std::min(rounds, ensemble.trees.size());
+  const auto classes = static_cast<size_t>(ensemble.classes);
+  const size_t trees = std::min(rounds, ensemble.trees.size() / classes) * classes;
   std::vector<int32_t> start{0};
   std::vector<int32_t> feature;
   std::vector<int32_t> left;
@@ -36,8 +38,9 @@ Napi::Object to_flat_trees(Napi::Env env, const Ensemble& ensemble, size_t round
     start.push_back(static_cast<int32_t>(feature.size()));
   }
   Napi::Object flat = Napi::Object::New(env);
+  flat.Set("classes", ensemble.classes);
   flat.Set("marginBits", ensemble.margin_bits);
-  flat.Set("baseMargin", ensemble.base_margin);
+  flat.Set("baseMargins", new_typed_array<Napi::Int32Array>(env, ensemble.base_margins));
   flat.Set("baseValue", ensemble.base_value);
   flat.Set("treeStart", new_typed_array<Napi::Int32Array>(env, start));
   flat.Set("feature", new_typed_array<Napi::Int32Array>(env, feature));
@@ -58,7 +61,11 @@ Ensemble from_flat_trees(const Napi::Object& flat, int features) {
   };
   Ensemble ensemble;
   ensemble.margin_bits = static_cast<int>(number(flat, "marginBits"));
-  ensemble.base_margin = clamp_margin(static_cast<int32_t>(number(flat, "baseMargin")));
+  const size_t classes = count(flat, "classes");
+  if (classes < 1 || classes > kMaxClasses) throw malformed("classes is not 1 to 255");
+  ensemble.classes = static_cast<int>(classes);
+  const Span<int32_t> base_margins = typed_array_of<int32_t>(flat, "baseMargins", classes);
+  for (size_t c = 0; c < classes; ++c) ensemble.base_margins.push_back(clamp_margin(base_margins.data[c]));
   ensemble.base_value = static_cast<float>(number(flat, "baseValue"));
   const Span<int32_t> start = typed_array<int32_t>(flat.Get("treeStart"), "treeStart");
   if (start.length == 0 || start.data[0] != 0) throw malformed("treeStart does not begin with 0");

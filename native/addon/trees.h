@@ -7,7 +7,7 @@
 
 namespace lockstep::addon {
 
-/** The first `rounds` trees as flat typed arrays. */
+/** The trees of the first `rounds` rounds as flat typed arrays. */
 Napi::Object to_flat_trees(Napi::Env env, const Ensemble& ensemble, size_t rounds);
 
 /** Checks that every node is within bounds and below its parent, so that routing a row always ends. */

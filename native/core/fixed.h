@@ -37,7 +37,7 @@ struct GradientPair {
   int32_t h;
 };
 
-/** Stochastic rounding of a weighted logistic pair in units of 2^−30. */
+/** Stochastic rounding of a weighted logistic or softmax pair in units of 2^−30. */
 LOCKSTEP_HD inline GradientPair quantise_logistic(int32_t g, int32_t h, uint32_t dither) {
   return {(g + static_cast<int32_t>(dither & 0x7fffu)) >> kLogisticGradientShift,
           (h + static_cast<int32_t>(dither >> 18)) >> kLogisticHessianShift};

@@ -43,15 +43,20 @@ LOCKSTEP_HD inline int32_t sigmoid_q30(int32_t m, const LinkSegment* table = kSi
   return m < 0 ? q : kOneQ30 - q;
 }
 
+/** q(1 − q) for 0 ≤ q ≤ 2^29, at most 2^28. */
+LOCKSTEP_HD inline int32_t bernoulli_variance_q30(int32_t q) {
+  // With q = a·2^15 + b, q² / 2^30 = a² + (a + b/2^16)·b / 2^14; rounding it up keeps the result at or below 2^28.
+  const int32_t a = q >> 15;
+  const int32_t b = q & 32767;
+  return q - (a * a + (((a + 1) * b + 16383) >> 14));
+}
+
 /** p = sigmoid(m) and h = p(1 − p), which is the same for m and −m; 121 ≤ h ≤ 2^28. */
 LOCKSTEP_HD inline void logistic_gradient(int32_t m, int32_t& p_q30, int32_t& h_q30,
                                           const LinkSegment* table = kSigmoidTable) {
   const int32_t q = sigmoid_neg_abs_q30(m, table);
   p_q30 = m < 0 ? q : kOneQ30 - q;
-  // With q = a·2^15 + b, q² / 2^30 = a² + (a + b/2^16)·b / 2^14; rounding it up keeps h at or below 2^28.
-  const int32_t a = q >> 15;
-  const int32_t b = q & 32767;
-  h_q30 = q - (a * a + (((a + 1) * b + 16383) >> 14));
+  h_q30 = bernoulli_variance_q30(q);
 }
 
 /** ln(1 + e^−|m|), 0…ln 2; 0 for |m| ≥ 2^25. */

@@ -8,7 +8,14 @@
 
 namespace lockstep {
 
-enum class Purpose : uint32_t { kDither = 1, kSubsample = 2, kColsampleByTree = 3 };
+enum class Purpose : uint32_t {
+  kDither = 1,
+  kSubsample = 2,
+  kColsampleByTree = 3,
+  kColsampleByLevel = 4,  // + 256 · depth
+  kNode = 5,
+  kColsampleByNode = 6,
+};
 
 struct PhiloxBlock {
   uint32_t word[4];
@@ -31,13 +38,16 @@ LOCKSTEP_HD inline PhiloxBlock philox(PhiloxBlock counter, PhiloxKey key) {
   return counter;
 }
 
-LOCKSTEP_HD inline PhiloxBlock random_block(PhiloxKey key, uint32_t index, uint32_t round, Purpose purpose) {
-  return philox({{index, round, static_cast<uint32_t>(purpose), 0}}, key);
+/** class_index is the class that the tree belongs to; 0 unless the objective has classes. */
+LOCKSTEP_HD inline PhiloxBlock random_block(PhiloxKey key, uint32_t index, uint32_t round, Purpose purpose,
+                                            uint32_t class_index = 0) {
+  return philox({{index, round, static_cast<uint32_t>(purpose), class_index}}, key);
 }
 
 /** The word of one row; sixteen consecutive blocks serve 64 rows, one lane of a vector each. */
-LOCKSTEP_HD inline uint32_t random_row_word(PhiloxKey key, uint32_t row, uint32_t round, Purpose purpose) {
-  return random_block(key, row / 64 * 16 + row % 16, round, purpose).word[row / 16 % 4];
+LOCKSTEP_HD inline uint32_t random_row_word(PhiloxKey key, uint32_t row, uint32_t round, Purpose purpose,
+                                            uint32_t class_index = 0) {
+  return random_block(key, row / 64 * 16 + row % 16, round, purpose, class_index).word[row / 16 % 4];
 }
 
 }  // namespace lockstep

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 #include <numeric>
 #include <stdexcept>
 #include <utility>
 
+#include "core/sampling.h"
 #include "cpu/gradients.h"
 
 namespace lockstep {
@@ -14,12 +16,11 @@ namespace {
 
 constexpr size_t kGrain = 16384;
 
-/** Values of the listed rows, in the order of the row set. */
+/** Values of the listed rows, `width` each, in the order of the row set. */
 template <class T>
-std::vector<T> gather(const std::vector<T>& values, const RowSet& rows) {
-  std::vector<T> result(rows.size());
-  for (size_t i = 0; i < result.size(); ++i) result[i] = values[rows[i]];
-  return result;
+void gather(const T* values, const RowSet& rows, size_t width, std::vector<T>& result) {
+  result.resize(rows.size() * width);
+  for (size_t i = 0; i < rows.size(); ++i) std::copy_n(values + rows[i] * width, width, result.data() + i * width);
 }
 
 }  // namespace
@@ -29,9 +30,9 @@ struct Job::EvalSet {
   RowSet rows;
   ScaledWeights weights;
   std::vector<int32_t> margins;
-  std::vector<uint8_t> positive;
+  std::vector<uint8_t> label;
   std::vector<int32_t> target;
-  std::vector<float> label;
+  std::vector<float> raw;
 };
 
 Job::Job(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels, JobSpec spec)
@@ -40,12 +41,17 @@ Job::Job(const DatasetView& data, const HistogramLayout& layout, const Kernels& 
       spec_(std::move(spec)),
       scale_(scale_job(data, spec_)),
       grower_(data, layout, kernels),
-      margins_(data.rows),
-      gradients_(data.rows) {
+      classes_(static_cast<size_t>(trees_per_round(spec_.params))),
+      margins_(data.rows * classes_),
+      gradients_(data.rows * classes_),
+      leaves_(classes_ > 1 ? data.rows * classes_ : 0) {
   ensemble_.margin_bits = scale_.margin_bits;
-  ensemble_.base_margin = scale_.base_margin;
+  ensemble_.classes = static_cast<int>(classes_);
+  ensemble_.base_margins = scale_.base_margins;
   ensemble_.base_value = scale_.base_value;
-  std::fill_n(margins_.data(), data.rows, scale_.base_margin);
+  for (size_t row = 0; row < data.rows; ++row) {
+    std::copy(scale_.base_margins.begin(), scale_.base_margins.end(), margins_.data() + row * classes_);
+  }
 
   std::vector<bool> known(data.rows, false);
   for (size_t i = 0; i < spec_.rows.size(); ++i) known[spec_.rows[i]] = true;
@@ -58,10 +64,9 @@ Job::Job(const DatasetView& data, const HistogramLayout& layout, const Kernels& 
       outside_.push_back(static_cast<uint32_t>(rows[i]));
     }
     if (rows.listed) {
-      eval->margins.resize(rows.size());
-      for (size_t i = 0; i < rows.size(); ++i) eval->label.push_back(data.label[rows[i]]);
-      if (!scale_.positive.empty()) eval->positive = gather(scale_.positive, rows);
-      if (!scale_.target.empty()) eval->target = gather(scale_.target, rows);
+      gather(data.label, rows, 1, eval->raw);
+      if (!scale_.label.empty()) gather(scale_.label.data(), rows, 1, eval->label);
+      if (!scale_.target.empty()) gather(scale_.target.data(), rows, 1, eval->target);
     }
     eval->rows = std::move(rows);
     evals_.push_back(std::move(eval));
@@ -73,11 +78,11 @@ Job::Job(const DatasetView& data, const HistogramLayout& layout, const Kernels& 
 
 double Job::cost() const {
   return static_cast<double>(spec_.rows.size()) * spec_.params.subsample * data_.features *
-         spec_.params.colsample_bytree * spec_.params.max_depth;
+         spec_.params.colsample_bytree * spec_.params.max_depth * static_cast<double>(classes_);
 }
 
 /** Sets rows_: the rows of the tree, and behind them those that are only taken along. */
-void Job::select_rows(uint32_t round, const Executor& executor) {
+void Job::select_rows(uint32_t round, uint32_t class_index, const Executor& executor) {
   const RowSet& rows = spec_.rows;
   uint32_t* trained = rows_.rows.data();
   const size_t count = rows.size();
@@ -89,12 +94,12 @@ void Job::select_rows(uint32_t round, const Executor& executor) {
     }
     rows_.trained = count;
   } else {
-    const PhiloxKey key = philox_key(spec_.seed);
-    const auto threshold = static_cast<uint64_t>(std::rint(spec_.params.subsample * 0x1p32));
+    const RowDraw draw{philox_key(spec_.seed), round, Purpose::kSubsample, class_index};
+    const uint64_t threshold = subsample_threshold(spec_.params.subsample);
     const size_t first = rows[0] / 64;
     const size_t last = rows[count - 1] / 64 + 1;
     executor.parallel_ranges(last - first, kGrain / 64, [&](size_t begin, size_t end) {
-      kernels_.sample_rows(key, round, threshold, first + begin, first + end, sampled_.data());
+      kernels_.sample_rows(draw, threshold, first + begin, first + end, sampled_.data());
     });
     uint32_t* left_out = rows_.scratch.data();
     size_t in = 0;
@@ -111,14 +116,27 @@ void Job::select_rows(uint32_t round, const Executor& executor) {
   rows_.passengers = count - rows_.trained + outside_.size();
 }
 
-void Job::add_leaves(const Executor& executor) {
+/** Calls write(row, leaf) for the rows of the tree grown last. */
+template <class Write>
+void Job::for_leaves(const Executor& executor, const Write& write) const {
   const std::vector<LeafRows>& leaves = grower_.leaves();
   executor.parallel_for(leaves.size(), [&](size_t l, size_t) {
     const LeafRows& leaf = leaves[l];
     for (const RowRange& range : {leaf.trained, leaf.passengers}) {
-      for (size_t i = range.begin; i < range.end; ++i) {
-        int32_t& margin = margins_[rows_.rows[i]];
-        margin = add_leaf(margin, leaf.leaf);
+      for (size_t i = range.begin; i < range.end; ++i) write(rows_.rows[i], leaf.leaf);
+    }
+  });
+}
+
+/** Adds the leaves of a round of several classes, which were put aside until all its trees stood. */
+void Job::add_leaves(const Executor& executor) {
+  const size_t count = rows_.trained + rows_.passengers;
+  executor.parallel_ranges(count, kGrain, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      const size_t row = rows_.rows[i];
+      for (size_t c = 0; c < classes_; ++c) {
+        int32_t& margin = margins_[row * classes_ + c];
+        margin = add_leaf(margin, leaves_[c * data_.rows + row]);
       }
     }
   });
@@ -126,17 +144,26 @@ void Job::add_leaves(const Executor& executor) {
 
 RoundScores Job::advance(size_t index, const Executor& executor, const CancelFlag& cancel) {
   cancel.check();
-  const auto round = static_cast<uint32_t>(ensemble_.trees.size());
+  const auto round = static_cast<uint32_t>(ensemble_.trees.size() / classes_);
   const int gradient_unit =
-      compute_gradients(spec_, scale_, round, margins_.data(), gradients_.data(), kernels_, executor);
-  select_rows(round, executor);
+      compute_gradients(data_, spec_, scale_, round, margins_.data(), gradients_.data(), kernels_, executor);
   const ScoreParams score = score_params(spec_.params, scale_, gradient_unit);
-  Tree tree = grower_.grow(spec_.params, score, philox_key(spec_.seed), round, gradients_.data(),
-                           gradient_packing(spec_, scale_), rows_, executor, cancel);
-  // From here on the round counts: nothing below may throw Cancelled.
-  add_leaves(executor);
-  ensemble_.trees.push_back(std::move(tree));
-  return {index, ensemble_.trees.size(), score_evals()};
+  const Packing packing = gradient_packing(spec_, scale_);
+  std::vector<Tree> trees;
+  for (uint32_t c = 0; c < classes_; ++c) {
+    select_rows(round, c, executor);
+    trees.push_back(grower_.grow(spec_.params, score, {philox_key(spec_.seed), round, c},
+                                 gradients_.data() + c * data_.rows, packing, rows_, executor, cancel));
+    // With one class the round counts from here on: nothing below may throw Cancelled.
+    if (classes_ == 1) {
+      for_leaves(executor, [&](uint32_t row, int32_t leaf) { margins_[row] = add_leaf(margins_[row], leaf); });
+    } else {
+      for_leaves(executor, [&](uint32_t row, int32_t leaf) { leaves_[c * data_.rows + row] = leaf; });
+    }
+  }
+  if (classes_ > 1) add_leaves(executor);
+  std::move(trees.begin(), trees.end(), std::back_inserter(ensemble_.trees));
+  return {index, round + size_t{1}, score_evals()};
 }
 
 std::vector<double> Job::score_evals() {
@@ -144,23 +171,31 @@ std::vector<double> Job::score_evals() {
   if (spec_.metrics.empty()) return values;
   for (const auto& eval : evals_) {
     const RowSet& rows = eval->rows;
-    const size_t start = rows.listed ? 0 : rows.start;
-    if (rows.listed) {
-      for (size_t i = 0; i < rows.size(); ++i) eval->margins[i] = margins_[rows[i]];
-    }
-    const int32_t* margins = rows.listed ? eval->margins.data() : margins_.data() + start;
+    const bool listed = rows.listed;
+    const size_t start = listed ? 0 : rows.start;
+    if (listed) gather(margins_.data(), rows, classes_, eval->margins);
+    const int32_t* margins = listed ? eval->margins.data() : margins_.data() + start * classes_;
+    const uint8_t* label = listed ? eval->label.data() : scale_.label.data() + start;
     const uint32_t* weight = eval->weights.values.empty() ? nullptr : eval->weights.values.data();
     const size_t first = values.size();
     values.resize(first + spec_.metrics.size());
-    if (spec_.params.objective == Objective::kLogistic) {
-      const uint8_t* positive = rows.listed ? eval->positive.data() : scale_.positive.data() + start;
-      const BinaryView view{margins, positive, weight, rows.size()};
-      evaluate(spec_.metrics.data(), spec_.metrics.size(), view, scratch_, values.data() + first);
-    } else {
-      const int32_t* target = rows.listed ? eval->target.data() : scale_.target.data() + start;
-      const float* label = rows.listed ? eval->label.data() : data_.label + start;
-      const RegressionView view{margins, target, label, weight, rows.size(), scale_.margin_bits};
-      evaluate(spec_.metrics.data(), spec_.metrics.size(), view, values.data() + first);
+    const Metric* metrics = spec_.metrics.data();
+    double* out = values.data() + first;
+    switch (spec_.params.objective) {
+      case Objective::kLogistic:
+        evaluate(metrics, spec_.metrics.size(), BinaryView{margins, label, weight, rows.size()}, scratch_, out);
+        break;
+      case Objective::kSoftmax:
+        evaluate(metrics, spec_.metrics.size(),
+                 MulticlassView{margins, label, weight, rows.size(), spec_.params.num_class}, scratch_, out);
+        break;
+      case Objective::kSquaredError:
+        evaluate(metrics, spec_.metrics.size(),
+                 RegressionView{margins, listed ? eval->target.data() : scale_.target.data() + start,
+                                listed ? eval->raw.data() : data_.label + start, weight, rows.size(),
+                                scale_.margin_bits},
+                 out);
+        break;
     }
   }
   return values;
@@ -208,11 +243,17 @@ std::vector<RoundScores> Batch::advance(size_t rounds, ThreadPool& pool, const C
 
 std::vector<int32_t> predict_margins(const DatasetView& data, const Ensemble& ensemble, const RowSet& rows,
                                      const Executor& executor) {
-  std::vector<int32_t> margins(rows.size(), ensemble.base_margin);
+  const auto classes = static_cast<size_t>(ensemble.classes);
+  std::vector<int32_t> margins(rows.size() * classes);
   executor.parallel_ranges(rows.size(), kGrain, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) {
       const uint8_t* codes = data.bins + rows[i] * data.stride;
-      for (const Tree& tree : ensemble.trees) margins[i] = add_leaf(margins[i], tree.route(codes).leaf);
+      int32_t* of_row = margins.data() + i * classes;
+      std::copy(ensemble.base_margins.begin(), ensemble.base_margins.end(), of_row);
+      for (size_t t = 0; t < ensemble.trees.size(); ++t) {
+        int32_t& margin = of_row[t % classes];
+        margin = add_leaf(margin, ensemble.trees[t].route(codes).leaf);
+      }
     }
   });
   return margins;

@@ -27,7 +27,7 @@ class Job {
   /** data, layout and kernels are borrowed. */
   Job(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels, JobSpec spec);
 
-  /** Trains one more tree. Throws Cancelled and is then as it was before. */
+  /** Trains one more round, a tree for each class. Throws Cancelled and is then as it was before. */
   RoundScores advance(size_t index, const Executor& executor, const CancelFlag& cancel);
 
   /** Estimated work of a round, in updates of histogram cells. */
@@ -38,7 +38,9 @@ class Job {
 
  private:
   struct EvalSet;
-  void select_rows(uint32_t round, const Executor& executor);
+  void select_rows(uint32_t round, uint32_t class_index, const Executor& executor);
+  template <class Write>
+  void for_leaves(const Executor& executor, const Write& write) const;
   void add_leaves(const Executor& executor);
   std::vector<double> score_evals();
 
@@ -48,8 +50,10 @@ class Job {
   JobScale scale_;
   TreeGrower grower_;
   Ensemble ensemble_;
-  AlignedBuffer<int32_t> margins_;           // (data.rows)
-  AlignedBuffer<int64_t> gradients_;         // (data.rows), packed
+  size_t classes_;                           // trees of a round
+  AlignedBuffer<int32_t> margins_;           // (data.rows, classes)
+  AlignedBuffer<int64_t> gradients_;         // (classes, data.rows), packed
+  AlignedBuffer<int32_t> leaves_;            // (classes, data.rows), of the round under way; none for one class
   TreeRows rows_;
   std::vector<uint64_t> sampled_;            // a bit a row of the data, where there is subsampling
   std::vector<uint32_t> outside_;            // rows of eval sets that are not training rows
@@ -75,7 +79,7 @@ class Batch {
   std::vector<std::unique_ptr<Job>> jobs_;
 };
 
-/** Margins of `rows` after the given trees; (rows). */
+/** Margins of `rows` after the given trees; (rows, classes). */
 std::vector<int32_t> predict_margins(const DatasetView& data, const Ensemble& ensemble, const RowSet& rows,
                                      const Executor& executor);
 

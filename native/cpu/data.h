@@ -24,23 +24,34 @@ struct DatasetView {
   const float* weight = nullptr;         // (rows), or null for all ones
 };
 
-enum class Objective { kLogistic, kSquaredError };
+enum class Objective { kLogistic, kSoftmax, kSquaredError };
 
 struct TreeParams {
   Objective objective = Objective::kLogistic;
+  int num_class = 0;  // softmax: 2…255
   int max_depth = 6;
   double learning_rate = 0.3;
   double subsample = 1;
   double colsample_bytree = 1;
+  double colsample_bylevel = 1;
+  double colsample_bynode = 1;
   double min_child_weight = 1;
   double gamma = 0;
   double reg_alpha = 0;
   double reg_lambda = 1;
+  double max_delta_step = 0;                // 0: no limit
+  std::vector<int8_t> monotone_constraints;  // (features): −1, 0, 1; or empty
+  double scale_pos_weight = 1;
   bool has_base_score = false;
   double base_score = 0;
   int max_cat_to_onehot = 4;
   int max_cat_threshold = 64;
 };
+
+/** Trees of a round, and margins of a row. */
+inline int trees_per_round(const TreeParams& params) {
+  return params.objective == Objective::kSoftmax ? params.num_class : 1;
+}
 
 /** Rows of a data set: [start, end), or the listed ones in ascending order. */
 struct RowSet {
@@ -98,10 +109,11 @@ struct Tree {
   }
 };
 
-/** What a job has trained. */
+/** What a job has trained. Tree t adds to the margin of class t mod classes. */
 struct Ensemble {
   int margin_bits = 0;
-  int32_t base_margin = 0;
+  int classes = 1;
+  std::vector<int32_t> base_margins;  // (classes)
   float base_value = 0;
   std::vector<Tree> trees;
 };

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 
+#include "core/softmax.h"
 #include "cpu/kernels_shared.h"
 
 namespace lockstep {
@@ -31,7 +32,7 @@ uint32_t weight_of(const JobScale& scale, size_t row) {
 void logistic_gradients(const JobSpec& job, const JobScale& scale, uint32_t round, const int32_t* margins,
                         int64_t* gradients, const Kernels& kernels, const Executor& executor) {
   const LogisticRows rows{margins,
-                          scale.positive.data(),
+                          scale.label.data(),
                           scale.weight.empty() ? nullptr : scale.weight.data(),
                           philox_key(job.seed),
                           round,
@@ -40,6 +41,35 @@ void logistic_gradients(const JobSpec& job, const JobScale& scale, uint32_t roun
   if (for_dense_rows(job.rows, executor, dense)) return;
   executor.parallel_ranges(job.rows.size(), kGrain, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) logistic_row(rows, job.rows[i]);
+  });
+}
+
+void softmax_gradients(const DatasetView& data, const JobSpec& job, const JobScale& scale, uint32_t round,
+                       const int32_t* margins, int64_t* gradients, const Executor& executor) {
+  const PhiloxKey key = philox_key(job.seed);
+  const auto classes = static_cast<size_t>(job.params.num_class);
+  executor.parallel_ranges(job.rows.size(), kGrain, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      const size_t row = job.rows[i];
+      const uint32_t weight = weight_of(scale, row);
+      const int32_t* of_row = margins + row * classes;
+      const int32_t top = greatest_margin(of_row, job.params.num_class);
+      uint32_t exponentials[kMaxClasses];
+      uint32_t sum = 0;
+      for (size_t c = 0; c < classes; ++c) {
+        exponentials[c] = exp_neg_q24(margin_distance(top, of_row[c]));
+        sum += exponentials[c];
+      }
+      const uint32_t reciprocal = softmax_reciprocal(sum);
+      for (size_t c = 0; c < classes; ++c) {
+        const GradientPair pair = softmax_gradient(softmax_share(exponentials[c], reciprocal), scale.label[row] == c);
+        const GradientPair quantised =
+            quantise_logistic(apply_weight(pair.g, weight), apply_weight(pair.h, weight),
+                              random_row_word(key, static_cast<uint32_t>(row), round, Purpose::kDither,
+                                              static_cast<uint32_t>(c)));
+        gradients[c * data.rows + row] = pack_pair(quantised.g, quantised.h, 32);
+      }
+    }
   });
 }
 
@@ -79,6 +109,7 @@ int squared_error_gradients(const JobSpec& job, const JobScale& scale, uint32_t 
 Packing gradient_packing(const JobSpec& job, const JobScale& scale) {
   switch (job.params.objective) {
     case Objective::kLogistic:
+    case Objective::kSoftmax:
       return Packing::kHalves;
     case Objective::kSquaredError:
       return scale.weight.empty() ? Packing::kCounts : Packing::kSplit;
@@ -86,11 +117,14 @@ Packing gradient_packing(const JobSpec& job, const JobScale& scale) {
   return Packing::kSplit;
 }
 
-int compute_gradients(const JobSpec& job, const JobScale& scale, uint32_t round, const int32_t* margins,
-                      int64_t* gradients, const Kernels& kernels, const Executor& executor) {
+int compute_gradients(const DatasetView& data, const JobSpec& job, const JobScale& scale, uint32_t round,
+                      const int32_t* margins, int64_t* gradients, const Kernels& kernels, const Executor& executor) {
   switch (job.params.objective) {
     case Objective::kLogistic:
       logistic_gradients(job, scale, round, margins, gradients, kernels, executor);
+      return scale.weight_exponent - (30 - kLogisticGradientShift);
+    case Objective::kSoftmax:
+      softmax_gradients(data, job, scale, round, margins, gradients, executor);
       return scale.weight_exponent - (30 - kLogisticGradientShift);
     case Objective::kSquaredError:
       return scale.weight_exponent - scale.margin_bits +
@@ -100,7 +134,7 @@ int compute_gradients(const JobSpec& job, const JobScale& scale, uint32_t round,
 }
 
 int hessian_unit(Objective objective, const JobScale& scale) {
-  return scale.weight_exponent - (objective == Objective::kLogistic ? 30 - kLogisticHessianShift : 24);
+  return scale.weight_exponent - (objective == Objective::kSquaredError ? 24 : 30 - kLogisticHessianShift);
 }
 
 ScoreParams score_params(const TreeParams& params, const JobScale& scale, int gradient_unit) {
@@ -110,10 +144,16 @@ ScoreParams score_params(const TreeParams& params, const JobScale& scale, int gr
   score.lambda = std::ldexp(params.reg_lambda, -score.hessian_unit);
   score.alpha = std::ldexp(params.reg_alpha, -gradient_unit);
   const double gamma = std::ldexp(params.gamma, score.hessian_unit - 2 * gradient_unit);
-  score.min_gain = std::max(gamma, params.objective == Objective::kLogistic ? 0x1p-6 : 0.0);
+  score.min_gain = std::max(gamma, params.objective == Objective::kSquaredError ? 0.0 : 0x1p-6);
   score.leaf_scale = std::ldexp(params.learning_rate, scale.margin_bits + gradient_unit - score.hessian_unit);
   const double min_child = std::ceil(std::ldexp(params.min_child_weight, -score.hessian_unit));
   score.min_child_hessian = min_child >= 0x1p62 ? int64_t{1} << 62 : std::max<int64_t>(1, static_cast<int64_t>(min_child));
+  const bool constrained = std::any_of(params.monotone_constraints.begin(), params.monotone_constraints.end(),
+                                       [](int8_t constraint) { return constraint != 0; });
+  score.bounded = constrained || params.max_delta_step > 0;
+  if (params.max_delta_step > 0) {
+    score.max_delta = std::ldexp(params.max_delta_step, score.hessian_unit - gradient_unit);
+  }
   return score;
 }
 

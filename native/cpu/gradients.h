@@ -16,11 +16,11 @@ namespace lockstep {
 Packing gradient_packing(const JobSpec& job, const JobScale& scale);
 
 /**
- * Fills gradients[row], as gradient_packing says, for every training row; other rows become unspecified. Returns u_g as a
- * power of two (u_h depends on the objective alone). margins and gradients: (data.rows).
+ * Fills gradients[class · data.rows + row], as gradient_packing says, for every training row and class; other rows become
+ * unspecified. Returns u_g as a power of two (u_h depends on the objective alone). margins: (data.rows, classes).
  */
-int compute_gradients(const JobSpec& job, const JobScale& scale, uint32_t round, const int32_t* margins,
-                      int64_t* gradients, const Kernels& kernels, const Executor& executor);
+int compute_gradients(const DatasetView& data, const JobSpec& job, const JobScale& scale, uint32_t round,
+                      const int32_t* margins, int64_t* gradients, const Kernels& kernels, const Executor& executor);
 
 /** log2 of u_h. */
 int hessian_unit(Objective objective, const JobScale& scale);

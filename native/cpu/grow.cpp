@@ -6,8 +6,11 @@
 #include <cstring>
 #include <deque>
 #include <mutex>
+#include <numeric>
 #include <thread>
 #include <utility>
+
+#include "core/sampling.h"
 
 namespace lockstep {
 namespace {
@@ -23,19 +26,15 @@ constexpr size_t kSampleRows = 512;
 /** Subtrees of fewer rows are not worth handing to another thread. */
 constexpr size_t kLeastSharedRows = 256;
 
-std::vector<int> sample_features(int features, double fraction, PhiloxKey key, uint32_t round) {
-  std::vector<int> chosen;
-  if (fraction >= 1) {
-    for (int f = 0; f < features; ++f) chosen.push_back(f);
-    return chosen;
-  }
-  const auto wanted = static_cast<size_t>(std::max(1.0, std::floor(fraction * features + 0x1p-30)));
+/** What a step of `fraction` leaves of `from`, ascending; key_of(f) is the key of feature f in this step. */
+template <class KeyOf>
+std::vector<int> sample_features(const std::vector<int>& from, double fraction, const KeyOf& key_of) {
+  if (fraction >= 1) return from;
   std::vector<std::pair<uint32_t, int>> keyed;
-  for (int f = 0; f < features; ++f) {
-    keyed.emplace_back(random_block(key, static_cast<uint32_t>(f), round, Purpose::kColsampleByTree).word[0], f);
-  }
+  for (const int feature : from) keyed.emplace_back(key_of(static_cast<uint32_t>(feature)), feature);
   std::sort(keyed.begin(), keyed.end());
-  keyed.resize(std::min(wanted, keyed.size()));
+  keyed.resize(static_cast<size_t>(sampled_feature_count(fraction, static_cast<int>(from.size()))));
+  std::vector<int> chosen;
   for (const auto& [word, feature] : keyed) chosen.push_back(feature);
   std::sort(chosen.begin(), chosen.end());
   return chosen;
@@ -113,9 +112,52 @@ struct TreeGrower::Sharing {
   }
 };
 
+/** The features that take part in a tree, and those of them that its levels and nodes may be split on. */
+struct TreeGrower::Features {
+  const TreeParams& params;
+  const TreeDraw& draw;
+  const DatasetView& data;
+  const HistogramLayout& layout;
+  std::vector<int> of_tree;
+  std::vector<std::vector<int>> of_level;    // by depth
+  std::vector<SearchedFeatures> searched;    // by depth
+
+  Features(const TreeParams& tree_params, const TreeDraw& tree_draw, const DatasetView& view,
+           const HistogramLayout& histogram)
+      : params(tree_params), draw(tree_draw), data(view), layout(histogram) {
+    std::vector<int> all(static_cast<size_t>(data.features));
+    std::iota(all.begin(), all.end(), 0);
+    of_tree = sample_features(all, params.colsample_bytree, [&](uint32_t f) {
+      return tree_feature_key(draw.key, f, draw.round, draw.class_index);
+    });
+    const int levels = params.colsample_bylevel < 1 ? params.max_depth : 1;
+    for (int depth = 0; depth < levels; ++depth) {
+      of_level.push_back(sample_features(of_tree, params.colsample_bylevel, [&](uint32_t f) {
+        return level_feature_key(draw.key, f, draw.round, static_cast<uint32_t>(depth), draw.class_index);
+      }));
+      searched.emplace_back(data, layout, of_level.back());
+    }
+  }
+
+  /** Calls use(features) with those that a node may be split on. Nodes that share them get the same object. */
+  template <class Use>
+  void with_features_of(const Work& work, const Use& use) const {
+    const size_t level = searched.size() == 1 ? 0 : static_cast<size_t>(work.depth);
+    if (params.colsample_bynode >= 1) {
+      use(searched[level]);
+      return;
+    }
+    const uint32_t word = node_word(draw.key, work.heap_number, draw.round, draw.class_index);
+    use(SearchedFeatures(data, layout, sample_features(of_level[level], params.colsample_bynode, [&](uint32_t f) {
+                           return node_feature_key(draw.key, f, word, draw.class_index);
+                         })));
+  }
+};
+
 struct TreeGrower::Call {
   const TreeParams& params;
   const ScoreParams& score;
+  const Features& features;
   TreeRows& rows;
   const CancelFlag& cancel;
   Sharing sharing;
@@ -134,24 +176,28 @@ void TreeGrower::give_back(Workspace& workspace, std::unique_ptr<Histogram> hist
   if (histogram != nullptr) workspace.free.push_back(std::move(histogram));
 }
 
-Tree TreeGrower::grow(const TreeParams& params, const ScoreParams& score, PhiloxKey key, uint32_t round,
+Tree TreeGrower::grow(const TreeParams& params, const ScoreParams& score, const TreeDraw& draw,
                       const int64_t* gradients, Packing packing, TreeRows& rows, const Executor& executor,
                       const CancelFlag& cancel) {
-  features_ = sample_features(data_.features, params.colsample_bytree, key, round);
-  builder_.begin_tree(features_, gradients, packing);
-  finder_.begin_tree(features_, params, score, packing);
+  const Features features(params, draw, data_, layout_);
+  builder_.begin_tree(features.of_tree, gradients, packing);
+  finder_.begin_tree(params, score, packing);
   const auto threads = static_cast<size_t>(executor.threads());
   if (workspaces_.size() < threads) workspaces_.resize(threads);
   Workspace& workspace = workspaces_[0];
-  Call call{params, score, rows, cancel, {}, threads == 1 ? 0 : rows.trained / threads, false};
+  Call call{params, score, features, rows, cancel, {}, threads == 1 ? 0 : rows.trained / threads, false};
 
   Work root;
   root.trained = {0, rows.trained};
   root.passengers = {rows.trained, rows.trained + rows.passengers};
   root.histogram = take_histogram(workspace);
   builder_.build(rows.rows.data(), rows.trained, *root.histogram, workspace.scratch, executor, cancel);
-  root.sums = total(*root.histogram, builder_.layout(), data_, features_.front(), packing);
-  if (finder_.is_splittable(root.sums)) root.split = finder_.find(*root.histogram, root.sums);
+  root.node.sums = total(*root.histogram, layout_, data_, features.of_tree.front(), packing);
+  if (finder_.is_splittable(root.node.sums)) {
+    features.with_features_of(root, [&](const SearchedFeatures& searched) {
+      root.split = finder_.find(*root.histogram, searched, root.node);
+    });
+  }
 
   Sharing& sharing = call.sharing;
   Branch& tree = sharing.new_branch();
@@ -186,9 +232,11 @@ void TreeGrower::expand(Call& call, Workspace& workspace, Branch& branch, Work w
   }
   {
     Node& node = branch.nodes[work.id];
-    node.cover = std::ldexp(static_cast<double>(work.sums.h), call.score.hessian_unit);
+    node.cover = std::ldexp(static_cast<double>(work.node.sums.h), call.score.hessian_unit);
     if (work.split.feature < 0) {
-      node.leaf = leaf_value(work.sums, call.score);
+      node.leaf = call.score.bounded
+                      ? leaf_of_weight(bounded_weight(work.node.sums, work.node.bounds, call.score), call.score)
+                      : leaf_value(work.node.sums, call.score);
       branch.leaves.push_back({node.leaf, work.trained, work.passengers});
       give_back(workspace, std::move(work.histogram));
       return;
@@ -210,10 +258,20 @@ void TreeGrower::expand(Call& call, Workspace& workspace, Branch& branch, Work w
   right.id = left.id + 1;
   branch.nodes.resize(branch.nodes.size() + 2);
   left.depth = right.depth = work.depth + 1;
-  left.sums = work.split.left;
-  right.sums = work.sums - left.sums;
-  const bool both = left.depth < call.params.max_depth && finder_.is_splittable(left.sums) &&
-                    finder_.is_splittable(right.sums);
+  left.heap_number = 2 * work.heap_number;
+  right.heap_number = left.heap_number + 1;
+  left.node.sums = work.split.left;
+  right.node.sums = work.node.sums - left.node.sums;
+  if (call.score.bounded) {
+    const WeightBounds& bounds = work.node.bounds;
+    const ChildBounds children = child_bounds(bounds, constraint_of(call.params, work.split.feature),
+                                              bounded_weight(left.node.sums, bounds, call.score),
+                                              bounded_weight(right.node.sums, bounds, call.score));
+    left.node.bounds = children.left;
+    right.node.bounds = children.right;
+  }
+  const bool both = left.depth < call.params.max_depth && finder_.is_splittable(left.node.sums) &&
+                    finder_.is_splittable(right.node.sums);
   Summed summed;
   if (both && builder_.is_large() && work.trained.size() >= kFusedRows) summed.histogram = take_histogram(workspace);
   const auto divide = [&](RowRange range, RowRange& to_left, RowRange& to_right, Summed* sum) {
@@ -240,15 +298,17 @@ void TreeGrower::search_children(Call& call, Workspace& workspace, std::unique_p
   const bool left_first = summed.histogram == nullptr ? left.trained.size() <= right.trained.size() : summed.left;
   Work& small = left_first ? left : right;
   Work& large = &small == &left ? right : left;
-  const bool search_small = !deep && finder_.is_splittable(small.sums);
-  const bool search_large = !deep && finder_.is_splittable(large.sums);
+  const bool search_small = !deep && finder_.is_splittable(small.node.sums);
+  const bool search_large = !deep && finder_.is_splittable(large.node.sums);
   const auto build = [&](const Work& work, Histogram& into) {
     builder_.build(call.rows.rows.data() + work.trained.begin, work.trained.size(), into, workspace.scratch, executor,
                    call.cancel);
   };
   const auto search_alone = [&](Work& work, std::unique_ptr<Histogram> own) {
     build(work, *own);
-    work.split = finder_.find(*own, work.sums);
+    call.features.with_features_of(work, [&](const SearchedFeatures& searched) {
+      work.split = finder_.find(*own, searched, work.node);
+    });
     work.histogram = std::move(own);
   };
   if (!search_large) {
@@ -261,7 +321,7 @@ void TreeGrower::search_children(Call& call, Workspace& workspace, std::unique_p
   }
   // One update costs about as much as four cells do when histograms are subtracted.
   if (!search_small &&
-      (large.trained.size() - small.trained.size()) * features_.size() * 4 < builder_.layout().cells) {
+      (large.trained.size() - small.trained.size()) * call.features.of_tree.size() * 4 < layout_.cells) {
     search_alone(large, std::move(histogram));
     return;
   }
@@ -271,8 +331,12 @@ void TreeGrower::search_children(Call& call, Workspace& workspace, std::unique_p
     fresh = take_histogram(workspace);
     build(small, *fresh);
   }
-  finder_.find_pair(builder_, *fresh, small.sums, *histogram, large.sums, large.trained.size(), keep,
-                    search_small ? &small.split : nullptr, large.split, executor);
+  call.features.with_features_of(small, [&](const SearchedFeatures& of_small) {
+    call.features.with_features_of(large, [&](const SearchedFeatures& of_large) {
+      finder_.find_pair(builder_, {small.node, of_small, search_small ? &small.split : nullptr}, *fresh,
+                        {large.node, of_large, &large.split}, *histogram, large.trained.size(), keep, executor);
+    });
+  });
   if (search_small) {
     small.histogram = std::move(fresh);
   } else {

@@ -42,18 +42,25 @@ struct TreeRows {
   }
 };
 
+/** What the random words of a tree depend on beside what they are for; docs/numerics.md section 6. */
+struct TreeDraw {
+  PhiloxKey key;
+  uint32_t round;
+  uint32_t class_index;
+};
+
 /** Grows the trees of one data set; keeps its buffers from tree to tree. Not shared between threads. */
 class TreeGrower {
  public:
   /** Everything is borrowed. */
   TreeGrower(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels)
-      : data_(data), kernels_(kernels), builder_(data, layout), finder_(data, layout, kernels) {}
+      : data_(data), layout_(layout), kernels_(kernels), builder_(data, layout), finder_(data, layout, kernels) {}
 
   /**
    * Grows a tree on rows.trained. gradients: a packed pair a row of the data. Throws Cancelled, leaving no trace but the
    * permutation of the rows.
    */
-  Tree grow(const TreeParams& params, const ScoreParams& score, PhiloxKey key, uint32_t round, const int64_t* gradients,
+  Tree grow(const TreeParams& params, const ScoreParams& score, const TreeDraw& draw, const int64_t* gradients,
             Packing packing, TreeRows& rows, const Executor& executor, const CancelFlag& cancel);
 
   /** The leaves of the tree grown last. */
@@ -65,8 +72,9 @@ class TreeGrower {
     size_t id = 0;  // in its branch
     RowRange trained;
     RowRange passengers;
-    Sums sums;
+    SplitNode node;
     int depth = 0;
+    uint32_t heap_number = 1;  // the root's is 1, the children of j have 2j and 2j + 1
     Split split;
     std::unique_ptr<Histogram> histogram;  // null where no descendant needs it
   };
@@ -83,6 +91,7 @@ class TreeGrower {
     std::vector<std::unique_ptr<Histogram>> free;
   };
   struct Call;
+  struct Features;
   struct Sharing;
 
   /** A histogram that was summed while the rows of its node were set apart. */
@@ -104,10 +113,10 @@ class TreeGrower {
   Tree number_breadth_first(Branch branch);
 
   const DatasetView& data_;
+  const HistogramLayout& layout_;
   const Kernels& kernels_;
   HistogramBuilder builder_;
   SplitFinder finder_;
-  std::vector<int> features_;
   std::vector<Workspace> workspaces_;
   std::vector<LeafRows> leaves_;
 };

@@ -24,6 +24,14 @@ struct LaneGroup {
   uint32_t lanes;     // bit l: feature first_feature + l is searched
 };
 
+/** What the random words of rows depend on beside the row. */
+struct RowDraw {
+  PhiloxKey key;
+  uint32_t round;
+  Purpose purpose;
+  uint32_t class_index;
+};
+
 /** Which rows go left: a column and the codes that do. */
 struct ColumnTest {
   const uint8_t* codes;  // codes[row · stride]
@@ -41,7 +49,7 @@ struct ColumnTest {
 /** Arguments of the logistic gradient kernel; docs/numerics.md section 5. */
 struct LogisticRows {
   const int32_t* margin;    // (rows)
-  const uint8_t* positive;  // (rows), 1 where the label is 1
+  const uint8_t* label;     // (rows), 0 or 1
   const uint32_t* weight;   // (rows), or null for 2^24 each
   PhiloxKey key;
   uint32_t round;
@@ -58,7 +66,7 @@ struct Kernels {
    * Whether rows take part under `subsample`: bit i of masks[b] is set iff row 64·b + i has a word below `threshold`;
    * blocks first … last − 1.
    */
-  void (*sample_rows)(PhiloxKey key, uint32_t round, uint64_t threshold, size_t first, size_t last, uint64_t* masks);
+  void (*sample_rows)(const RowDraw& draw, uint64_t threshold, size_t first, size_t last, uint64_t* masks);
 
   /**
    * Stable partition of rows[0 … count): those that go left are written to `left`, which may be `rows` or lie before it,

@@ -1,16 +1,17 @@
 // Loops over rows on a vector type: included once for each instruction set, like kernels_search.h. Traits R give kLanes
 // (4, 8 or 16) 32-bit integer lanes, `Ints`, and the few operations used here.
 
-/** Philox4x32-10 of kLanes counters (first + lane, round, purpose, 0), as in core/philox.h. */
+/** Philox4x32-10 of kLanes counters (first + lane, round, purpose, class), as in core/philox.h. */
 template <class R>
 struct PhiloxVector {
   typename R::Ints word[4];
 
-  PhiloxVector(uint32_t first, uint32_t round, Purpose purpose, PhiloxKey key) {
+  PhiloxVector(uint32_t first, const RowDraw& draw) {
     word[0] = R::add(R::set(first), R::iota());
-    word[1] = R::set(round);
-    word[2] = R::set(static_cast<uint32_t>(purpose));
-    word[3] = R::set(0);
+    word[1] = R::set(draw.round);
+    word[2] = R::set(static_cast<uint32_t>(draw.purpose));
+    word[3] = R::set(draw.class_index);
+    PhiloxKey key = draw.key;
     for (int i = 0; i < 10; ++i) {
       typename R::Ints a_high, a_low, b_high, b_low;
       R::multiply(word[0], 0xD2511F53u, a_high, a_low);
@@ -27,9 +28,9 @@ struct PhiloxVector {
 
 /** Words of rows 64·block … 64·block + 63: visit(first row, words of kLanes rows). */
 template <class R, class Visit>
-void for_row_words(PhiloxKey key, uint32_t block, uint32_t round, Purpose purpose, const Visit& visit) {
+void for_row_words(const RowDraw& draw, uint32_t block, const Visit& visit) {
   for (uint32_t lane = 0; lane < 16; lane += R::kLanes) {
-    const PhiloxVector<R> words(block * 16 + lane, round, purpose, key);
+    const PhiloxVector<R> words(block * 16 + lane, draw);
     for (uint32_t w = 0; w < 4; ++w) visit(size_t{block} * 64 + w * 16 + lane, words.word[w]);
   }
 }
@@ -52,7 +53,7 @@ void logistic_vector(const LogisticRows& rows, size_t row, typename R::Ints dith
       R::mul(a, a), R::template shift_right<14>(R::add(R::mul(R::add(a, R::set(1)), b), R::set(16383))));
   auto h = R::sub(q, square);
   const auto p = R::select_negative(m, q, R::sub(R::set(1u << 30), q));
-  auto g = R::sub(p, R::template shift_left<30>(R::load_bytes(rows.positive + row)));
+  auto g = R::sub(p, R::template shift_left<30>(R::load_bytes(rows.label + row)));
   if (rows.weight != nullptr) {
     const auto weight = R::load(reinterpret_cast<const int32_t*>(rows.weight) + row);
     g = R::apply_weight(g, weight);
@@ -65,21 +66,22 @@ void logistic_vector(const LogisticRows& rows, size_t row, typename R::Ints dith
 
 template <class R>
 void logistic_rows(const LogisticRows& rows, size_t begin, size_t end) {
+  const RowDraw draw{rows.key, rows.round, Purpose::kDither, 0};
   size_t row = begin;
   for (; row + 64 <= end; row += 64) {
-    for_row_words<R>(rows.key, static_cast<uint32_t>(row / 64), rows.round, Purpose::kDither,
+    for_row_words<R>(draw, static_cast<uint32_t>(row / 64),
                      [&](size_t first, typename R::Ints words) { logistic_vector<R>(rows, first, words); });
   }
   for (; row < end; ++row) logistic_row(rows, row);
 }
 
 template <class R>
-void sample_row_masks(PhiloxKey key, uint32_t round, uint64_t threshold, size_t first, size_t last, uint64_t* masks) {
+void sample_row_masks(const RowDraw& draw, uint64_t threshold, size_t first, size_t last, uint64_t* masks) {
   const auto limit = R::set(static_cast<uint32_t>(threshold - 1));  // word < threshold, for thresholds 1 … 2^32
   for (size_t block = first; block < last; ++block) {
     uint64_t mask = 0;
     if (threshold > 0) {
-      for_row_words<R>(key, static_cast<uint32_t>(block), round, Purpose::kSubsample,
+      for_row_words<R>(draw, static_cast<uint32_t>(block),
                        [&](size_t row, typename R::Ints words) {
                          mask |= uint64_t{R::at_most_unsigned(words, limit)} << (row % 64);
                        });

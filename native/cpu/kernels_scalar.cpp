@@ -8,11 +8,12 @@ void logistic_gradients(const LogisticRows& rows, size_t begin, size_t end) {
   for (size_t row = begin; row < end; ++row) logistic_row(rows, row);
 }
 
-void sample_rows(PhiloxKey key, uint32_t round, uint64_t threshold, size_t first, size_t last, uint64_t* masks) {
+void sample_rows(const RowDraw& draw, uint64_t threshold, size_t first, size_t last, uint64_t* masks) {
   for (size_t block = first; block < last; ++block) {
     masks[block] = 0;
     for (size_t i = 0; i < 64; ++i) {
-      const uint32_t word = random_row_word(key, static_cast<uint32_t>(64 * block + i), round, Purpose::kSubsample);
+      const auto row = static_cast<uint32_t>(64 * block + i);
+      const uint32_t word = random_row_word(draw.key, row, draw.round, draw.purpose, draw.class_index);
       masks[block] |= uint64_t{word < threshold} << i;
     }
   }

@@ -14,7 +14,7 @@ inline void logistic_row(const LogisticRows& rows, size_t row) {
   int32_t p = 0;
   int32_t h = 0;
   logistic_gradient(rows.margin[row], p, h);
-  const int32_t g = p - (rows.positive[row] != 0 ? kOneQ30 : 0);
+  const int32_t g = p - (rows.label[row] != 0 ? kOneQ30 : 0);
   const uint32_t weight = rows.weight == nullptr ? kUnitWeight : rows.weight[row];
   const GradientPair pair =
       quantise_logistic(apply_weight(g, weight), apply_weight(h, weight),

@@ -10,6 +10,7 @@
 
 #include "core/int128.h"
 #include "core/link.h"
+#include "core/softmax.h"
 
 namespace lockstep {
 namespace {
@@ -258,6 +259,92 @@ double logloss(const BinaryView& view, uint64_t total) {
   return std::ldexp(ratio(sum, uint128_t{total}, kUndefined), -30);
 }
 
+/** Sums of weights by class. */
+struct ClassSums {
+  std::vector<uint64_t> correct;
+  std::vector<uint64_t> predicted;
+  std::vector<uint64_t> actual;
+  uint64_t all_correct = 0;
+  uint64_t total = 0;
+
+  std::vector<double> precisions() const { return ratios(correct, predicted); }
+  std::vector<double> recalls() const { return ratios(correct, actual); }
+  std::vector<double> f1s() const {
+    std::vector<double> values;
+    for (size_t c = 0; c < correct.size(); ++c) values.push_back(ratio(2 * correct[c], predicted[c] + actual[c], 0));
+    return values;
+  }
+
+ private:
+  static std::vector<double> ratios(const std::vector<uint64_t>& parts, const std::vector<uint64_t>& wholes) {
+    std::vector<double> values;
+    for (size_t c = 0; c < parts.size(); ++c) values.push_back(ratio(parts[c], wholes[c], 0));
+    return values;
+  }
+};
+
+ClassSums class_sums(const MulticlassView& view) {
+  const auto classes = static_cast<size_t>(view.classes);
+  ClassSums sums{std::vector<uint64_t>(classes), std::vector<uint64_t>(classes), std::vector<uint64_t>(classes)};
+  for (size_t i = 0; i < view.rows; ++i) {
+    const int32_t* margins = view.margin + i * classes;
+    const auto predicted = static_cast<size_t>(std::max_element(margins, margins + classes) - margins);
+    const uint64_t weight = weight_at(view.weight, i);
+    sums.predicted[predicted] += weight;
+    sums.actual[view.label[i]] += weight;
+    if (predicted == view.label[i]) {
+      sums.correct[predicted] += weight;
+      sums.all_correct += weight;
+    }
+    sums.total += weight;
+  }
+  return sums;
+}
+
+double mean_over_classes(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double value : values) sum += value;
+  return sum / static_cast<double>(values.size());
+}
+
+/** Classes without weight take no part. */
+double weighted_over_classes(const std::vector<double>& values, const ClassSums& sums) {
+  double sum = 0;
+  for (size_t c = 0; c < values.size(); ++c) {
+    if (sums.actual[c] != 0) sum += static_cast<double>(sums.actual[c]) * values[c];
+  }
+  return sums.total == 0 ? kUndefined : sum / static_cast<double>(sums.total);
+}
+
+/** auc_roc of each class against the others. */
+std::vector<double> one_vs_rest_areas(const MulticlassView& view, MetricScratch& scratch) {
+  const auto classes = static_cast<size_t>(view.classes);
+  std::vector<int32_t> odds(view.rows * classes);  // by class, then row
+  int32_t of_row[kMaxClasses];
+  for (size_t i = 0; i < view.rows; ++i) {
+    one_vs_rest(view.margin + i * classes, view.classes, of_row);
+    for (size_t c = 0; c < classes; ++c) odds[c * view.rows + i] = of_row[c];
+  }
+  std::vector<uint8_t> label(view.rows);
+  std::vector<double> areas;
+  for (size_t c = 0; c < classes; ++c) {
+    for (size_t i = 0; i < view.rows; ++i) label[i] = view.label[i] == c;
+    const BinaryView of_class{odds.data() + c * view.rows, label.data(), view.weight, view.rows};
+    areas.push_back(rank_metrics(of_class, confusion(of_class), false, scratch).auc_roc);
+  }
+  return areas;
+}
+
+double softmax_logloss(const MulticlassView& view, uint64_t total) {
+  uint128_t sum = 0;
+  for (size_t i = 0; i < view.rows; ++i) {
+    const int32_t* margins = view.margin + i * static_cast<size_t>(view.classes);
+    const int64_t loss = softmax_loss_q30(margins, view.classes, view.label[i]);
+    sum += static_cast<uint128_t>(loss) * weight_at(view.weight, i);
+  }
+  return std::ldexp(ratio(sum, uint128_t{total}, kUndefined), -30);
+}
+
 uint64_t total_weight(const RegressionView& view) {
   uint64_t total = 0;
   for (size_t i = 0; i < view.rows; ++i) total += weight_at(view.weight, i);
@@ -379,6 +466,12 @@ void evaluate(const Metric* metrics, size_t count, const BinaryView& view, Metri
       case Metric::kLogloss:
         out[i] = logloss(view, total);
         break;
+      case Metric::kPrecisionWeighted:
+      case Metric::kRecallWeighted:
+      case Metric::kF1Weighted:
+      case Metric::kAucRocWeighted:
+      case Metric::kMerror:
+        throw std::invalid_argument("a metric of several classes cannot score two");
       case Metric::kMse:
       case Metric::kRmse:
       case Metric::kMae:
@@ -387,6 +480,70 @@ void evaluate(const Metric* metrics, size_t count, const BinaryView& view, Metri
         throw std::invalid_argument("a regression metric cannot score a classifier");
     }
   }
+}
+
+void evaluate(const Metric* metrics, size_t count, const MulticlassView& view, MetricScratch& scratch, double* out) {
+  const ClassSums sums = class_sums(view);
+  const bool ranked = std::any_of(metrics, metrics + count, [](Metric metric) {
+    return metric == Metric::kAucRoc || metric == Metric::kAucRocWeighted;
+  });
+  const std::vector<double> areas = ranked ? one_vs_rest_areas(view, scratch) : std::vector<double>();
+  for (size_t i = 0; i < count; ++i) {
+    switch (metrics[i]) {
+      case Metric::kAccuracy:
+        out[i] = ratio(sums.all_correct, sums.total, kUndefined);
+        break;
+      case Metric::kMerror:
+        out[i] = ratio(sums.total - sums.all_correct, sums.total, kUndefined);
+        break;
+      case Metric::kPrecision:
+        out[i] = mean_over_classes(sums.precisions());
+        break;
+      case Metric::kRecall:
+        out[i] = mean_over_classes(sums.recalls());
+        break;
+      case Metric::kF1:
+        out[i] = mean_over_classes(sums.f1s());
+        break;
+      case Metric::kAucRoc:
+        out[i] = mean_over_classes(areas);
+        break;
+      case Metric::kPrecisionWeighted:
+        out[i] = weighted_over_classes(sums.precisions(), sums);
+        break;
+      case Metric::kRecallWeighted:
+        out[i] = weighted_over_classes(sums.recalls(), sums);
+        break;
+      case Metric::kF1Weighted:
+        out[i] = weighted_over_classes(sums.f1s(), sums);
+        break;
+      case Metric::kAucRocWeighted:
+        out[i] = weighted_over_classes(areas, sums);
+        break;
+      case Metric::kLogloss:
+        out[i] = softmax_logloss(view, sums.total);
+        break;
+      case Metric::kAucPr:
+        throw std::invalid_argument("auc_pr is a metric of two classes");
+      case Metric::kMse:
+      case Metric::kRmse:
+      case Metric::kMae:
+      case Metric::kR2:
+      case Metric::kMape:
+        throw std::invalid_argument("a regression metric cannot score a classifier");
+    }
+  }
+}
+
+OneVsRest one_vs_rest(const MulticlassView& view, int class_index) {
+  OneVsRest result;
+  int32_t odds[kMaxClasses];
+  for (size_t i = 0; i < view.rows; ++i) {
+    one_vs_rest(view.margin + i * static_cast<size_t>(view.classes), view.classes, odds);
+    result.margin.push_back(odds[class_index]);
+    result.label.push_back(view.label[i] == class_index);
+  }
+  return result;
 }
 
 void evaluate(const Metric* metrics, size_t count, const RegressionView& view, double* out) {
@@ -422,6 +579,11 @@ void evaluate(const Metric* metrics, size_t count, const RegressionView& view, d
       case Metric::kAucRoc:
       case Metric::kAucPr:
       case Metric::kLogloss:
+      case Metric::kPrecisionWeighted:
+      case Metric::kRecallWeighted:
+      case Metric::kF1Weighted:
+      case Metric::kAucRocWeighted:
+      case Metric::kMerror:
         throw std::invalid_argument("a classification metric cannot score a regression");
     }
   }

@@ -7,7 +7,7 @@
 
 namespace lockstep {
 
-/** In the order of `metricNames` in src/metrics/metrics.ts. */
+/** In the order of `METRIC_NAMES` in src/config/metric-names.ts. */
 enum class Metric : uint8_t {
   kAccuracy,
   kPrecision,
@@ -16,6 +16,11 @@ enum class Metric : uint8_t {
   kAucRoc,
   kAucPr,
   kLogloss,
+  kPrecisionWeighted,
+  kRecallWeighted,
+  kF1Weighted,
+  kAucRocWeighted,
+  kMerror,
   kMse,
   kRmse,
   kMae,
@@ -23,15 +28,21 @@ enum class Metric : uint8_t {
   kMape,
 };
 
-/** True for the metrics of a BinaryView, false for those of a RegressionView. */
-inline bool is_binary_metric(Metric metric) { return metric < Metric::kMse; }
-
 /** Scored rows of a binary classifier; fewer than 2^31. Pointers are borrowed. */
 struct BinaryView {
   const int32_t* margin = nullptr;   // (rows), units of 2^-20
   const uint8_t* label = nullptr;    // (rows), 0 or 1
   const uint32_t* weight = nullptr;  // (rows), at most 2^24 each; null: equal weights
   size_t rows = 0;
+};
+
+/** Scored rows of a classifier with several classes; fewer than 2^31. Pointers are borrowed. */
+struct MulticlassView {
+  const int32_t* margin = nullptr;   // (rows, classes), units of 2^-20, |margin| ≤ 2^30
+  const uint8_t* label = nullptr;    // (rows), below classes
+  const uint32_t* weight = nullptr;  // (rows), at most 2^24 each; null: equal weights
+  size_t rows = 0;
+  int classes = 0;                   // 2…255
 };
 
 /** Scored rows of a regression; fewer than 2^31. Pointers are borrowed. */
@@ -56,6 +67,7 @@ struct MetricScratch {
  * Throws std::invalid_argument for a metric of the other kind of view, and for mape without `raw`.
  */
 void evaluate(const Metric* metrics, size_t count, const BinaryView& view, MetricScratch& scratch, double* out);
+void evaluate(const Metric* metrics, size_t count, const MulticlassView& view, MetricScratch& scratch, double* out);
 void evaluate(const Metric* metrics, size_t count, const RegressionView& view, double* out);
 
 inline double evaluate(Metric metric, const BinaryView& view, MetricScratch& scratch) {
@@ -79,6 +91,15 @@ struct Confusion {
 };
 
 Confusion confusion(const BinaryView& view);
+
+/** One class against the others: the rows of a two-class view with log-odds for margins. */
+struct OneVsRest {
+  std::vector<int32_t> margin;
+  std::vector<uint8_t> label;
+  BinaryView view(const MulticlassView& of) const { return {margin.data(), label.data(), of.weight, of.rows}; }
+};
+
+OneVsRest one_vs_rest(const MulticlassView& view, int class_index);
 
 /** What is predicted positive when the threshold is `margin ≥ threshold`, in the units of Confusion. */
 struct CurvePoint {

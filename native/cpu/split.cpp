@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "cpu/kernels.h"
 
@@ -86,15 +87,17 @@ void search_partition(const Histogram& histogram, int feature, NodeSearch& searc
 
 }  // namespace
 
-NodeSearch::NodeSearch(const SearchContext& context, const Sums& node, bool narrow)
+NodeSearch::NodeSearch(const SearchContext& context, const SplitNode& node, bool narrow)
     : context_(context),
-      node_(node),
-      parent_(node_score(node, context.score)),
+      node_(node.sums),
+      bounds_(node.bounds),
+      parent_(context.score.bounded ? weighted_score(node_, bounded_weight(node_, bounds_, context.score), context.score)
+                                    : node_score(node_, context.score)),
       least_(parent_ + gain_threshold(parent_, context.score)),
       unit_(narrow ? kFloatUnit : kDoubleUnit) {
   filter_.lambda = context.score.lambda;
-  filter_.total = static_cast<double>(node.h) + 2 * context.score.lambda;
-  filter_.gradient = static_cast<double>(node.g);
+  filter_.total = static_cast<double>(node_.h) + 2 * context.score.lambda;
+  filter_.gradient = static_cast<double>(node_.g);
   filter_.alpha = context.score.alpha * (1 - 8 * unit_) - 8 * unit_ * std::fabs(filter_.gradient);
   filter_.least_hessian = context.score.min_child_hessian;
   aim();
@@ -116,10 +119,23 @@ void NodeSearch::aim() {
   }
 }
 
+/** The score of a partition, or −∞ where a constraint forbids it. */
+double NodeSearch::score_of(int feature, const Sums& left, const Sums& right) const {
+  const ScoreParams& score = context_.score;
+  if (!score.bounded) return split_score(left, right, score);
+  const double left_weight = bounded_weight(left, bounds_, score);
+  const double right_weight = bounded_weight(right, bounds_, score);
+  if (!is_monotone(constraint_of(context_.params, feature), left_weight, right_weight)) {
+    return -std::numeric_limits<double>::infinity();
+  }
+  return weighted_score(left, left_weight, score) + weighted_score(right, right_weight, score);
+}
+
 void NodeSearch::offer(int feature, int bin, bool missing_left, const Sums& left) {
   const Sums right = node_ - left;
   if (left.h < context_.score.min_child_hessian || right.h < context_.score.min_child_hessian) return;
-  const double score = split_score(left, right, context_.score);
+  const double score = score_of(feature, left, right);
+  if (score == -std::numeric_limits<double>::infinity()) return;
   if (best_.feature >= 0) {
     if (score < best_.score) return;
     if (score == best_.score && is_first(best_, feature, bin, missing_left)) return;
@@ -161,38 +177,38 @@ Split NodeSearch::result() const {
 SplitFinder::SplitFinder(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels)
     : data_(data), layout_(layout), kernels_(kernels) {}
 
-void SplitFinder::begin_tree(const std::vector<int>& features, const TreeParams& params, const ScoreParams& score,
-                             Packing packing) {
-  params_ = &params;
-  score_ = &score;
-  packing_ = packing;
-  filterable_ = score.lambda < kFilterLimit && score.alpha < kFilterLimit;
-  groups_.clear();
-  numeric_.clear();
-  categorical_.clear();
+SearchedFeatures::SearchedFeatures(const DatasetView& data, const HistogramLayout& layout,
+                                   const std::vector<int>& features) {
   for (const int feature : features) {
-    if (data_.categorical[static_cast<size_t>(feature)] != 0) {
-      categorical_.push_back(feature);
+    if (data.categorical[static_cast<size_t>(feature)] != 0) {
+      categorical.push_back(feature);
       continue;
     }
-    numeric_.push_back(feature);
-    const HistogramLayout::Group& group = layout_.groups[static_cast<size_t>(feature / HistogramLayout::kLanes)];
-    if (groups_.empty() || groups_.back().first_feature != group.first_feature) {
-      groups_.push_back({group.offset, group.halves, 0, group.half_cells(), group.first_feature, 0});
+    numeric.push_back(feature);
+    const HistogramLayout::Group& group = layout.groups[static_cast<size_t>(feature / HistogramLayout::kLanes)];
+    if (groups.empty() || groups.back().first_feature != group.first_feature) {
+      groups.push_back({group.offset, group.halves, 0, group.half_cells(), group.first_feature, 0});
     }
-    groups_.back().codes = std::max(groups_.back().codes, data_.feature_bins[static_cast<size_t>(feature)] + 1);
-    groups_.back().lanes |= uint32_t{1} << (feature - group.first_feature);
+    groups.back().codes = std::max(groups.back().codes, data.feature_bins[static_cast<size_t>(feature)] + 1);
+    groups.back().lanes |= uint32_t{1} << (feature - group.first_feature);
   }
 }
 
-void SplitFinder::search_numeric(const Histogram& histogram, NodeSearch& search) const {
+void SplitFinder::begin_tree(const TreeParams& params, const ScoreParams& score, Packing packing) {
+  params_ = &params;
+  score_ = &score;
+  packing_ = packing;
+  filterable_ = !score.bounded && score.lambda < kFilterLimit && score.alpha < kFilterLimit;
+}
+
+void SplitFinder::search_numeric(const Histogram& histogram, const SearchedFeatures& features, NodeSearch& search) const {
   if (filterable_) {
-    for (const LaneGroup& group : groups_) {
+    for (const LaneGroup& group : features.groups) {
       kernels_.search(histogram.words.data() + group.offset * (histogram.wide ? 2 : 1), histogram.wide, group, search);
     }
     return;
   }
-  for (const int feature : numeric_) {
+  for (const int feature : features.numeric) {
     const Sums missing = histogram.at(layout_.cell(feature, 0), packing_);
     if (!missing.empty()) search.offer(feature, 0, true, missing);
     Sums left;
@@ -203,8 +219,9 @@ void SplitFinder::search_numeric(const Histogram& histogram, NodeSearch& search)
   }
 }
 
-void SplitFinder::search_categorical(const Histogram& histogram, NodeSearch& search) const {
-  for (const int feature : categorical_) {
+void SplitFinder::search_categorical(const Histogram& histogram, const SearchedFeatures& features,
+                                     NodeSearch& search) const {
+  for (const int feature : features.categorical) {
     if (is_one_hot(search.context(), feature)) {
       search_one_hot(histogram, feature, search);
     } else {
@@ -228,41 +245,44 @@ Split SplitFinder::finish(const Histogram& histogram, const NodeSearch& search) 
   return split;
 }
 
-Split SplitFinder::find(const Histogram& histogram, const Sums& node) const {
+Split SplitFinder::find(const Histogram& histogram, const SearchedFeatures& features, const SplitNode& node) const {
   const SearchContext context = this->context();
   NodeSearch search(context, node, !histogram.wide && packing_ == Packing::kHalves);
-  search_numeric(histogram, search);
-  search_categorical(histogram, search);
+  search_numeric(histogram, features, search);
+  search_categorical(histogram, features, search);
   return finish(histogram, search);
 }
 
-void SplitFinder::find_pair(const HistogramBuilder& builder, const Histogram& child, const Sums& child_node,
-                            Histogram& parent, const Sums& sibling_node, size_t sibling_rows, bool keep,
-                            Split* child_split, Split& sibling_split, const Executor& executor) const {
-  const bool fused = filterable_ && packing_ == Packing::kHalves && !parent.wide && executor.threads() == 1;
+void SplitFinder::find_pair(const HistogramBuilder& builder, const SearchedChild& child, const Histogram& histogram,
+                            const SearchedChild& sibling, Histogram& parent, size_t sibling_rows, bool keep,
+                            const Executor& executor) const {
+  const SearchedFeatures& features = sibling.features;
+  const bool fused = filterable_ && packing_ == Packing::kHalves && !parent.wide && executor.threads() == 1 &&
+                     &child.features == &features;
   if (!fused) {
     executor.parallel_for(2, [&](size_t part, size_t) {
       if (part == 0) {
-        builder.subtract(child, parent, sibling_rows);
-        sibling_split = find(parent, sibling_node);
-      } else if (child_split != nullptr) {
-        *child_split = find(child, child_node);
+        builder.subtract(histogram, parent, sibling_rows);
+        *sibling.split = find(parent, features, sibling.node);
+      } else if (child.split != nullptr) {
+        *child.split = find(histogram, child.features, child.node);
       }
     });
     return;
   }
   const SearchContext context = this->context();
-  NodeSearch child_search(context, child_node, true);
-  NodeSearch sibling_search(context, sibling_node, true);
-  const bool keep_all = keep || !categorical_.empty();
-  const LaneGroup* numeric = groups_.data();
-  const LaneGroup* const end = numeric + groups_.size();
+  NodeSearch child_search(context, child.node, true);
+  NodeSearch sibling_search(context, sibling.node, true);
+  // Groups without a numeric feature are subtracted all the same: categories are searched in them afterwards.
+  const bool keep_all = keep || !features.categorical.empty();
+  const LaneGroup* numeric = features.groups.data();
+  const LaneGroup* const end = numeric + features.groups.size();
   for (const HistogramLayout::Group& group : layout_.groups) {
-    const int64_t* from = child.words.data() + group.offset;
+    const int64_t* from = histogram.words.data() + group.offset;
     int64_t* to = parent.words.data() + group.offset;
     size_t searched = 0;  // cells of each half that the kernel has subtracted
     if (numeric != end && numeric->first_feature == group.first_feature) {
-      kernels_.search_pair(from, to, keep_all, *numeric, child_split == nullptr ? nullptr : &child_search,
+      kernels_.search_pair(from, to, keep_all, *numeric, child.split == nullptr ? nullptr : &child_search,
                            sibling_search);
       searched = static_cast<size_t>(numeric->codes) * HistogramLayout::kHalf;
       ++numeric;
@@ -272,12 +292,12 @@ void SplitFinder::find_pair(const HistogramBuilder& builder, const Histogram& ch
       for (size_t c = half + searched; c < half + group.half_cells(); ++c) to[c] -= from[c];
     }
   }
-  if (child_split != nullptr) {
-    search_categorical(child, child_search);
-    *child_split = finish(child, child_search);
+  if (child.split != nullptr) {
+    search_categorical(histogram, features, child_search);
+    *child.split = finish(histogram, child_search);
   }
-  search_categorical(parent, sibling_search);
-  sibling_split = finish(parent, sibling_search);
+  search_categorical(parent, features, sibling_search);
+  *sibling.split = finish(parent, sibling_search);
 }
 
 }  // namespace lockstep

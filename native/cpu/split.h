@@ -34,6 +34,17 @@ struct GainFilter {
   int64_t least_hessian;  // C
 };
 
+/** A node that may be split. */
+struct SplitNode {
+  Sums sums;
+  WeightBounds bounds;  // read where scores are bounded
+};
+
+/** The monotone constraint of a feature: −1, 0 or 1. */
+inline int constraint_of(const TreeParams& params, int feature) {
+  return params.monotone_constraints.empty() ? 0 : params.monotone_constraints[static_cast<size_t>(feature)];
+}
+
 /** What the search of a tree's nodes shares. */
 struct SearchContext {
   const DatasetView& data;
@@ -47,7 +58,7 @@ struct SearchContext {
 class NodeSearch {
  public:
   /** narrow: the filter is evaluated in binary32, else in binary64. */
-  NodeSearch(const SearchContext& context, const Sums& node, bool narrow);
+  NodeSearch(const SearchContext& context, const SplitNode& node, bool narrow);
 
   /** Offers the partition with `left` on the left. */
   void offer(int feature, int bin, bool missing_left, const Sums& left);
@@ -71,8 +82,11 @@ class NodeSearch {
  private:
   void aim();
 
+  double score_of(int feature, const Sums& left, const Sums& right) const;
+
   const SearchContext& context_;
   Sums node_;
+  WeightBounds bounds_;
   double parent_;
   double least_;  // about the score that a split must exceed
   double unit_;   // largest relative error of one operation of the filter
@@ -80,31 +94,49 @@ class NodeSearch {
   Split best_;
 };
 
-/** The features of a tree, sorted by how they are searched. */
+/** Features among which a split is searched, sorted by how that is done. */
+struct SearchedFeatures {
+  std::vector<LaneGroup> groups;
+  std::vector<int> numeric;
+  std::vector<int> categorical;
+
+  /** `features` ascend. */
+  SearchedFeatures(const DatasetView& data, const HistogramLayout& layout, const std::vector<int>& features);
+};
+
+/** One of two children to be searched. */
+struct SearchedChild {
+  const SplitNode& node;
+  const SearchedFeatures& features;
+  Split* split;  // OUT; null: not to be searched
+};
+
+/** Finds the splits of one tree. */
 class SplitFinder {
  public:
   /** kernels is borrowed. */
   SplitFinder(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels);
 
-  void begin_tree(const std::vector<int>& features, const TreeParams& params, const ScoreParams& score, Packing packing);
+  /** params and score are borrowed until the next tree. */
+  void begin_tree(const TreeParams& params, const ScoreParams& score, Packing packing);
 
   /** Whether a node with these sums can be split at all. */
   bool is_splittable(const Sums& node) const { return node.h >= 2 * score_->min_child_hessian; }
 
   /** The best acceptable split of a node, or one with feature −1. */
-  Split find(const Histogram& histogram, const Sums& node) const;
+  Split find(const Histogram& histogram, const SearchedFeatures& features, const SplitNode& node) const;
 
   /**
-   * Subtracts `child` from `parent`, which becomes the sibling, and finds the splits of both; child_split may be null.
-   * Without `keep` the sibling's histogram is unspecified afterwards.
+   * Subtracts `histogram`, the child's, from `parent`, which becomes the sibling's, and finds the splits of both; the
+   * child's may be left out. Without `keep` the sibling's histogram is unspecified afterwards.
    */
-  void find_pair(const HistogramBuilder& builder, const Histogram& child, const Sums& child_node, Histogram& parent,
-                 const Sums& sibling_node, size_t sibling_rows, bool keep, Split* child_split, Split& sibling_split,
+  void find_pair(const HistogramBuilder& builder, const SearchedChild& child, const Histogram& histogram,
+                 const SearchedChild& sibling, Histogram& parent, size_t sibling_rows, bool keep,
                  const Executor& executor) const;
 
  private:
-  void search_numeric(const Histogram& histogram, NodeSearch& search) const;
-  void search_categorical(const Histogram& histogram, NodeSearch& search) const;
+  void search_numeric(const Histogram& histogram, const SearchedFeatures& features, NodeSearch& search) const;
+  void search_categorical(const Histogram& histogram, const SearchedFeatures& features, NodeSearch& search) const;
   Split finish(const Histogram& histogram, const NodeSearch& search) const;
   SearchContext context() const { return {data_, layout_, *params_, *score_, packing_}; }
 
@@ -115,9 +147,6 @@ class SplitFinder {
   const ScoreParams* score_ = nullptr;
   Packing packing_ = Packing::kHalves;
   bool filterable_ = false;
-  std::vector<LaneGroup> groups_;
-  std::vector<int> numeric_;
-  std::vector<int> categorical_;
 };
 
 }  // namespace lockstep

@@ -44,6 +44,48 @@ void mirrored_splits_score_the_same() {
   }
 }
 
+void bounded_scores_are_the_free_ones_where_nothing_bounds_them() {
+  ScoreParams params;
+  params.lambda = 65536;
+  uint64_t state = 88172645463325252u;
+  const auto draw = [&] {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return static_cast<int64_t>(state >> 20);
+  };
+  for (int i = 0; i < 100000; ++i) {
+    params.alpha = i % 2 == 0 ? 0 : static_cast<double>(draw());
+    const Sums sums{draw() - (int64_t{1} << 43), draw() + 1};
+    const double w = bounded_weight(sums, {}, params);
+    const double free = node_score(sums, params);
+    CHECK(std::fabs(weighted_score(sums, w, params) - free) <= free * 0x1p-50);
+    CHECK(leaf_of_weight(w, params) == leaf_value(sums, params));
+    // Away from the optimum, on either side, the score is lower.
+    if (w == 0) continue;
+    CHECK(weighted_score(sums, w * 1.01, params) < free && weighted_score(sums, w * 0.99, params) < free);
+    CHECK(weighted_score(sums, -w, params) < 0);
+  }
+}
+
+void bounds_of_children_meet_in_the_middle_and_never_cross() {
+  const WeightBounds node{-1, 3};
+  const ChildBounds rising = child_bounds(node, 1, 0.5, 2.5);
+  CHECK(rising.left.low == -1 && rising.left.high == 1.5 && rising.right.low == 1.5 && rising.right.high == 3);
+  const ChildBounds falling = child_bounds(node, -1, 2.5, 0.5);
+  CHECK(falling.left.low == 1.5 && falling.left.high == 3 && falling.right.low == -1 && falling.right.high == 1.5);
+  const ChildBounds free = child_bounds(node, 0, 2.5, 0.5);
+  CHECK(free.left.low == -1 && free.right.high == 3);
+  CHECK(is_monotone(1, 1, 1) && is_monotone(-1, 1, 1) && !is_monotone(1, 2, 1) && !is_monotone(-1, 1, 2));
+  double weight = 0.1;
+  for (int i = 0; i < 1000; ++i) {
+    const double next = std::nextafter(weight, 1);
+    const ChildBounds close = child_bounds({weight, next}, 1, weight, next);
+    CHECK(close.left.low <= close.left.high && close.right.low <= close.right.high);
+    weight = next;
+  }
+}
+
 void leaves_have_24_significant_bits_and_stay_in_range() {
   ScoreParams params;
   params.leaf_scale = 0x1p40;
@@ -58,9 +100,19 @@ void leaves_have_24_significant_bits_and_stay_in_range() {
 
 struct Table {
   std::vector<uint8_t> bins;
-  std::vector<float> label;
+  std::vector<float> label;  // 0 or 1
   DatasetView view;
 };
+
+/** The same table with the labels of `classes` classes. */
+DatasetView with_classes(const Table& table, int classes, std::vector<float>& label) {
+  DatasetView view = table.view;
+  for (size_t row = 0; row < view.rows; ++row) {
+    label.push_back(static_cast<float>(view.bins[row * view.stride] * classes / kMaxCodes));
+  }
+  view.label = label.data();
+  return view;
+}
 
 Table make_table(size_t rows, int features) {
   Table table;
@@ -106,8 +158,22 @@ JobSpec make_job(size_t rows, uint64_t seed) {
   return job;
 }
 
+/** The same job for several classes, under every constraint. */
+JobSpec make_class_job(size_t rows, uint64_t seed, int classes) {
+  JobSpec job = make_job(rows, seed);
+  job.params.objective = Objective::kSoftmax;
+  job.params.num_class = classes;
+  job.params.max_depth = 3;
+  job.params.colsample_bylevel = 0.8;
+  job.params.colsample_bynode = 0.8;
+  job.params.max_delta_step = 0.7;
+  job.params.monotone_constraints = {0, 1, -1, 0, 0, 0, 1};
+  job.metrics = {Metric::kAucRoc, Metric::kLogloss, Metric::kF1Weighted};
+  return job;
+}
+
 bool same_trees(const Ensemble& a, const Ensemble& b) {
-  if (a.trees.size() != b.trees.size() || a.base_margin != b.base_margin) return false;
+  if (a.trees.size() != b.trees.size() || a.base_margins != b.base_margins) return false;
   for (size_t t = 0; t < a.trees.size(); ++t) {
     if (a.trees[t].nodes.size() != b.trees[t].nodes.size()) return false;
     for (size_t n = 0; n < a.trees[t].nodes.size(); ++n) {
@@ -144,12 +210,42 @@ void threads_and_batches_do_not_change_a_tree() {
   }
 }
 
-void a_cancelled_round_leaves_no_trace() {
+void threads_and_batches_do_not_change_the_trees_of_classes() {
+  constexpr size_t kRows = 8000;
+  const Table table = make_table(kRows, 7);
+  std::vector<float> label;
+  const DatasetView view = with_classes(table, 4, label);
+  const HistogramLayout layout(view);
+  const auto train = [&](int threads, std::vector<uint64_t> seeds) {
+    std::vector<JobSpec> jobs;
+    for (const uint64_t seed : seeds) jobs.push_back(make_class_job(kRows, seed, 5));
+    Batch batch(view, layout, kernels_named(""), std::move(jobs));
+    ThreadPool pool(threads);
+    const std::vector<RoundScores> scores = batch.advance(2, pool, CancelFlag());
+    CHECK(scores.back().round == 2 && scores.back().values.size() == 6);
+    const Ensemble trained = batch.ensemble(seeds.size() - 1);
+    const std::vector<int32_t> margins = predict_margins(view, trained, {0, kRows, false, {}}, Executor(&pool));
+    CHECK(margins.size() == kRows * 5);
+    return trained;
+  };
+  const Ensemble alone = train(1, {5});
+  CHECK(alone.classes == 5 && alone.base_margins.size() == 5 && alone.trees.size() == 10);
+  CHECK(alone.trees[0].nodes.size() > 5);
+  for (const int threads : {2, 3}) {
+    CHECK(same_trees(train(threads, {5}), alone));
+    CHECK(same_trees(train(threads, {1, 2, 3, 5}), alone));
+  }
+}
+
+void a_cancelled_round_leaves_no_trace(int classes) {
   constexpr size_t kRows = 60000;
-  const Table table = make_table(kRows, 5);
-  const HistogramLayout layout(table.view);
+  const Table table = make_table(kRows, 7);
+  std::vector<float> label;
+  const DatasetView view = classes > 1 ? with_classes(table, classes, label) : table.view;
+  const auto job = [&] { return classes > 1 ? make_class_job(kRows, 1, classes) : make_job(kRows, 1); };
+  const HistogramLayout layout(view);
   ThreadPool pool(2);
-  Batch batch(table.view, layout, kernels_named(""), {make_job(kRows, 1)});
+  Batch batch(view, layout, kernels_named(""), {job()});
   int32_t flag = 0;
   std::thread canceller([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(40));
@@ -157,9 +253,9 @@ void a_cancelled_round_leaves_no_trace() {
   });
   const size_t finished = batch.advance(1000000, pool, CancelFlag(&flag)).size();
   canceller.join();
-  CHECK(batch.ensemble(0).trees.size() == finished);
+  CHECK(batch.ensemble(0).trees.size() == finished * static_cast<size_t>(classes));
   CHECK(batch.advance(1, pool, CancelFlag()).size() == 1);
-  Batch straight(table.view, layout, kernels_named(""), {make_job(kRows, 1)});
+  Batch straight(view, layout, kernels_named(""), {job()});
   straight.advance(finished + 1, pool, CancelFlag());
   CHECK(same_trees(batch.ensemble(0), straight.ensemble(0)));
 }
@@ -186,8 +282,12 @@ void bins_hold_equal_shares_and_cuts_separate_their_values() {
 void test_engine() {
   philox_gives_the_published_words();
   mirrored_splits_score_the_same();
+  bounded_scores_are_the_free_ones_where_nothing_bounds_them();
+  bounds_of_children_meet_in_the_middle_and_never_cross();
   leaves_have_24_significant_bits_and_stay_in_range();
   bins_hold_equal_shares_and_cuts_separate_their_values();
   threads_and_batches_do_not_change_a_tree();
-  a_cancelled_round_leaves_no_trace();
+  threads_and_batches_do_not_change_the_trees_of_classes();
+  a_cancelled_round_leaves_no_trace(1);
+  a_cancelled_round_leaves_no_trace(3);
 }

@@ -2,11 +2,13 @@
 
 void test_link();
 void test_metrics();
+void test_softmax();
 void test_engine();
 
 int main() {
   test_link();
   test_metrics();
+  test_softmax();
   test_engine();
   std::puts("native tests passed");
 }

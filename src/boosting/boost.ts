@@ -66,9 +66,10 @@ const CALL_MS = 100;
 /**
  * Trains one model on a resident data set.
  *
- * Early stopping looks at each round on its own: a round is the best so far if its value is strictly better (any
- * number is better than NaN), and training ends `rounds` rounds after the best one. Rounds the engine ran beyond that are dropped, so the result
- * does not depend on how rounds are grouped into calls.
+ * Early stopping looks at each round on its own: a round is the best so far if its value is strictly better, and training
+ * ends `rounds` rounds after the best one. As long as the metric is undefined (NaN) nothing is better than anything, and the
+ * latest round counts as the best. Rounds the engine ran beyond the end are dropped, so the result does not depend on how
+ * rounds are grouped into calls.
  *
  * @throws InterruptedError on abort, BudgetError past the deadline; both carry a `partial` BoostResult.
  */
@@ -119,7 +120,7 @@ export async function boost(resident: ResidentDataset, options: BoostOptions): P
       }
       const value = scores[watched.on]![watched.metric]!;
       const better = watched.direction === 'maximize' ? value > bestValue : value < bestValue;
-      if (better || bestRound === 0 || (Number.isNaN(bestValue) && !Number.isNaN(value))) {
+      if (better || Number.isNaN(bestValue)) {
         bestRound = rounds;
         bestValue = value;
       }

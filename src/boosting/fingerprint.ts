@@ -55,7 +55,7 @@ export function canonicalBytes(model: FingerprintedModel): Uint8Array {
   }
 
   out.i32(model.marginBits);
-  out.i32(model.baseMargin);
+  for (const margin of model.baseMargins) out.i32(margin);
   out.f64(model.baseValue);
 
   const trees = forest.treeStart.length - 1;

@@ -1,5 +1,5 @@
+import { kindOf, MAX_CLASSES, OBJECTIVES } from '../config/objectives.ts';
 import type { FeatureType, TargetSpec } from '../data/types.ts';
-import type { Objective } from '../engine/engine.ts';
 import { InputError } from '../errors.ts';
 import { type FingerprintedModel, fingerprint, NUMERICS_VERSION } from './fingerprint.ts';
 import { JsonReader, parseJson, type ScalarRecord } from './json-reader.ts';
@@ -7,11 +7,10 @@ import { FLT_MAX, type Forest, linkOf, MARGIN_LIMIT, type ModelFeature } from '.
 
 export const MODEL_FORMAT = 'lockstep-model';
 export const MODEL_VERSION = 1;
-export const OBJECTIVES: readonly Objective[] = ['binary:logistic', 'reg:squarederror'];
 export const FEATURE_TYPES: readonly FeatureType[] = ['numeric', 'categorical', 'ordinal'];
 export const LEAF_LIMIT = MARGIN_LIMIT - 64;
-/** Finer logistic margins would differ by less than the rounding errors of their probabilities. */
-export const MAX_LOGISTIC_BITS = 40;
+/** Finer margins of classes would differ by less than the rounding errors of their probabilities. */
+export const MAX_CLASSIFICATION_BITS = 40;
 const MAX_INT32 = 2 ** 31 - 1;
 
 /** How a model came about, for the record; keys of one's own may be added. */
@@ -54,9 +53,9 @@ export function formatModel(parts: ModelParts): string {
       ...(unlisted_right && { unlisted_right }),
     })),
     margin_bits: parts.marginBits,
-    base_margin: parts.baseMargin,
+    base_margin: isMulticlass(parts) ? parts.baseMargins : parts.baseMargins[0],
     base_value: parts.baseValue,
-    base_score: linkOf(parts)(parts.baseMargin),
+    base_score: linkOf(parts)(parts.baseMargins),
     best_iteration,
     params: parts.params,
     seed: parts.seed,
@@ -72,6 +71,8 @@ export function formatModel(parts: ModelParts): string {
   });
   return `{\n${lines.join(',\n')}\n}\n`;
 }
+
+const isMulticlass = ({ objective }: FingerprintedModel) => kindOf(objective) === 'multiclass';
 
 function treeEntry(forest: Forest, t: number): object {
   const start = forest.treeStart[t]!;
@@ -137,7 +138,7 @@ export function parseModel(text: string, name: string): ModelParts {
     objective,
     schema: { features, target: readTarget(reader, file.target) },
     marginBits: reader.integer(file.margin_bits, 'margin_bits', -104, 100),
-    baseMargin: reader.integer(file.base_margin, 'base_margin', -MARGIN_LIMIT, MARGIN_LIMIT),
+    baseMargins: readBaseMargins(reader, file.base_margin, kindOf(objective) === 'multiclass'),
     baseValue: reader.float32(file.base_value, 'base_value'),
     params: reader.scalars(file.params, 'params'),
     seed: reader.integer(file.seed, 'seed', 0, Number.MAX_SAFE_INTEGER),
@@ -145,7 +146,7 @@ export function parseModel(text: string, name: string): ModelParts {
     forest: readForest(reader, reader.array(file.trees, 'trees')),
   };
   checkModel(parts, (problem) => reader.error(problem));
-  if (file.base_score !== linkOf(parts)(parts.baseMargin)) {
+  if (JSON.stringify(file.base_score) !== JSON.stringify(linkOf(parts)(parts.baseMargins))) {
     throw reader.error('base_score does not follow from base_margin and base_value');
   }
   const actual = fingerprint(parts);
@@ -153,6 +154,12 @@ export function parseModel(text: string, name: string): ModelParts {
     throw reader.error(`the fingerprint of its contents is ${actual}, not the one that it states`);
   }
   return parts;
+}
+
+function readBaseMargins(reader: JsonReader, value: unknown, several: boolean): number[] {
+  const read = (item: unknown, path: string) => reader.integer(item, path, -MARGIN_LIMIT, MARGIN_LIMIT);
+  if (!several) return [read(value, 'base_margin')];
+  return reader.array(value, 'base_margin').map((item, c) => read(item, `base_margin[${c}]`));
 }
 
 function readTarget(reader: JsonReader, value: unknown): TargetSpec {
@@ -274,14 +281,30 @@ function readForest(reader: JsonReader, trees: readonly unknown[]): Forest {
  */
 export function checkModel(parts: ModelParts, error: (problem: string) => Error): void {
   const { target, features } = parts.schema;
-  if (parts.objective === 'binary:logistic') {
-    if (parts.marginBits > MAX_LOGISTIC_BITS)
-      throw error(`margin_bits is above ${MAX_LOGISTIC_BITS} though the objective is binary:logistic`);
-    if (parts.baseValue !== 0) throw error('base_value is not 0 though the objective is binary:logistic');
-    if (target.classes?.length !== 2) throw error('target.classes does not have two classes');
-    if (target.classes[0] === target.classes[1]) throw error('target.classes has the same class twice');
-  } else if (target.classes) {
-    throw error('target.classes is present though the objective is a regression');
+  const kind = kindOf(parts.objective);
+  const outputs = parts.baseMargins.length;
+  if (kind === 'regression') {
+    if (target.classes) throw error('target.classes is present though the objective is a regression');
+  } else {
+    const classes = target.classes ?? [];
+    if (parts.marginBits > MAX_CLASSIFICATION_BITS) {
+      throw error(
+        `margin_bits is above ${MAX_CLASSIFICATION_BITS} though the objective is ${parts.objective}`,
+      );
+    }
+    if (parts.baseValue !== 0) throw error(`base_value is not 0 though the objective is ${parts.objective}`);
+    if (classes.length < 2 || classes.length > (kind === 'binary' ? 2 : MAX_CLASSES)) {
+      throw error(
+        `target.classes does not have ${kind === 'binary' ? 'two' : `2 to ${MAX_CLASSES}`} classes`,
+      );
+    }
+    if (new Set(classes).size !== classes.length) throw error('target.classes has the same class twice');
+  }
+  if (outputs !== (kind === 'multiclass' ? target.classes!.length : 1)) {
+    throw error('base_margin does not have one number for each class');
+  }
+  if ((parts.forest.treeStart.length - 1) % outputs !== 0) {
+    throw error('trees do not come in rounds of one for each class');
   }
   if (features.length === 0) throw error('there are no features');
   const names = new Set<string>();

@@ -1,4 +1,5 @@
-import { FEATURE_TYPES, LEAF_LIMIT, MODEL_FORMAT, MODEL_VERSION, OBJECTIVES } from './model-file.ts';
+import { MAX_CLASSES, OBJECTIVES } from '../config/objectives.ts';
+import { FEATURE_TYPES, LEAF_LIMIT, MODEL_FORMAT, MODEL_VERSION } from './model-file.ts';
 import { FLT_MAX, MARGIN_LIMIT } from './predict.ts';
 
 /**
@@ -18,13 +19,15 @@ export function modelJsonSchema(): Readonly<Record<string, unknown>> {
   const scalar = { type: ['string', 'number', 'boolean', 'null'] };
   const described = (description: string, schema: object) => ({ description, ...schema });
   const flag = int(0, 1);
+  const ofClasses = { minItems: 2, maxItems: MAX_CLASSES };
+  const oneOrEach = (schema: object) => ({ anyOf: [schema, list(schema, ofClasses)] });
 
   const target = object(
     {
       name: { type: 'string' },
       classes: described(
-        'Classification: the classes, the second being the positive one.',
-        list({ type: ['string', 'number', 'boolean'] }, { minItems: 2, maxItems: 2 }),
+        'Classification: the classes in order; of two, the second is the positive one.',
+        list({ type: ['string', 'number', 'boolean'] }, ofClasses),
       ),
     },
     ['classes'],
@@ -80,9 +83,15 @@ export function modelJsonSchema(): Readonly<Record<string, unknown>> {
     target,
     features: list(feature, { minItems: 1 }),
     margin_bits: described('Margins are integers in units of 2^-margin_bits.', int(-104, 100)),
-    base_margin: described('Margin before the first tree.', int(-MARGIN_LIMIT, MARGIN_LIMIT)),
+    base_margin: described(
+      'Margin before the first tree; with the multi: objectives one for each class.',
+      oneOrEach(int(-MARGIN_LIMIT, MARGIN_LIMIT)),
+    ),
     base_value: described('Added to the scaled margin; a float32, 0 for classification.', { type: 'number' }),
-    base_score: described('The prediction before the first tree.', { type: 'number' }),
+    base_score: described(
+      'The prediction before the first tree; with multi:softprob the probability of each class.',
+      oneOrEach({ type: 'number' }),
+    ),
     best_iteration: described('Round of the best validation score, from 0.', {
       anyOf: [index, { type: 'null' }],
     }),

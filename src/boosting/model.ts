@@ -1,3 +1,4 @@
+import { kindOf } from '../config/objectives.ts';
 import type { BinnedFeature, Column, Schema, TargetSpec } from '../data/types.ts';
 import type { Objective, TreeEnsemble, TreeParams } from '../engine/engine.ts';
 import { InputError } from '../errors.ts';
@@ -5,11 +6,21 @@ import { fingerprint } from './fingerprint.ts';
 import { type FeatureImportance, featureImportances } from './importance.ts';
 import { decodeText, type Scalar, type ScalarRecord } from './json-reader.ts';
 import { checkModel, formatModel, type ModelParts, parseModel, type TrainingRecord } from './model-file.ts';
-import { FLT_MAX, type Forest, linkOf, type ModelFeature, Predictor, type RowValue } from './predict.ts';
+import type { BoosterParams } from './params.ts';
+import {
+  FLT_MAX,
+  type Forest,
+  linkOf,
+  type ModelFeature,
+  type Prediction,
+  Predictor,
+  predictionsOf,
+  type RowValue,
+} from './predict.ts';
 
 export type { Scalar, ScalarRecord } from './json-reader.ts';
 export type { ModelParts, TrainingRecord } from './model-file.ts';
-export type { Forest, ModelFeature, RowValue } from './predict.ts';
+export type { Forest, ModelFeature, Prediction, RowValue } from './predict.ts';
 
 /** What a model is made of after training. */
 export interface TrainingResult {
@@ -18,8 +29,11 @@ export interface TrainingResult {
   readonly features: readonly BinnedFeature[];
   readonly schema: Schema;
   readonly objective: Objective;
-  /** Parameters under XGBoost's names; undefined ones are left out, and numbers that are not finite become null. */
-  readonly params: ScalarRecord | TreeParams;
+  /**
+   * Parameters under XGBoost's names; undefined ones are left out, numbers that are not finite become null, and lists
+   * XGBoost's text, such as "(1,0,-1)".
+   */
+  readonly params: ScalarRecord | TreeParams | BoosterParams;
   readonly seed: number;
   readonly training: TrainingRecord;
 }
@@ -34,13 +48,14 @@ export class Model {
   readonly training: TrainingRecord;
   /** Margins are integers in units of 2^−marginBits. */
   readonly marginBits: number;
-  readonly baseMargin: number;
+  /** Margins before the first tree: one for each class of the multi: objectives, else one. */
+  readonly baseMargins: readonly number[];
   readonly baseValue: number;
-  /** The prediction of a model without trees: a probability or a value. */
-  readonly baseScore: number;
+  /** The prediction of a model without trees, as `predictRow` gives it. */
+  readonly baseScore: Prediction;
   readonly forest: Forest;
   readonly #parts: ModelParts;
-  readonly #link: (margin: number) => number;
+  readonly #link: (margins: ArrayLike<number>) => Prediction;
   #predictor: Predictor | undefined;
   #fingerprint: string | undefined;
 
@@ -52,12 +67,12 @@ export class Model {
     this.seed = parts.seed;
     this.training = parts.training;
     this.marginBits = parts.marginBits;
-    this.baseMargin = parts.baseMargin;
+    this.baseMargins = parts.baseMargins;
     this.baseValue = parts.baseValue;
     this.forest = parts.forest;
     this.#parts = parts;
     this.#link = linkOf(parts);
-    this.baseScore = this.#link(parts.baseMargin);
+    this.baseScore = this.#link(parts.baseMargins);
     Object.freeze(this);
   }
 
@@ -70,8 +85,8 @@ export class Model {
     const { target } = schema;
     const error = (problem: string) =>
       new InputError(`The trained trees do not fit their features: ${problem}.`);
-    if (result.objective === 'binary:logistic' && trees.marginBits !== 20)
-      throw error('margin_bits is not 20 though the objective is binary:logistic');
+    if (kindOf(result.objective) !== 'regression' && trees.marginBits !== 20)
+      throw error(`margin_bits is not 20 though the objective is ${result.objective}`);
     if (result.features.length !== schema.features.length) throw error('the numbers of features differ');
     const features = schema.features.map((spec, f): ModelFeature => {
       const pooled = spec.type === 'categorical' ? pooledCategories(result.features[f]!) : [];
@@ -93,7 +108,7 @@ export class Model {
         }),
       }),
       marginBits: trees.marginBits,
-      baseMargin: trees.baseMargin,
+      baseMargins: freeze(Array.from(trees.baseMargins)),
       baseValue: trees.baseValue + 0,
       params: scalars({ ...result.params }),
       seed: result.seed,
@@ -152,9 +167,14 @@ export class Model {
     return this.#fingerprint;
   }
 
-  /** Number of trees. */
+  /** Number of trees: one a round for each output. */
   get trees(): number {
     return this.forest.treeStart.length - 1;
+  }
+
+  /** Margins of a row: one for each class of the multi: objectives, else one. */
+  get outputs(): number {
+    return this.baseMargins.length;
   }
 
   /** Features that some split uses, with XGBoost's five importances. */
@@ -163,7 +183,7 @@ export class Model {
   }
 
   /**
-   * Margins of the first `rows` rows, in units of 2^−marginBits.
+   * Margins of the first `rows` rows, in units of 2^−marginBits; (rows, outputs), row-major.
    * @param columns In the order of `features`: Float32Array values, or codes for a categorical feature. A column with
    *   other categories than the model's is matched by name; a category that the model does not know is missing.
    * @throws InputError where the columns are not those of the model.
@@ -172,28 +192,33 @@ export class Model {
     return this.#compiled().margins(columns, rows);
   }
 
-  /** The probability of the second class, or the value, of the first `rows` rows; see `predictMargins`. */
+  /**
+   * Predictions of the first `rows` rows: the probability of the second class, or the value; with multi:softmax the index
+   * of the class in `target.classes`, with multi:softprob the probability of every class, (rows, classes), row-major.
+   * See `predictMargins`.
+   */
   predict(columns: readonly Column[], rows: number): Float64Array {
-    return Float64Array.from(this.predictMargins(columns, rows), this.#link);
+    return predictionsOf(this.#parts, this.predictMargins(columns, rows));
   }
 
   /**
-   * The prediction for one row given by feature name; other keys do not matter.
+   * The prediction for one row given by feature name; other keys do not matter. A probability, a value or the index of a
+   * class; an array of probabilities, one for each class, with multi:softprob.
    * @param row null, undefined and NaN are missing; numbers are rounded to float32, booleans are 0 and 1. A feature
    *   with categories takes a category's name, and an unknown one is missing.
    * @throws InputError where the key of a feature is missing, or a value is of a type that its feature cannot have.
    */
-  predictRow(row: Readonly<Record<string, RowValue>>): number {
-    return this.#link(this.#compiled().recordMargin(row));
+  predictRow(row: Readonly<Record<string, RowValue>>): Prediction {
+    return this.#link(this.#compiled().recordMargins(row));
   }
 
   /** The fastest way to predict one row: its values in the order of `features`; see `predictRow`. */
-  predictRowArray(values: ArrayLike<RowValue>): number {
-    return this.#link(this.#compiled().rowMargin(values));
+  predictRowArray(values: ArrayLike<RowValue>): Prediction {
+    return this.#link(this.#compiled().rowMargins(values));
   }
 
   #compiled(): Predictor {
-    this.#predictor ??= new Predictor(this.forest, this.features, this.baseMargin);
+    this.#predictor ??= new Predictor(this.forest, this.features, this.baseMargins);
     return this.#predictor;
   }
 }
@@ -207,7 +232,7 @@ function pooledCategories(feature: BinnedFeature): number[] {
   return Array.from(feature.binOfCategory.keys()).filter((c) => feature.binOfCategory[c] === feature.bins);
 }
 
-/** A copy without what JSON cannot state. */
+/** A copy in single values, without what JSON cannot state. */
 function scalars(record: Readonly<Record<string, unknown>>): ScalarRecord {
   const entries = Object.entries(record).flatMap(([key, value]): [string, Scalar][] => {
     switch (typeof value) {
@@ -217,6 +242,7 @@ function scalars(record: Readonly<Record<string, unknown>>): ScalarRecord {
       case 'boolean':
         return [[key, value]];
       default:
+        if (Array.isArray(value)) return [[key, `(${value.join(',')})`]];
         return value === null ? [[key, null]] : [];
     }
   });

@@ -3,6 +3,7 @@ import type { Objective } from '../engine/engine.ts';
 import { InputError } from '../errors.ts';
 import { scaledProbability } from '../numerics/link.ts';
 import { powerOfTwo } from '../numerics/power.ts';
+import { predictedClass, softmaxProbabilities } from '../numerics/softmax.ts';
 
 /** One input of a model. */
 export interface ModelFeature extends FeatureSpec {
@@ -44,11 +45,11 @@ export interface Forest {
 /** What turns the integer margins of a model into predictions. */
 export interface OutputScale {
   readonly objective: Objective;
-  /** Margins are integers in units of 2^−marginBits; −104 … 100, at most 40 for `binary:logistic`, which trains with 20. */
+  /** Margins are integers in units of 2^−marginBits; −104 … 100, for classification at most 40 and 20 after training. */
   readonly marginBits: number;
-  /** Margin before the first tree, in those units. */
-  readonly baseMargin: number;
-  /** Added to margin · 2^−marginBits; a float32, 0 for `binary:logistic`. */
+  /** Margins before the first tree, in those units: one for each class of the multi: objectives, else one. */
+  readonly baseMargins: readonly number[];
+  /** Added to margin · 2^−marginBits; a float32, 0 for classification. */
   readonly baseValue: number;
 }
 
@@ -61,8 +62,54 @@ export const MARGIN_LIMIT = 2 ** 30;
 /** The largest finite float32: infinities are clamped to it, so that every value compares with every threshold. */
 export const FLT_MAX = 3.4028234663852886e38;
 
-/** From a margin to the prediction: probability of the positive class, or the value (one binary64 rounding). */
-export function linkOf(scale: OutputScale): (margin: number) => number {
+/** What a model says of one row: a probability, the index of a class, or a value; or the probability of every class. */
+export type Prediction = number | number[];
+
+/** From the margins of a row to its prediction. */
+export function linkOf(scale: OutputScale): (margins: ArrayLike<number>) => Prediction {
+  switch (scale.objective) {
+    case 'multi:softprob': {
+      const unit = powerOfTwo(-scale.marginBits);
+      return (margins) => softmaxProbabilities(margins, unit);
+    }
+    case 'multi:softmax':
+      return predictedClass;
+    case 'binary:logistic':
+    case 'reg:squarederror': {
+      const link = scalarLink(scale);
+      return (margins) => link(margins[0]!);
+    }
+    default:
+      throw scale.objective satisfies never;
+  }
+}
+
+/** Predictions of many rows from their margins, one row after the other. */
+export function predictionsOf(scale: OutputScale, margins: Int32Array): Float64Array {
+  const outputs = scale.baseMargins.length;
+  switch (scale.objective) {
+    case 'multi:softprob': {
+      const unit = powerOfTwo(-scale.marginBits);
+      const predictions = new Float64Array(margins.length);
+      for (let i = 0; i < margins.length; i += outputs) {
+        predictions.set(softmaxProbabilities(margins.subarray(i, i + outputs), unit), i);
+      }
+      return predictions;
+    }
+    case 'multi:softmax':
+      return Float64Array.from({ length: margins.length / outputs }, (_, row) =>
+        predictedClass(margins.subarray(row * outputs, (row + 1) * outputs)),
+      );
+    case 'binary:logistic':
+    case 'reg:squarederror':
+      return Float64Array.from(margins, scalarLink(scale));
+    default:
+      throw scale.objective satisfies never;
+  }
+}
+
+/** The probability of the positive class, or the value (one binary64 rounding). */
+function scalarLink(scale: OutputScale): (margin: number) => number {
   const unit = powerOfTwo(-scale.marginBits);
   if (scale.objective === 'binary:logistic') return (margin) => scaledProbability(margin, unit);
   return (margin) => scale.baseValue + margin * unit;
@@ -124,7 +171,7 @@ function encoderOf(spec: ModelFeature, slot: number): FeatureEncoder {
  * Results are exact integers: the same for any batch size and for the row path.
  */
 export class Predictor {
-  readonly #baseMargin: number;
+  readonly #baseMargins: Int32Array;
   readonly #encoders: readonly FeatureEncoder[];
   /** Words of an encoded row. */
   readonly #width: number;
@@ -137,7 +184,8 @@ export class Predictor {
   readonly #nodes: Int32Array;
   /** Bit sets of the ranks that go left. */
   readonly #sets: Int32Array;
-  /** Scratch of the row path: an encoded row, the values of a record, and a float32 with its bits. */
+  /** Scratch of the row path: margins, an encoded row, the values of a record, and a float32 with its bits. */
+  readonly #rowMargins: Int32Array;
   readonly #row: Int32Array;
   readonly #rowValues: RowValue[];
   readonly #float = new Float32Array(1);
@@ -145,8 +193,9 @@ export class Predictor {
   #namesToIndex: (ReadonlyMap<RowValue, number> | undefined)[] | undefined;
 
   /** @param features In schema order; `forest` must be valid for them, as that of a `Model` is. */
-  constructor(forest: Forest, features: readonly ModelFeature[], baseMargin: number) {
-    this.#baseMargin = baseMargin;
+  constructor(forest: Forest, features: readonly ModelFeature[], baseMargins: readonly number[]) {
+    this.#baseMargins = Int32Array.from(baseMargins);
+    this.#rowMargins = new Int32Array(baseMargins.length);
     const used = new Set(forest.feature);
     let width = 0;
     this.#encoders = features.map((spec, f) => {
@@ -193,7 +242,7 @@ export class Predictor {
   }
 
   /**
-   * Margins of `rows` rows.
+   * Margins of `rows` rows, one for each base margin, row by row.
    * @param columns In schema order, each of at least `rows` values. A categorical column may have categories of its
    *   own: they are matched by name, and one that the model does not know is missing, or goes right where its feature has
    *   `unlisted_right`.
@@ -201,39 +250,45 @@ export class Predictor {
    */
   margins(columns: readonly Column[], rows: number): Int32Array {
     const readers = this.#readers(columns, rows);
-    const margins = new Int32Array(rows).fill(this.#baseMargin);
+    const outputs = this.#baseMargins.length;
+    const margins = new Int32Array(rows * outputs);
+    for (let i = 0; i < margins.length; i += outputs) margins.set(this.#baseMargins, i);
     // A block of encoded rows stays in the second-level cache while each tree in turn, itself small, passes over it.
     const blockRows = Math.max(16, Math.min(1024, Math.floor(2 ** 15 / Math.max(1, this.#width))));
     const block = new Int32Array(Math.min(blockRows, rows) * this.#width);
     for (let start = 0; start < rows; start += blockRows) {
       const end = Math.min(start + blockRows, rows);
       for (const read of readers) read(block, start, end);
-      this.#addTrees(block, margins.subarray(start, end));
+      this.#addTrees(block, margins.subarray(start * outputs, end * outputs));
     }
     return margins;
   }
 
   /**
-   * Margin of one row.
+   * Margins of one row, in an array that the next call uses again.
    * @param values In schema order, one for each feature.
    * @throws InputError where the length is wrong, or a value is of a type that its feature cannot have.
    */
-  rowMargin(values: ArrayLike<RowValue>): number {
+  rowMargins(values: ArrayLike<RowValue>): Int32Array {
     this.#encodeRow(values);
-    let margin = this.#baseMargin;
+    const margins = this.#rowMargins;
+    margins.set(this.#baseMargins);
     const nodes = this.#nodes;
     const sets = this.#sets;
     const roots = this.#roots;
     const row = this.#row;
-    for (let t = 0; t < roots.length; t++) margin = addLeaf(margin, leafOf(nodes, sets, roots[t]!, row, 0));
-    return margin;
+    for (let t = 0, c = 0; t < roots.length; t++) {
+      margins[c] = addLeaf(margins[c]!, leafOf(nodes, sets, roots[t]!, row, 0));
+      if (++c === margins.length) c = 0;
+    }
+    return margins;
   }
 
   /**
-   * Margin of one row given by feature name; other keys do not matter.
+   * Margins of one row given by feature name, as `rowMargins` gives them; other keys do not matter.
    * @throws InputError where the key of a feature is missing, or a value is of a type that its feature cannot have.
    */
-  recordMargin(record: Readonly<Record<string, RowValue>>): number {
+  recordMargins(record: Readonly<Record<string, RowValue>>): Int32Array {
     for (let f = 0; f < this.#encoders.length; f++) {
       const { name } = this.#encoders[f]!.spec;
       const value = record[name];
@@ -242,7 +297,7 @@ export class Predictor {
       }
       this.#rowValues[f] = value;
     }
-    return this.rowMargin(this.#rowValues);
+    return this.rowMargins(this.#rowValues);
   }
 
   /** Adds every tree's leaf to the margins of the encoded rows, in tree order, saturating after each. */
@@ -251,8 +306,9 @@ export class Predictor {
     const sets = this.#sets;
     const roots = this.#roots;
     const width = this.#width;
+    const outputs = this.#baseMargins.length;
     for (let t = 0; t < roots.length; t++) {
-      for (let r = 0, row = 0; r < margins.length; r++, row += width) {
+      for (let r = t % outputs, row = 0; r < margins.length; r += outputs, row += width) {
         margins[r] = addLeaf(margins[r]!, leafOf(nodes, sets, roots[t]!, rows, row));
       }
     }

@@ -1,3 +1,4 @@
+import { kindOf, taskOf } from '../config/objectives.ts';
 import { type ArrayOptions, datasetFromArrays } from '../data/arrays.ts';
 import { binDataset } from '../data/binning.ts';
 import { concatDatasets } from '../data/concat.ts';
@@ -9,14 +10,14 @@ import { InputError } from '../errors.ts';
 import { metricDirection, metricsFor } from '../metrics/metrics.ts';
 import { type BoostResult, boost, type RoundEvent } from './boost.ts';
 import { Model } from './model.ts';
-import { type BoosterParams, resolveParams } from './params.ts';
+import { fitParams, type GivenParams, resolveParams } from './params.ts';
 
 /** Arrays to train on: columns by feature name, one label a row, optionally one weight a row. */
 export type TrainingArrays = Pick<ArrayOptions, 'features' | 'label' | 'weight' | 'types'>;
 
 export interface TrainOptions extends TrainingArrays {
   /** XGBoost's names and defaults. */
-  readonly params?: Partial<BoosterParams>;
+  readonly params?: GivenParams;
   /** Scored after each round, and watched by early stopping; read by the schema of the training arrays. */
   readonly validation?: TrainingArrays;
   /** Rounds without improvement on `validation` after which to stop; 0, the default, is off. */
@@ -45,22 +46,24 @@ export interface TrainOutcome extends Omit<BoostResult, 'trees'> {
  * @throws InputError for parameters or arrays that cannot be used, InterruptedError when `signal` aborts.
  */
 export async function train(options: TrainOptions): Promise<TrainOutcome> {
-  const params = resolveParams(options.params ?? {});
+  const given = resolveParams(options.params ?? {});
   const seed = options.seed ?? 42;
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw new InputError(`seed is ${seed}: it must be a whole number from 0 to 2^53 - 1.`);
   }
-  const taskType = params.objective === 'binary:logistic' ? 'classification' : 'regression';
-  const metrics = options.metrics ?? (taskType === 'classification' ? ['logloss'] : ['rmse']);
-  const foreign = metrics.find((name) => !metricsFor(taskType).includes(name));
+  const kind = kindOf(given.objective);
+  const taskType = taskOf(given.objective);
+  const metrics = options.metrics ?? (kind === 'regression' ? ['rmse'] : ['logloss']);
+  const foreign = metrics.find((name) => !metricsFor(kind).includes(name));
   if (foreign !== undefined) {
     throw new InputError(
-      `${foreign} is not a metric of ${params.objective}; take one of ${metricsFor(taskType).join(', ')}.`,
+      `${foreign} is not a metric of ${given.objective}; take one of ${metricsFor(kind).join(', ')}.`,
     );
   }
   const threads = resolveThreads(options.threads ?? -1);
   const { features, label, weight, types } = options;
   const training = datasetFromArrays({ features, label, weight, types, taskType });
+  const params = fitParams(given, training.schema);
   const parts = [training.dataset];
   if (options.validation !== undefined) {
     parts.push(datasetFromArrays({ ...options.validation, taskType, schema: training.schema }).dataset);

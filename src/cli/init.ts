@@ -55,7 +55,7 @@ export function addInitCommand(program: Command, { signal }: CommandContext): vo
           `${out} exists already; add --force to replace it, or name another file in --out.`,
         );
       }
-      const { guessTarget, guessTask, inspectSource } = await import('../data/inspect.ts');
+      const { guessKind, guessTarget, inspectSource } = await import('../data/inspect.ts');
       const { DEFAULT_PRIMARY } = await import('../config/metric-names.ts');
       const { experimentName, renderConfig } = await import('../config/render.ts');
       const { didYouMean } = await import('../config/suggest.ts');
@@ -74,13 +74,14 @@ export function addInitCommand(program: Command, { signal }: CommandContext): vo
         );
       }
       const features = columns.filter((column) => column !== target);
-      const taskType = guessTask(target);
+      const kind = guessKind(target);
+      const taskType = kind === 'regression' ? 'regression' : 'classification';
       const folder = toStdout ? '.' : dirname(out);
       const text = renderConfig({
         name: experimentName(basename(data).replace(/(\.(csv|tsv|parquet|json|ndjson|gz|zst))+$/i, '')),
         trainPath: relative(resolve(folder), resolve(data)),
         target: target.name,
-        taskType,
+        kind,
         columns: features.flatMap((column) =>
           column.type === 'unsupported'
             ? []

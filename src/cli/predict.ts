@@ -4,7 +4,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { Model } from '../boosting/model.ts';
 import type { Column } from '../data/types.ts';
+import type { OutputColumn } from '../data/write.ts';
 import { ExitCode, InputError } from '../errors.ts';
+import { predictedClass } from '../numerics/softmax.ts';
 import { formatSeconds } from '../reporting/format.ts';
 import { type CommandContext, jsonOption, path } from './options.ts';
 import { note, print, printJson } from './terminal.ts';
@@ -32,25 +34,55 @@ async function predictRows(
   rows: number,
   signal: AbortSignal,
 ): Promise<Float64Array> {
-  const predictions = new Float64Array(rows);
+  const perRow = model.objective === 'multi:softprob' ? model.outputs : 1;
+  const predictions = new Float64Array(rows * perRow);
   for (let start = 0; start < rows; start += BLOCK_ROWS) {
     const end = Math.min(rows, start + BLOCK_ROWS);
     const block = columns.map((column) => slice(column, start, end));
-    predictions.set(model.predict(block, end - start), start);
+    predictions.set(model.predict(block, end - start), start * perRow);
     await nextTurn();
     signal.throwIfAborted();
   }
   return predictions;
 }
 
-async function writeToStdout(predictions: Float64Array): Promise<void> {
+/** The columns of the output: row, prediction, and with multi:softprob a probability for each class. */
+function outputColumns(model: Model, rows: number, predictions: Float64Array): OutputColumn[] {
+  const row = { name: 'row', values: Int32Array.from({ length: rows }, (_, i) => i) };
+  const classes = model.target.classes?.map(String);
+  if (classes === undefined || model.outputs === 1) {
+    return [row, { name: 'prediction', values: predictions }];
+  }
+  const className = (index: number) => classes[index]!;
+  if (model.objective === 'multi:softmax') {
+    return [row, { name: 'prediction', values: Array.from(predictions, className) }];
+  }
+  const ofRow = (i: number) => predictions.subarray(i * classes.length, (i + 1) * classes.length);
+  return [
+    row,
+    {
+      name: 'prediction',
+      values: Array.from({ length: rows }, (_, i) => className(predictedClass(ofRow(i)))),
+    },
+    ...classes.map((name, c) => ({
+      name: `probability_${name}`,
+      values: Float64Array.from({ length: rows }, (_, i) => predictions[i * classes.length + c]!),
+    })),
+  ];
+}
+
+async function writeToStdout(columns: readonly OutputColumn[]): Promise<void> {
+  const { csvLine } = await import('../data/write.ts');
   const write = async (text: string) => {
     if (!process.stdout.write(text)) await once(process.stdout, 'drain');
   };
-  await write('row,prediction\n');
-  for (let start = 0; start < predictions.length; start += BLOCK_ROWS) {
-    const block = predictions.subarray(start, start + BLOCK_ROWS);
-    await write(Array.from(block, (value, i) => `${start + i},${value}\n`).join(''));
+  const rows = columns[0]!.values.length;
+  await write(csvLine(columns.map(({ name }) => name)));
+  for (let start = 0; start < rows; start += BLOCK_ROWS) {
+    const end = Math.min(rows, start + BLOCK_ROWS);
+    let text = '';
+    for (let row = start; row < end; row++) text += csvLine(columns.map(({ values }) => values[row]!));
+    await write(text);
   }
 }
 
@@ -75,7 +107,7 @@ export function addPredictCommand(program: Command, { signal }: CommandContext):
     .command('predict')
     .summary('predict every row of a file with a trained model')
     .description(
-      'Predicts every row of a file. The output has the columns row (from 0) and prediction: the probability of the positive class, or the value.',
+      'Predicts every row of a file. The output has the columns row (from 0) and prediction: the probability of the positive class, the value, or of several classes the predicted one, with the probability of each (multi:softprob).',
     )
     .requiredOption('--model <file>', 'model file of run or train', path)
     .requiredOption('--data <file>', 'Parquet or CSV with the columns of the model, in any order', path)
@@ -100,14 +132,12 @@ export function addPredictCommand(program: Command, { signal }: CommandContext):
         { query: options.query, signal },
       );
       const predictions = await predictRows(model, columns, rows, signal);
+      const output = outputColumns(model, rows, predictions);
       if (options.out === '-') {
-        await writeToStdout(predictions);
+        await writeToStdout(output);
       } else {
         const { writePredictions } = await import('../data/write.ts');
-        await writePredictions(options.out, [
-          { name: 'row', values: Int32Array.from(predictions, (_, i) => i) },
-          { name: 'prediction', values: predictions },
-        ]);
+        await writePredictions(options.out, output);
       }
       const seconds = (performance.now() - started) / 1000;
       const { out } = options;

@@ -92,8 +92,9 @@ export class IssueExplainer {
       return issue.keys.map((key) => this.#unknownKey(path, key));
     }
     if (issue.code === 'invalid_union') {
+      const telling = ['unrecognized_keys', 'invalid_format'];
       const deeper = issue.errors.find((branch) =>
-        branch.every((inner) => inner.path.length > 0 || inner.code === 'unrecognized_keys'),
+        branch.every((inner) => inner.path.length > 0 || telling.includes(inner.code)),
       );
       if (deeper !== undefined && deeper.length > 0) {
         return deeper.flatMap((inner) => this.#explainOne({ ...inner, path: [...path, ...inner.path] }));

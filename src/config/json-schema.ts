@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { METRIC_ALIASES } from './metric-names.ts';
 import { configSchema, HYPERPARAMETER_ALIASES } from './schema.ts';
 
 /** The parts of JSON Schema that the config uses. */
@@ -45,6 +46,7 @@ export function configJsonSchema(): JsonSchema {
     const { default: _, ...range } = hyperparameters[name]!;
     hyperparameters[alias] = { ...range, description: `The same as ${name}.` };
   }
+  schema.properties!.gates!.properties!.targets!.propertyNames!.enum!.push(...Object.keys(METRIC_ALIASES));
   const environment = schema.properties!.environment!.properties!;
   for (const key of ['python_version', 'cuda_version']) environment[key]!.type = ['string', 'number'];
   return schema;

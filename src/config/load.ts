@@ -4,6 +4,7 @@ import type * as z from 'zod';
 import { InputError } from '../errors.ts';
 import { ConfigError, type ConfigIssue, type Place, placeText } from './config-error.ts';
 import { dotted, IssueExplainer } from './explain.ts';
+import { METRIC_ALIASES } from './metric-names.ts';
 import {
   ALGORITHMS,
   type Algorithm,
@@ -157,16 +158,24 @@ function whereText(root: ConfigNode, key: string): string {
   return place === `--set ${key}` ? place : `${place} ${key}`;
 }
 
-const HOMES_OF_ALIASES = [['hyperparameters'], ['optimization', 'search_space']];
+/** Where keys may have other names, and what those mean. */
+const ALIASES: readonly {
+  readonly home: readonly string[];
+  readonly names: Readonly<Record<string, string>>;
+}[] = [
+  { home: ['hyperparameters'], names: HYPERPARAMETER_ALIASES },
+  { home: ['optimization', 'search_space'], names: HYPERPARAMETER_ALIASES },
+  { home: ['gates', 'targets'], names: METRIC_ALIASES },
+];
 
-/** Gives hyperparameters their canonical names; places still point at what was written. */
+/** Gives hyperparameters and the metrics of gates their canonical names; places still point at what was written. */
 function renameAliases(root: ConfigNode, issues: ConfigIssue[]): ConfigNode {
-  return HOMES_OF_ALIASES.reduce((tree, home) => {
+  return ALIASES.reduce((tree, { home, names }) => {
     const { node, depth } = lookup(tree, home);
     if (node.kind !== 'map' || depth < home.length) return tree;
     const entries = new Map<string, MapEntry>();
     for (const [key, entry] of node.entries) {
-      const name = canonicalName(key);
+      const name = canonicalName(key, names);
       if (entries.has(name) || (name !== key && node.entries.has(name))) {
         const message = `means the same as ${name === key ? 'its alias above' : name}, which is given too; remove one`;
         issues.push({ ...entry.keyAt, path: dotted([...home, key]), message });
@@ -178,8 +187,8 @@ function renameAliases(root: ConfigNode, issues: ConfigIssue[]): ConfigNode {
   }, root);
 }
 
-function canonicalName(key: string): string {
-  return Object.hasOwn(HYPERPARAMETER_ALIASES, key) ? HYPERPARAMETER_ALIASES[key]! : key;
+function canonicalName(key: string, names: Readonly<Record<string, string>>): string {
+  return Object.hasOwn(names, key) ? names[key]! : key;
 }
 
 /** A copy of the tree with `value` at `path`, which must lead through sections or keys still missing. */
@@ -208,8 +217,10 @@ function applyOverride(root: ConfigNode, override: string, issues: ConfigIssue[]
   if (written.some((segment) => segment === '' || segment === '__proto__')) {
     return fail('must have the form key=value with a key such as data.target');
   }
-  const home = HOMES_OF_ALIASES.find((h) => h.every((segment, i) => written[i] === segment));
-  const path = written.map((segment, i) => (i === home?.length ? canonicalName(segment) : segment));
+  const aliases = ALIASES.find(({ home }) => home.every((segment, i) => written[i] === segment));
+  const path = written.map((segment, i) =>
+    aliases !== undefined && i === aliases.home.length ? canonicalName(segment, aliases.names) : segment,
+  );
 
   for (let length = 1; length < path.length; length++) {
     const { node, depth } = lookup(root, path.slice(0, length));

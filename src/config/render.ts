@@ -1,5 +1,6 @@
 import type { FeatureType } from './features.ts';
-import { type ConfigMetric, METRICS_BY_TASK, type TaskType } from './metric-names.ts';
+import { METRICS_BY_KIND, type MetricName } from './metric-names.ts';
+import type { ModelKind, Objective } from './objectives.ts';
 
 /** What `renderConfig` writes into a new config. */
 export interface ConfigOutline {
@@ -10,10 +11,10 @@ export interface ConfigOutline {
   readonly valPath?: string;
   readonly testPath?: string;
   readonly target: string;
-  readonly taskType: TaskType;
+  readonly kind: ModelKind;
   /** The feature columns as detected; `detail` is free text such as "41 categories". */
   readonly columns: readonly { readonly name: string; readonly type: FeatureType; readonly detail: string }[];
-  readonly primary: ConfigMetric;
+  readonly primary: MetricName;
 }
 
 /** The text with everything that `experiment.name` refuses replaced or cut off; never empty. */
@@ -34,11 +35,18 @@ const quoted = (text: string) =>
 
 const oneLine = (text: string) => text.replace(/[\p{C}\p{Z}]+/gu, ' ').trim();
 
+const OBJECTIVE_OF_KIND: Readonly<Record<ModelKind, Objective>> = {
+  binary: 'binary:logistic',
+  multiclass: 'multi:softprob',
+  regression: 'reg:squarederror',
+};
+
 /** A commented YAML config for `lockstep init`; it loads back with the meaning of `outline`. */
 export function renderConfig(outline: ConfigOutline): string {
-  const { taskType, primary } = outline;
-  const secondary = METRICS_BY_TASK[taskType].filter((name) => name !== primary);
-  const objective = taskType === 'classification' ? 'binary:logistic' : 'reg:squarederror';
+  const { kind, primary } = outline;
+  const taskType = kind === 'regression' ? 'regression' : 'classification';
+  const secondary = METRICS_BY_KIND[kind].filter((name) => name !== primary);
+  const objective = OBJECTIVE_OF_KIND[kind];
   const ownFiles = [
     outline.valPath === undefined ? [] : `  val_path: ${quoted(outline.valPath)}`,
     outline.testPath === undefined ? [] : `  test_path: ${quoted(outline.testPath)}`,

@@ -1,13 +1,21 @@
 import * as z from 'zod';
 import { HYPERPARAMETER_RANGES, type NumberRange, type RangedHyperparameter } from './hyperparameters.ts';
 import {
+  CONFIG_METRICS,
   type ConfigMetric,
   DEFAULT_PRIMARY,
-  METRIC_NAMES,
-  METRICS_BY_TASK,
-  metricFitsTask,
-  type TaskType,
+  kindsOfTask,
+  METRIC_ALIASES,
+  METRICS_BY_KIND,
+  metricOfKind,
 } from './metric-names.ts';
+import {
+  kindOf,
+  type ModelKind,
+  OBJECTIVES,
+  type TaskType,
+  taskOf as taskOfObjective,
+} from './objectives.ts';
 import { didYouMean } from './suggest.ts';
 
 /** Every algorithm a config may name; `assertSupported` says which of them this version trains. */
@@ -20,11 +28,6 @@ export const ALGORITHMS = [
   'pytorch',
 ] as const;
 export type Algorithm = (typeof ALGORITHMS)[number];
-
-const OBJECTIVE_OF_TASK = {
-  classification: 'binary:logistic',
-  regression: 'reg:squarederror',
-} as const satisfies Record<TaskType, string>;
 
 /** XGBoost's other names for a parameter; each means the same as the name on its right. */
 export const HYPERPARAMETER_ALIASES: Readonly<Record<string, string>> = {
@@ -40,7 +43,13 @@ const integer = (low: number, high?: number) => {
   return high === undefined ? atLeast : atLeast.max(high);
 };
 const positive = () => z.number().gt(0);
-const metric = () => z.enum(METRIC_NAMES);
+const metric = () =>
+  z
+    .enum([...CONFIG_METRICS, ...(Object.keys(METRIC_ALIASES) as (keyof typeof METRIC_ALIASES)[])])
+    .transform(
+      (name): ConfigMetric =>
+        (name in METRIC_ALIASES ? METRIC_ALIASES[name as 'mlogloss'] : name) as ConfigMetric,
+    );
 
 /** A hyperparameter with the range and the default of the table. */
 const ranged = (name: RangedHyperparameter) => {
@@ -138,26 +147,54 @@ const model = z.strictObject({
     .optional()
     .describe('Kind of target. Default: what the objective implies, else classification.'),
   objective: z
-    .enum(['binary:logistic', 'reg:squarederror'])
+    .enum(OBJECTIVES)
     .optional()
-    .describe('Loss that is minimised. Default: the one of task_type.'),
+    .describe('Loss that is minimised. Default: by task_type and the number of classes.'),
   backend: z
     .enum(['auto', 'cpu', 'cuda', 'webgpu'])
     .default('auto')
     .describe('Engine; auto takes the fastest one that runs here. The model is the same on each.'),
 });
 
+const constraint = z.literal([-1, 0, 1]);
+
 /** The hyperparameters of algorithm `xgboost` with XGBoost's names, defaults and ranges. */
 export const hyperparametersSchema = z.strictObject({
   n_estimators: ranged('n_estimators').describe('Boosting rounds, the most that are trained.'),
+  num_class: ranged('num_class').describe('Classes of the multi: objectives; 0 counts those of the target.'),
   max_depth: ranged('max_depth').describe('Levels of splits in a tree.'),
   learning_rate: ranged('learning_rate').describe('Factor on the leaves of every new tree.'),
   subsample: ranged('subsample').describe('Share of the rows drawn for each tree.'),
   colsample_bytree: ranged('colsample_bytree').describe('Share of the features drawn for each tree.'),
+  colsample_bylevel: ranged('colsample_bylevel').describe(
+    'Share of the features of the tree drawn for each depth.',
+  ),
+  colsample_bynode: ranged('colsample_bynode').describe(
+    'Share of the features of the depth drawn for each node.',
+  ),
   min_child_weight: ranged('min_child_weight').describe('Least sum of Hessians in a child.'),
   gamma: ranged('gamma').describe('Least loss reduction of a split.'),
   reg_alpha: ranged('reg_alpha').describe('L1 penalty on leaf values.'),
   reg_lambda: ranged('reg_lambda').describe('L2 penalty on leaf values.'),
+  max_delta_step: ranged('max_delta_step').describe('Largest leaf before the learning rate; 0 is no limit.'),
+  monotone_constraints: z
+    .union([
+      z.array(constraint),
+      z.record(z.string(), constraint.describe('Constraint of the feature NAME.')),
+      z
+        .string()
+        .regex(
+          /^\(\s*(?:[+-]?[01]\s*(?:,\s*[+-]?[01]\s*)*,?\s*)?\)$/,
+          'must be written as "(1,0,-1)", a number for each feature',
+        ),
+    ])
+    .default([])
+    .describe(
+      'Features with which the prediction may only rise (1) or fall (-1): by name or in feature order.',
+    ),
+  scale_pos_weight: ranged('scale_pos_weight').describe(
+    'Factor on the training weights of the positive class; binary:logistic only.',
+  ),
   base_score: z
     .number()
     .nullable()
@@ -318,7 +355,7 @@ const gates = z.strictObject({
       'Least ratio of validation to training score, inverted for metrics that are minimised; 0 is off.',
     ),
   targets: z
-    .partialRecord(metric(), z.number())
+    .partialRecord(z.enum(CONFIG_METRICS), z.number())
     .default({})
     .describe('Value each metric must reach: at least, or at most for metrics that are minimised.'),
   require_significance: z
@@ -347,7 +384,29 @@ const sections = z.strictObject({
 type Sections = z.output<typeof sections>;
 
 function taskOf({ task_type, objective }: Sections['model']): TaskType {
-  return task_type ?? (objective === 'reg:squarederror' ? 'regression' : 'classification');
+  return task_type ?? (objective === undefined ? 'classification' : taskOfObjective(objective));
+}
+
+/** The kinds of model that a config may turn out to train; one, but for a classification without an objective. */
+function kindsOf(model: Sections['model']): readonly ModelKind[] {
+  const task = taskOf(model);
+  const { objective } = model;
+  return objective !== undefined && taskOfObjective(objective) === task
+    ? [kindOf(objective)]
+    : kindsOfTask(task);
+}
+
+const KIND_NAMES: Readonly<Record<ModelKind, string>> = {
+  binary: 'two classes',
+  multiclass: 'several classes',
+  regression: 'regression',
+};
+
+/** What a metric that does not fit should be, in words. */
+export function unfitMetric(name: ConfigMetric, kinds: readonly ModelKind[]): string {
+  const known = new Set(kinds.flatMap((kind) => METRICS_BY_KIND[kind]));
+  const what = kinds.length > 1 ? 'classification' : KIND_NAMES[kinds[0]!];
+  return `${name} does not measure ${what}; use one of ${[...known].join(', ')}`;
 }
 
 type Report = (path: (string | number)[], message: string, about?: readonly string[]) => void;
@@ -355,16 +414,16 @@ type Report = (path: (string | number)[], message: string, about?: readonly stri
 function checkModel(config: Sections, report: Report): void {
   const { objective } = config.model;
   const task = taskOf(config.model);
-  const fitting = OBJECTIVE_OF_TASK[task];
-  if (objective !== undefined && objective !== fitting) {
+  const kinds = kindsOf(config.model);
+  if (objective !== undefined && taskOfObjective(objective) !== task) {
+    const fitting = OBJECTIVES.filter((name) => taskOfObjective(name) === task).join(' or ');
     report(['model', 'objective'], `does not fit task_type ${task}; use ${fitting}`, ['model.task_type']);
   }
 
   const basis = ['model.task_type', 'model.objective'];
   const checkMetric = (path: (string | number)[], name: ConfigMetric | undefined) => {
-    if (name !== undefined && !metricFitsTask(name, task)) {
-      const known = METRICS_BY_TASK[task].join(', ');
-      report(path, `${name} does not measure ${task}; use one of ${known}`, basis);
+    if (name !== undefined && kinds.every((kind) => metricOfKind(name, kind) === undefined)) {
+      report(path, unfitMetric(name, kinds), basis);
     }
   };
   checkMetric(['metrics', 'primary'], config.metrics.primary);
@@ -375,10 +434,23 @@ function checkModel(config: Sections, report: Report): void {
     checkMetric(['gates', 'targets', name], name);
   }
 
-  const base = config.hyperparameters.base_score;
-  if (task === 'classification' && base !== null && !(base > 0 && base < 1)) {
-    const message = `must be between 0 and 1, both excluded, for binary:logistic, not ${base}`;
-    report(['hyperparameters', 'base_score'], message, basis);
+  const { base_score: base, scale_pos_weight: factor, num_class: classes } = config.hyperparameters;
+  if (base !== null && !kinds.includes('regression')) {
+    if (!kinds.includes('binary')) {
+      const message = `must be null for ${objective}, which starts from the shares of the classes, not ${base}`;
+      report(['hyperparameters', 'base_score'], message, basis);
+    } else if (!(base > 0 && base < 1)) {
+      const message = `must be between 0 and 1, both excluded, for binary:logistic, not ${base}`;
+      report(['hyperparameters', 'base_score'], message, basis);
+    }
+  }
+  if (factor !== 1 && !kinds.includes('binary')) {
+    const message = `is for binary:logistic alone, so it must be 1, not ${factor}`;
+    report(['hyperparameters', 'scale_pos_weight'], message, basis);
+  }
+  if (classes !== 0 && !kinds.includes('multiclass')) {
+    const message = `is for multi:softprob and multi:softmax alone, so it must be left out, not ${classes}`;
+    report(['hyperparameters', 'num_class'], message, basis);
   }
 }
 
@@ -432,13 +504,19 @@ function checkSearchSpace(config: Sections, report: Report): void {
 function complete(config: Sections) {
   const { metrics, model, optimization } = config;
   const task = taskOf(model);
+  const [kind, otherKind] = kindsOf(model);
   const primary: ConfigMetric = metrics.primary ?? DEFAULT_PRIMARY[task];
-  const others: readonly ConfigMetric[] = metrics.secondary ?? METRICS_BY_TASK[task];
+  const others: readonly ConfigMetric[] | undefined =
+    metrics.secondary ?? (otherKind === undefined ? METRICS_BY_KIND[kind!] : undefined);
   const space = optimization.search_space ?? (model.algorithm === 'xgboost' ? XGBOOST_SEARCH_SPACE : {});
   return {
     ...config,
-    model: { ...model, task_type: task, objective: model.objective ?? OBJECTIVE_OF_TASK[task] },
-    metrics: { primary, secondary: [...new Set(others)].filter((name) => name !== primary) },
+    model: {
+      ...model,
+      task_type: task,
+      objective: model.objective ?? (task === 'regression' ? ('reg:squarederror' as const) : undefined),
+    },
+    metrics: { primary, secondary: others && [...new Set(others)].filter((name) => name !== primary) },
     optimization: {
       ...optimization,
       sampler: {
@@ -464,7 +542,10 @@ export const configSchema = sections
   })
   .transform(complete);
 
-/** A whole experiment with every default filled in. */
+/**
+ * A whole experiment with every default filled in, but for those that wait for the number of classes: the objective of a
+ * classification, and the secondary metrics. `fitConfig` adds them.
+ */
 export type ExperimentConfig = z.output<typeof configSchema>;
 /** What a config file may hold, before defaults. */
 export type ExperimentInput = z.input<typeof configSchema>;

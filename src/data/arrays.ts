@@ -1,3 +1,4 @@
+import type { TaskType } from '../config/objectives.ts';
 import { InputError } from '../errors.ts';
 import type { RawColumn } from './read.ts';
 import {
@@ -8,7 +9,6 @@ import {
   type FeatureListEntry,
   fitFeature,
   fitTarget,
-  type TaskType,
 } from './schema.ts';
 import type { Dataset, Schema } from './types.ts';
 

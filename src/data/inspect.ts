@@ -1,5 +1,5 @@
+import type { ModelKind } from '../config/objectives.ts';
 import { Source, type SourceColumn } from './read.ts';
-import type { TaskType } from './schema.ts';
 import type { FeatureType } from './types.ts';
 
 /** What a first look at a column shows. */
@@ -83,7 +83,8 @@ export function guessTarget(columns: readonly ColumnSummary[]): ColumnSummary | 
   return columns.at(-1);
 }
 
-/** Classification for text, truth values and columns of at most two values; regression for other numbers. */
-export function guessTask({ type, sqlType, distinct }: ColumnSummary): TaskType {
-  return type === 'categorical' || sqlType === 'BOOLEAN' || distinct <= 2 ? 'classification' : 'regression';
+/** Classes for text, truth values and columns of at most two values; a regression for other numbers. */
+export function guessKind({ type, sqlType, distinct }: ColumnSummary): ModelKind {
+  if (distinct <= 2 || sqlType === 'BOOLEAN') return 'binary';
+  return type === 'categorical' ? 'multiclass' : 'regression';
 }

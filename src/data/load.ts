@@ -1,3 +1,4 @@
+import type { TaskType } from '../config/objectives.ts';
 import { InputError } from '../errors.ts';
 import { type RawTable, Source } from './read.ts';
 import {
@@ -12,7 +13,6 @@ import {
   fitFeature,
   fitTarget,
   schemaRequests,
-  type TaskType,
   trainingRequests,
 } from './schema.ts';
 import { type SplitFractions, splitRows } from './split.ts';

@@ -1,3 +1,4 @@
+import { MAX_CLASSES, type TaskType } from '../config/objectives.ts';
 import { nearest } from '../config/suggest.ts';
 import { InputError } from '../errors.ts';
 import type { NumberColumn, RawColumn, RawTable, ReadRequest, Source, TextColumn } from './read.ts';
@@ -10,8 +11,6 @@ export interface FeatureListEntry {
   /** Categorical: all that may occur. Ordinal over text: the levels, lowest first. */
   readonly categories?: readonly string[] | undefined;
 }
-
-export type TaskType = 'classification' | 'regression';
 
 /** Which columns of a training table play which part. */
 export interface Roles {
@@ -329,7 +328,7 @@ function classOf(text: string, kind: RawColumn['kind']): string | number | boole
  * The target's classes, or just its name for regression, from the training rows (all rows when absent).
  *
  * @throws InputError when a value is missing or infinite, when the training rows hold one value only, or more than
- * two classes.
+ * 255 classes.
  */
 export function fitTarget(
   column: RawColumn,
@@ -366,10 +365,11 @@ export function fitTarget(
       `Target ${name} of ${path} has the one class ${classes[0]} in all training rows; classification needs two.`,
     );
   }
-  if (classes.length > 2) {
-    const also = texts.kind === 'number' ? '; for a quantity set model.task_type: regression' : '';
+  if (classes.length > MAX_CLASSES) {
+    const remedy =
+      texts.kind === 'number' ? 'for a quantity set model.task_type: regression' : 'put rare ones together';
     throw new InputError(
-      `Target ${name} of ${path} has ${classes.length} classes (${summary(classes.map(String))}) and multiclass is not in this version${also}.`,
+      `Target ${name} of ${path} has ${classes.length} classes (${summary(classes.map(String))}) and ${MAX_CLASSES} is the most; ${remedy}.`,
     );
   }
   return { name, classes };

@@ -26,15 +26,20 @@ function csvCell(value: number | string): string {
   return /[",\r\n]|^$/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
 }
 
+/** One line of CSV: numbers as the shortest text that reads back as the same value, NaN as nothing. */
+export function csvLine(cells: readonly (number | string)[]): string {
+  return `${cells.map(csvCell).join(',')}\n`;
+}
+
 async function writeCsv(file: string, columns: readonly OutputColumn[]): Promise<void> {
   const rows = columns[0]!.values.length;
   const handle = await open(file, 'wx');
   try {
-    await handle.write(`${columns.map(({ name }) => csvCell(name)).join(',')}\n`);
+    await handle.write(csvLine(columns.map(({ name }) => name)));
     for (let start = 0; start < rows; start += CSV_ROWS) {
       let text = '';
       for (let row = start; row < Math.min(rows, start + CSV_ROWS); row++) {
-        text += `${columns.map(({ values }) => csvCell(values[row]!)).join(',')}\n`;
+        text += csvLine(columns.map(({ values }) => values[row]!));
       }
       await handle.writeFile(text);
     }
@@ -52,8 +57,7 @@ function sqlTypeOf(values: OutputColumn['values']): DuckDBType {
 async function appendRows(connection: DuckDBConnection, columns: readonly OutputColumn[]): Promise<void> {
   const rows = columns[0]!.values.length;
   const types = columns.map(({ values }) => sqlTypeOf(values));
-  const names = columns.map(({ name }, i) => `"${name.replaceAll('"', '""')}" ${types[i]}`);
-  await connection.run(`CREATE TABLE predictions (${names.join(', ')})`);
+  await connection.run(`CREATE TABLE predictions (${types.map((type, i) => `c${i} ${type}`).join(', ')})`);
   const appender = await connection.createAppender('predictions');
   for (let start = 0; start < rows; start += CHUNK_ROWS) {
     const end = Math.min(rows, start + CHUNK_ROWS);
@@ -82,8 +86,9 @@ async function writeParquet(file: string, columns: readonly OutputColumn[]): Pro
     try {
       await appendRows(connection, columns);
       const target = `'${file.replaceAll("'", "''")}'`;
+      const named = columns.map(({ name }, i) => `c${i} AS "${name.replaceAll('"', '""')}"`);
       await connection.run(
-        `COPY predictions TO ${target} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)`,
+        `COPY (SELECT ${named.join(', ')} FROM predictions) TO ${target} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)`,
       );
     } finally {
       connection.closeSync();
@@ -95,7 +100,8 @@ async function writeParquet(file: string, columns: readonly OutputColumn[]): Pro
 
 /**
  * Writes a table as CSV or Parquet (zstd), by the ending of `path`. Numbers keep full precision: the shortest text
- * that reads back as the same value, or the value itself. The file appears under its name only when it is whole.
+ * that reads back as the same value, or the value itself. The file appears under its name only when it is whole. In
+ * Parquet, a name that differs from an earlier one in letter case alone gets a number: a, A_1.
  *
  * @throws InputError for another ending or a place that cannot be written to, EnvironmentError when writing fails.
  */

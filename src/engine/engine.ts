@@ -1,41 +1,44 @@
+import type { MetricName } from '../config/metric-names.ts';
+import { kindOf, type Objective } from '../config/objectives.ts';
 import type { BinnedDataset, RowSet } from '../data/types.ts';
 
 export type { RowSet } from '../data/types.ts';
 
 export type EngineKind = 'cpu' | 'cuda' | 'webgpu';
 
-export type Objective = 'binary:logistic' | 'reg:squarederror';
-
-/** Metrics an engine computes while training, named as in the config. */
-export type MetricName =
-  | 'accuracy'
-  | 'precision'
-  | 'recall'
-  | 'f1'
-  | 'auc_roc'
-  | 'auc_pr'
-  | 'logloss'
-  | 'mse'
-  | 'rmse'
-  | 'mae'
-  | 'r2'
-  | 'mape';
+export type { MetricName } from '../config/metric-names.ts';
+export type { Objective } from '../config/objectives.ts';
 
 /** Tree parameters under XGBoost's names; every field is filled in. Ranges: see docs/parameters.md. */
 export interface TreeParams {
   readonly objective: Objective;
+  /** Classes of the multi: objectives, 2 … 255; 0 for the others. */
+  readonly num_class: number;
   readonly max_depth: number;
   readonly learning_rate: number;
   readonly subsample: number;
   readonly colsample_bytree: number;
+  readonly colsample_bylevel: number;
+  readonly colsample_bynode: number;
   readonly min_child_weight: number;
   readonly gamma: number;
   readonly reg_alpha: number;
   readonly reg_lambda: number;
-  /** Probability (logistic) or value (regression); null takes the weighted mean of the job's training labels. */
+  /** The largest magnitude of a leaf before the learning rate; 0 is no limit. */
+  readonly max_delta_step: number;
+  /** −1 (falling), 0 or 1 (rising) for each feature, 0 for categorical ones; empty for none. */
+  readonly monotone_constraints: readonly number[];
+  /** Factor on the training weights of rows with label 1; 1 unless the objective is binary:logistic. */
+  readonly scale_pos_weight: number;
+  /** Probability (logistic) or value (regression); null takes the weighted mean of the job's training labels. Null with classes. */
   readonly base_score: number | null;
   readonly max_cat_to_onehot: number;
   readonly max_cat_threshold: number;
+}
+
+/** Trees of a round and margins of a row: one for each class of the multi: objectives, else one. */
+export function outputsOf({ objective, num_class }: Pick<TreeParams, 'objective' | 'num_class'>): number {
+  return kindOf(objective) === 'multiclass' ? num_class : 1;
 }
 
 /** One model to train. */
@@ -60,14 +63,16 @@ export interface RoundResult {
 }
 
 /**
- * Trees as flat arrays. Node n of tree t is at treeStart[t] + n; nodes are numbered breadth-first with
+ * Trees as flat arrays. Tree t adds to the margin of class t mod classes, in round ⌊t / classes⌋. Node n of tree t is at treeStart[t] + n; nodes are numbered breadth-first with
  * siblings adjacent, the root is 0. A row goes left when its bin satisfies the split, else to left + 1.
  */
 export interface TreeEnsemble {
+  /** Trees of a round and margins of a row; 1 unless the objective is multi:. */
+  readonly classes: number;
   /** Margins are integers in units of 2^−marginBits. */
   readonly marginBits: number;
-  /** Margin before the first tree, in those units. */
-  readonly baseMargin: number;
+  /** Margins before the first tree, in those units; one for each class. */
+  readonly baseMargins: Int32Array;
   /** Added to margin · 2^−marginBits (regression; 0 for logistic), a float32. */
   readonly baseValue: number;
   /** Length trees + 1. */
@@ -108,7 +113,7 @@ export interface TrainingBatch {
   advance(rounds: number, options?: AdvanceOptions): Promise<RoundResult[]>;
   /** Takes a job out of later `advance` calls; what it trained can still be finished. */
   stop(job: number): void;
-  /** The job's trees so far, or its first `rounds` trees. */
+  /** The job's trees so far, or those of its first `rounds` rounds. */
   finish(job: number, rounds?: number): Promise<TreeEnsemble>;
   /** Frees the batch's memory; every later call throws. */
   dispose(): void;
@@ -117,7 +122,7 @@ export interface TrainingBatch {
 /** A data set held by an engine, ready for any number of batches. */
 export interface ResidentDataset {
   start(jobs: readonly TrainingJob[]): Promise<TrainingBatch>;
-  /** Margins of `rows` under `trees`, which must have been trained on this data set. Length of the row set. */
+  /** Margins of `rows` under `trees`, which must have been trained on this data set; (rows, classes), row-major. */
   predictMargins(trees: TreeEnsemble, rows: RowSet): Promise<Int32Array>;
   dispose(): void;
 }

@@ -1,13 +1,8 @@
-import { METRICS_BY_TASK, metricDirection, type TaskType } from '../config/metric-names.ts';
+import { METRICS_BY_KIND, metricDirection } from '../config/metric-names.ts';
+import type { ModelKind } from '../config/objectives.ts';
 import type { MetricName } from '../engine/engine.ts';
 
-export { metricDirection } from '../config/metric-names.ts';
-
-/** Every metric that engines compute, in the order of the native enumeration (native/cpu/metrics.h). */
-export const metricNames: readonly MetricName[] = [
-  ...METRICS_BY_TASK.classification,
-  ...METRICS_BY_TASK.regression,
-];
+export { METRIC_NAMES as metricNames, metricDirection } from '../config/metric-names.ts';
 
 /** What reports and plots call a metric. */
 export const metricLabels: Readonly<Record<MetricName, string>> = {
@@ -18,6 +13,11 @@ export const metricLabels: Readonly<Record<MetricName, string>> = {
   auc_roc: 'ROC AUC',
   auc_pr: 'Average precision',
   logloss: 'Log-loss',
+  precision_weighted: 'Precision, weighted by class',
+  recall_weighted: 'Recall, weighted by class',
+  f1_weighted: 'F1, weighted by class',
+  auc_roc_weighted: 'ROC AUC, weighted by class',
+  merror: 'Error rate',
   mse: 'MSE',
   rmse: 'RMSE',
   mae: 'MAE',
@@ -25,9 +25,9 @@ export const metricLabels: Readonly<Record<MetricName, string>> = {
   mape: 'MAPE',
 };
 
-/** The metrics of a task, in the order reports use. */
-export function metricsFor(task: TaskType): readonly MetricName[] {
-  return METRICS_BY_TASK[task];
+/** The metrics of a kind of model, in the order reports use. */
+export function metricsFor(kind: ModelKind): readonly MetricName[] {
+  return METRICS_BY_KIND[kind];
 }
 
 /** Whether value `a` of a metric is better than `b`; a number is better than NaN, and nothing is better than itself. */

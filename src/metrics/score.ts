@@ -1,20 +1,30 @@
-import { type BinaryScores, fromAddonError, loadAddon, type RegressionScores } from '../addon.ts';
+import {
+  type BinaryScores,
+  type CurvePoints,
+  fromAddonError,
+  loadAddon,
+  type MulticlassScores,
+  type RegressionScores,
+} from '../addon.ts';
+import { kindOf } from '../config/objectives.ts';
 import type { SplitName } from '../data/types.ts';
 import type { MetricName, Objective } from '../engine/engine.ts';
 import { InputError } from '../errors.ts';
 import { probability } from '../numerics/link.ts';
 import { powerOfTwo, rint } from '../numerics/power.ts';
+import { predictedClass } from '../numerics/softmax.ts';
 
 const MARGIN_LIMIT = 2 ** 30;
 
 /** Metrics of one model on the parts of the data. */
 export type SplitMetrics = Partial<Record<SplitName, Partial<Record<MetricName, number>>>>;
 
-/** Rows with their margins and their truth; arrays have one element a row. */
+/** Rows with their margins and their truth; arrays have one element a row, but for the margins of several classes. */
 export interface ScoredRows {
   readonly objective: Objective;
+  /** With the multi: objectives (rows, classes), row-major. */
   readonly margins: Int32Array;
-  /** Class (0 or 1) or value. */
+  /** Class, from 0, or value. */
   readonly label: Float32Array;
   /** Finite, not negative. */
   readonly weight?: Float32Array;
@@ -54,6 +64,20 @@ function binaryScores(rows: ScoredRows): BinaryScores {
   };
 }
 
+function multiclassScores(rows: ScoredRows): MulticlassScores {
+  return {
+    margins: rows.margins,
+    labels: Uint8Array.from(rows.label),
+    classes: classesOf(rows),
+    ...(rows.weight && { weights: scaleWeights(rows.weight) }),
+  };
+}
+
+/** Margins of a row. */
+function classesOf({ margins, label }: ScoredRows): number {
+  return margins.length / label.length;
+}
+
 function regressionScores(rows: ScoredRows): RegressionScores {
   const scale = powerOfTwo(rows.marginBits);
   return {
@@ -76,7 +100,13 @@ export function scoreMargins(
   rows: ScoredRows,
   names: readonly MetricName[],
 ): Partial<Record<MetricName, number>> {
-  const scores = rows.objective === 'binary:logistic' ? binaryScores(rows) : regressionScores(rows);
+  const kind = kindOf(rows.objective);
+  const scores =
+    kind === 'regression'
+      ? regressionScores(rows)
+      : kind === 'multiclass'
+        ? multiclassScores(rows)
+        : binaryScores(rows);
   try {
     const values = loadAddon().evaluateMetrics(names, scores);
     return Object.fromEntries(names.map((name, i) => [name, values[i]!]));
@@ -110,6 +140,20 @@ export function confusionMatrix(rows: ScoredRows): ConfusionMatrix {
   return counts;
 }
 
+/** counts[actual][predicted] of a classifier with several classes, in rows or sums of weights. */
+export type ClassConfusion = readonly (readonly number[])[];
+
+/** The confusion matrix of the margins of several classes. */
+export function classConfusion(rows: ScoredRows): ClassConfusion {
+  const classes = classesOf(rows);
+  const counts = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  rows.label.forEach((actual, row) => {
+    const predicted = predictedClass(rows.margins.subarray(row * classes, (row + 1) * classes));
+    counts[actual]![predicted]! += rows.weight?.[row] ?? 1;
+  });
+  return counts;
+}
+
 /** A curve under scikit-learn's names, one element a threshold, from the highest threshold (a probability) down. */
 export interface RocCurve {
   readonly threshold: readonly number[];
@@ -123,15 +167,28 @@ export interface PrecisionRecallCurve {
   readonly recall: readonly number[];
 }
 
+export interface Curves {
+  readonly roc: RocCurve;
+  readonly pr: PrecisionRecallCurve;
+}
+
 /**
  * ROC and precision-recall points of binary margins, at most `maxPoints` (≥ 2) each; rates without a denominator are NaN.
  * The point (0, 0) of the ROC curve is not among them.
  */
-export function rocAndPrCurves(
-  rows: ScoredRows,
-  maxPoints = 500,
-): { roc: RocCurve; pr: PrecisionRecallCurve } {
-  const curve = loadAddon().curves(binaryScores(rows), maxPoints);
+export function rocAndPrCurves(rows: ScoredRows, maxPoints = 500): Curves {
+  return toCurves(loadAddon().curves(binaryScores(rows), maxPoints));
+}
+
+/** The same for each of several classes against the others, at most `maxPoints` each. */
+export function oneVsRestCurves(rows: ScoredRows, maxPoints: number): Curves[] {
+  const scores = multiclassScores(rows);
+  return Array.from({ length: scores.classes }, (_, ofClass) =>
+    toCurves(loadAddon().curves({ ...scores, ofClass }, maxPoints)),
+  );
+}
+
+function toCurves(curve: CurvePoints): Curves {
   const threshold = Array.from(curve.margin, probability);
   const tpr = Array.from(curve.truePositives, (count) => count / curve.positives);
   const fpr = Array.from(curve.falsePositives, (count) => count / curve.negatives);

@@ -2,13 +2,14 @@
  * The logistic link in integers, the twin of native/core/link.h, bit for bit: margins are int32 in units of 2^−20,
  * probabilities and losses in units of 2^−30. Formulas and errors: docs/metrics.md, "The integer link".
  */
+import { rint } from './power.ts';
 import { sigmoidTable, softplusTable } from './tables.ts';
 
 const ONE_Q30 = 1 << 30;
 const LOGIT_LIMIT = 1 << 24;
 
-/** The quadratic of the segment of 2^14 margins that holds t, about the segment's middle. */
-function evaluateSegment(table: Int32Array, t: number, slopeBits: number): number {
+/** The quadratic of the segment of 2^14 arguments that holds t, about the segment's middle. */
+export function evaluateSegment(table: Int32Array, t: number, slopeBits: number): number {
   const segment = (t >>> 14) * 2;
   const f = (t & 16383) - 8192;
   const c12 = table[segment + 1]!;
@@ -27,25 +28,23 @@ export function sigmoidQ30(m: number): number {
   return m < 0 ? q : ONE_Q30 - q;
 }
 
+/** q(1 − q) for a whole 0 ≤ q ≤ 2^29 in units of 2^−30, at most 2^28. */
+export function bernoulliVariance(q: number): number {
+  const a = q >> 15;
+  const b = q & 32767;
+  return q - (a * a + (((a + 1) * b + 16383) >> 14));
+}
+
 /** p = sigmoid(m) and h = p(1 − p) for an int32 m; h is the same for m and −m, and 121 ≤ h ≤ 2^28. */
 export function logisticGradient(m: number): { p: number; h: number } {
   const q = sigmoidNegAbsQ30(m);
-  const a = q >> 15;
-  const b = q & 32767;
-  return { p: m < 0 ? q : ONE_Q30 - q, h: q - (a * a + (((a + 1) * b + 16383) >> 14)) };
+  return { p: m < 0 ? q : ONE_Q30 - q, h: bernoulliVariance(q) };
 }
 
 /** ln(1 + e^−|m|), 0…ln 2, for an int32 m; 0 for |m| ≥ 2^25. */
 export function softplusNegAbsQ30(m: number): number {
   const t = Math.abs(m);
   return t > 0x1ffffff ? 0 : evaluateSegment(softplusTable, t, 25);
-}
-
-/** The integer nearest to x ≥ 0, ties to even; x < 2^52. */
-function rint(x: number): number {
-  const low = Math.floor(x);
-  const rest = x - low;
-  return rest > 0.5 || (rest === 0.5 && low % 2 === 1) ? low + 1 : low;
 }
 
 /**
@@ -104,7 +103,7 @@ function inversePowerOfTwo(k: number): number {
  * numbers. Reduces by multiples of ln 2 in two parts (Cody and Waite) and sums the Taylor series to r^13; every step is
  * one binary64 operation.
  */
-function expNegative(x: number): number {
+export function expNegative(x: number): number {
   const k = Math.floor(x * Math.LOG2E + 0.5);
   const r = k * LN2_HIGH - x + k * LN2_LOW;
   let sum = INVERSE_FACTORIAL[13]!;

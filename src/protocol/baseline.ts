@@ -1,13 +1,16 @@
 import { type BoostResult, boost } from '../boosting/boost.ts';
 import { Model } from '../boosting/model.ts';
 import { metricDirection } from '../config/metric-names.ts';
+import { kindOf } from '../config/objectives.ts';
 import type { SplitName } from '../data/types.ts';
 import type { Engine, MetricName, ResidentDataset } from '../engine/engine.ts';
 import {
+  type ClassConfusion,
   type ConfusionMatrix,
+  type Curves,
+  classConfusion,
   confusionMatrix,
-  type PrecisionRecallCurve,
-  type RocCurve,
+  oneVsRestCurves,
   rocAndPrCurves,
   type ScoredRows,
   type SplitMetrics,
@@ -25,10 +28,16 @@ export interface TrainingHistory {
 }
 
 /** A binary classifier on one part of the data, as metrics/curves.json has it. */
-export interface BinaryDetails {
+export interface BinaryDetails extends Curves {
   readonly confusion_matrix: ConfusionMatrix;
-  readonly roc: RocCurve;
-  readonly pr: PrecisionRecallCurve;
+}
+
+/** A classifier of several classes on one part of the data; lists are in the order of `classes`. */
+export interface ClassDetails {
+  readonly classes: readonly (string | number | boolean)[];
+  readonly confusion_matrix: ClassConfusion;
+  /** Of each class against the others. */
+  readonly one_vs_rest: readonly Curves[];
 }
 
 /** A trained and scored baseline. */
@@ -37,7 +46,7 @@ export interface BaselineResult {
   readonly boosting: Omit<BoostResult, 'trees'>;
   readonly history: TrainingHistory;
   readonly metrics: SplitMetrics;
-  readonly details: Partial<Record<SplitName, BinaryDetails>>;
+  readonly details: Partial<Record<SplitName, BinaryDetails | ClassDetails>>;
   readonly timings: { readonly boosting_s: number; readonly metrics_s: number };
 }
 
@@ -117,6 +126,17 @@ export async function trainBaseline(
   return { model: toModel(experiment, result), result, boosting_s: (performance.now() - started) / 1000 };
 }
 
+/** Points of the curves of all classes together; each class has at least 20. */
+const CLASS_CURVE_POINTS = 1000;
+
+function detailsOf(scored: ScoredRows, classes: ClassDetails['classes']): BinaryDetails | ClassDetails {
+  if (kindOf(scored.objective) === 'binary') {
+    return { confusion_matrix: confusionMatrix(scored), ...rocAndPrCurves(scored) };
+  }
+  const points = Math.max(20, Math.floor(CLASS_CURVE_POINTS / classes.length));
+  return { classes, confusion_matrix: classConfusion(scored), one_vs_rest: oneVsRestCurves(scored, points) };
+}
+
 /** Scores the trees of a model on every part of the data. */
 async function scoreModel(
   experiment: PreparedExperiment,
@@ -125,7 +145,7 @@ async function scoreModel(
 ): Promise<Pick<BaselineResult, 'metrics' | 'details'>> {
   const names = [...new Set([...experiment.metrics, experiment.lossMetric])];
   const metrics: SplitMetrics = {};
-  const details: Partial<Record<SplitName, BinaryDetails>> = {};
+  const details: Partial<Record<SplitName, BinaryDetails | ClassDetails>> = {};
   for (const { name, rows } of experiment.splits) {
     const scored: ScoredRows = {
       objective: experiment.params.objective,
@@ -136,9 +156,8 @@ async function scoreModel(
       baseValue: trees.baseValue,
     };
     metrics[name] = scoreMargins(scored, names);
-    if (scored.objective === 'binary:logistic') {
-      details[name] = { confusion_matrix: confusionMatrix(scored), ...rocAndPrCurves(scored) };
-    }
+    const { classes } = experiment.data.schema.target;
+    if (classes !== undefined) details[name] = detailsOf(scored, classes);
   }
   return { metrics, details };
 }

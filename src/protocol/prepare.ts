@@ -1,19 +1,21 @@
 import type { BoosterParams } from '../boosting/params.ts';
-import { resolveParams } from '../boosting/params.ts';
+import { fitParams, resolveParams } from '../boosting/params.ts';
 import { loadFeatureList } from '../config/features.ts';
+import { type FittedConfig, fitConfig } from '../config/fit.ts';
 import type { LoadedConfig } from '../config/load.ts';
+import { kindOf } from '../config/objectives.ts';
 import { binDataset } from '../data/binning.ts';
 import { concatDatasets } from '../data/concat.ts';
 import { type ExperimentData, loadExperimentData } from '../data/load.ts';
 import type { BinnedDataset, Dataset, RowSet, SplitName } from '../data/types.ts';
 import { resolveThreads } from '../engine/cpu.ts';
-import type { MetricName } from '../engine/engine.ts';
+import { type MetricName, outputsOf } from '../engine/engine.ts';
 import { BudgetError } from '../errors.ts';
 import type { Reporter } from './reporter.ts';
 
 /** An experiment with its data binned, ready for any engine. */
 export interface PreparedExperiment {
-  readonly loaded: LoadedConfig;
+  readonly loaded: LoadedConfig & { readonly config: FittedConfig };
   readonly data: ExperimentData;
   readonly binned: BinnedDataset;
   /** Row ranges of the parts that exist, in the order in which they lie in the binned table. */
@@ -30,23 +32,47 @@ export interface PreparedExperiment {
   readonly timings: { readonly load_s: number; readonly bin_s: number };
 }
 
-/** Rough peak of training in bytes: columns, bins, and 28 bytes a row for one model. */
-export function estimateMemory(rows: number, features: number, depth: number): number {
+/**
+ * Rough peak of training in bytes: columns, bins, and for one model 12 bytes a row and 20 for each of its outputs, with 12
+ * more for several while they are scored.
+ */
+export function estimateMemory(rows: number, features: number, depth: number, outputs: number): number {
   const columns = rows * features * 4;
   const bins = rows * Math.ceil(features / 4) * 4;
   const histograms = (depth + 2) * features * 256 * 16;
-  return 2 * columns + bins + 28 * rows + histograms;
+  const model = rows * (12 + outputs * (outputs > 1 ? 32 : 20));
+  return 2 * columns + bins + model + histograms;
 }
 
-function checkMemory(parts: readonly Dataset[], depth: number, limitGb: number): void {
+function checkMemory(parts: readonly Dataset[], params: BoosterParams, limitGb: number): void {
   const rows = parts.reduce((sum, part) => sum + part.rows, 0);
   const features = parts[0]!.columns.length;
-  const estimate = estimateMemory(rows, features, depth) / 2 ** 30;
+  const estimate = estimateMemory(rows, features, params.max_depth, outputsOf(params)) / 2 ** 30;
   if (estimate > limitGb) {
     throw new BudgetError(
       `Training on ${rows} rows × ${features} features needs about ${estimate.toPrecision(3)} GiB, more than resources.max_memory_gb ${limitGb}: raise it, or use fewer rows (data.query) or features.`,
     );
   }
+}
+
+/** What a user should hear about the classes that were found. */
+function classWarnings({ schema, val }: ExperimentData, config: FittedConfig, chosen: boolean): string[] {
+  const { name, classes } = schema.target;
+  if (classes === undefined || kindOf(config.model.objective) !== 'multiclass') return [];
+  const warnings: string[] = [];
+  if (!chosen && classes.some((value) => typeof value === 'number' && !Number.isInteger(value))) {
+    warnings.push(
+      `The target ${name} has ${classes.length} numbers, which are taken as classes; if it is a quantity, set model.task_type to regression.`,
+    );
+  }
+  const found = new Set(val?.label);
+  const absent = classes.find((_, c) => !found.has(c));
+  if (val !== undefined && absent !== undefined && config.metrics.primary === 'auc_roc') {
+    warnings.push(
+      `The validation rows have none of the class ${absent}, so that auc_roc, the primary metric, is undefined on them and cannot stop the training early.`,
+    );
+  }
+  return warnings;
 }
 
 const seconds = (from: number) => (performance.now() - from) / 1000;
@@ -61,36 +87,41 @@ export async function prepareExperiment(
   reporter: Reporter,
   signal?: AbortSignal,
 ): Promise<PreparedExperiment> {
-  const { config } = loaded;
-  const threads = resolveThreads(config.resources.n_jobs);
-  const params = resolveParams({ ...config.hyperparameters, objective: config.model.objective });
+  const { config: given } = loaded;
+  const threads = resolveThreads(given.resources.n_jobs);
 
   const loadStarted = performance.now();
-  reporter.step(`Reading ${config.data.train_path}`);
-  const features =
-    config.data.features === undefined ? undefined : await loadFeatureList(config.data.features);
+  reporter.step(`Reading ${given.data.train_path}`);
+  const features = given.data.features === undefined ? undefined : await loadFeatureList(given.data.features);
   const data = await loadExperimentData({
-    trainPath: config.data.train_path,
-    valPath: config.data.val_path,
-    testPath: config.data.test_path,
-    query: config.data.query,
+    trainPath: given.data.train_path,
+    valPath: given.data.val_path,
+    testPath: given.data.test_path,
+    query: given.data.query,
     features,
-    target: config.data.target,
-    weight: config.data.weight,
-    group: config.data.group,
-    taskType: config.model.task_type,
-    split: config.data.split,
-    seed: config.environment.random_seed,
+    target: given.data.target,
+    weight: given.data.weight,
+    group: given.data.group,
+    taskType: given.model.task_type,
+    split: given.data.split,
+    seed: given.environment.random_seed,
     signal,
   });
   for (const warning of data.warnings) reporter.warn(warning);
+  const config = fitConfig(loaded, data.schema.target.classes?.length);
+  const params = fitParams(
+    resolveParams({ ...config.hyperparameters, objective: config.model.objective }),
+    data.schema,
+  );
+  for (const warning of classWarnings(data, config, given.model.objective !== undefined))
+    reporter.warn(warning);
   const parts = [
     { name: 'train' as const, part: data.train },
     { name: 'val' as const, part: data.val },
     { name: 'test' as const, part: data.test },
   ].flatMap(({ name, part }) => (part === undefined ? [] : [{ name, part }]));
   const tables = parts.map(({ part }) => part);
-  checkMemory(tables, params.max_depth, config.resources.max_memory_gb);
+  checkMemory(tables, params, config.resources.max_memory_gb);
   const joined = concatDatasets(tables);
   const load_s = seconds(loadStarted);
 
@@ -103,15 +134,15 @@ export async function prepareExperiment(
     signal,
   });
   return {
-    loaded,
+    loaded: { ...loaded, config },
     data,
     binned,
     splits: parts.map(({ name }, i) => ({ name, rows: joined.ranges[i] as { start: number; end: number } })),
     params,
     seed: config.environment.random_seed,
     threads,
-    metrics: [...new Set([config.metrics.primary, ...config.metrics.secondary])],
-    lossMetric: params.objective === 'binary:logistic' ? 'logloss' : 'mse',
+    metrics: [config.metrics.primary, ...config.metrics.secondary],
+    lossMetric: kindOf(params.objective) === 'regression' ? 'mse' : 'logloss',
     timings: { load_s, bin_s: seconds(binStarted) },
   };
 }

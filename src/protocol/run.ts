@@ -86,7 +86,7 @@ function reportOf(record: Omit<RunRecord, 'exit'>, baseline: BaselineResult, eng
     classes: experiment.data.schema.target.classes?.map(String) ?? [],
     sources: experiment.data.sources,
     params: {
-      ...experiment.params,
+      ...baseline.model.params,
       early_stopping_rounds: config.training.early_stopping_rounds,
       random_seed: experiment.seed,
     },
@@ -163,7 +163,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
     });
     await output.writeDeliverable('models/baseline_model.json', baseline.model.toText());
     await writeMetrics(output, baseline);
-    await output.writeDeliverable('configs/baseline_config.yaml', stringify(config));
+    await output.writeDeliverable('configs/baseline_config.yaml', stringify(experiment.loaded.config));
     await output.writeDeliverable(
       'reports/training_report.md',
       reportOf(record, baseline, engine.description),

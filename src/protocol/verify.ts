@@ -35,6 +35,8 @@ export interface VerifiedTraining {
 export interface TreeDifference {
   /** From 1. */
   readonly round?: number;
+  /** Index of the class that the tree belongs to, where a round has several trees. */
+  readonly class?: number;
   /** Number of the node within its tree, breadth-first, the root being 0. */
   readonly node?: number;
   /** Field of `TreeEnsemble`, or `trees`, `nodes`, `catSet`. */
@@ -63,15 +65,20 @@ function catSet({ catIndex, catSets }: TreeEnsemble, node: number): string {
 
 /** The first place, in the order of training, where two ensembles are not the same; undefined where they are. */
 export function firstDifference(a: TreeEnsemble, b: TreeEnsemble): TreeDifference | undefined {
-  for (const field of ['marginBits', 'baseMargin', 'baseValue'] as const) {
-    if (!Object.is(a[field], b[field])) return { field, first: String(a[field]), other: String(b[field]) };
+  for (const field of ['classes', 'marginBits', 'baseMargins', 'baseValue'] as const) {
+    const [first, other] = [String(a[field]), String(b[field])];
+    if (first !== other) return { field, first, other };
   }
   const trees = [a.treeStart.length - 1, b.treeStart.length - 1] as const;
   for (let tree = 0; tree < Math.min(...trees); tree++) {
     const starts = [a.treeStart[tree]!, b.treeStart[tree]!] as const;
     const nodes = [a.treeStart[tree + 1]! - starts[0], b.treeStart[tree + 1]! - starts[1]] as const;
+    const ofTree = {
+      round: Math.floor(tree / a.classes) + 1,
+      ...(a.classes > 1 && { class: tree % a.classes }),
+    };
     for (let node = 0; node < Math.min(...nodes); node++) {
-      const place = { round: tree + 1, node };
+      const place = { ...ofTree, node };
       for (const field of NODE_FIELDS) {
         const values = [a[field][starts[0] + node]!, b[field][starts[1] + node]!] as const;
         if (!Object.is(...values))
@@ -81,7 +88,7 @@ export function firstDifference(a: TreeEnsemble, b: TreeEnsemble): TreeDifferenc
       if (sets[0] !== sets[1]) return { ...place, field: 'catSet', first: sets[0], other: sets[1] };
     }
     if (nodes[0] !== nodes[1]) {
-      return { round: tree + 1, field: 'nodes', first: String(nodes[0]), other: String(nodes[1]) };
+      return { ...ofTree, field: 'nodes', first: String(nodes[0]), other: String(nodes[1]) };
     }
   }
   if (trees[0] !== trees[1]) return { field: 'trees', first: String(trees[0]), other: String(trees[1]) };
@@ -93,9 +100,10 @@ const trainingName = ({ engine, threads }: Pick<VerifiedTraining, 'engine' | 'th
 
 function describeDifference(name: string, reference: string, difference: TreeDifference | undefined): string {
   if (difference === undefined) return `${name} has another fingerprint than ${reference}, yet equal trees.`;
-  const { round, node, field, first, other } = difference;
+  const { round, class: ofClass, node, field, first, other } = difference;
   const place = [
     round === undefined ? 'the model' : `round ${round}`,
+    ofClass === undefined ? '' : `, class ${ofClass}`,
     node === undefined ? '' : `, node ${node}`,
   ].join('');
   return `${name} differs from ${reference}, first in ${place}: ${field} is ${other}, not ${first}.`;

@@ -1,13 +1,15 @@
 import type { BoostResult } from '../boosting/boost.ts';
 import { featureImportances } from '../boosting/importance.ts';
-import type { Model } from '../boosting/model.ts';
+import type { Model, ScalarRecord } from '../boosting/model.ts';
 import type { SourceRecord, SplitName } from '../data/types.ts';
 import type { MetricName } from '../engine/engine.ts';
-import type { ConfusionMatrix, SplitMetrics } from '../metrics/score.ts';
+import type { ClassConfusion, ConfusionMatrix, SplitMetrics } from '../metrics/score.ts';
 import { formatNumber, formatSeconds, markdownTable } from './format.ts';
 
 const SPLIT_TITLES: Readonly<Record<SplitName, string>> = { train: 'train', val: 'validation', test: 'test' };
 const TOP_FEATURES = 20;
+/** The most classes whose confusion matrix is readable as a table. */
+const MATRIX_CLASSES = 20;
 
 /** What the training report is made of. */
 export interface TrainingReportInput {
@@ -22,11 +24,11 @@ export interface TrainingReportInput {
   /** The primary metric first. */
   readonly metricNames: readonly MetricName[];
   readonly metrics: SplitMetrics;
-  readonly confusion: Partial<Record<SplitName, ConfusionMatrix>>;
+  readonly confusion: Partial<Record<SplitName, ConfusionMatrix | ClassConfusion>>;
   /** Names of the classes; empty for regression. */
   readonly classes: readonly string[];
   readonly sources: readonly SourceRecord[];
-  readonly params: Readonly<Record<string, string | number | null>>;
+  readonly params: ScalarRecord;
   readonly timings: Readonly<Record<'load_s' | 'bin_s' | 'boosting_s' | 'metrics_s', number>>;
   readonly machine: string;
   readonly warnings: readonly string[];
@@ -48,15 +50,23 @@ function confusionSection({ splits, confusion, classes }: TrainingReportInput): 
   const last = splits.findLast(({ name }) => confusion[name] !== undefined);
   const counts = last && confusion[last.name];
   if (last === undefined || counts === undefined) return '';
-  const [negative, positive] = classes;
+  const matrix: ClassConfusion =
+    'true_negative' in counts
+      ? [
+          [counts.true_negative, counts.false_positive],
+          [counts.false_negative, counts.true_positive],
+        ]
+      : counts;
+  const rule = 'true_negative' in counts ? ', threshold ½' : '';
+  const heading = `## Confusion matrix (${SPLIT_TITLES[last.name]}${rule})`;
+  if (classes.length > MATRIX_CLASSES) {
+    return `${heading}\n\nThe matrix of the ${classes.length} classes is in metrics/curves.json.\n\n`;
+  }
   const table = markdownTable(
-    ['', `predicted ${negative}`, `predicted ${positive}`],
-    [
-      [`actual ${negative}`, formatNumber(counts.true_negative), formatNumber(counts.false_positive)],
-      [`actual ${positive}`, formatNumber(counts.false_negative), formatNumber(counts.true_positive)],
-    ],
+    ['', ...classes.map((name) => `predicted ${name}`)],
+    matrix.map((row, actual) => [`actual ${classes[actual]}`, ...row.map(formatNumber)]),
   );
-  return `## Confusion matrix (${SPLIT_TITLES[last.name]}, threshold ½)\n\n${table}\n\n`;
+  return `${heading}\n\n${table}\n\n`;
 }
 
 function importanceTable({ model }: TrainingReportInput): string {
@@ -77,11 +87,13 @@ function importanceTable({ model }: TrainingReportInput): string {
   );
 }
 
-function describeStop({ boosting, params }: TrainingReportInput): string {
-  if (!boosting.stoppedEarly) {
-    return `All ${boosting.rounds} rounds were trained; ${boosting.bestRound} trees are kept.`;
-  }
-  return `Training stopped after ${boosting.rounds} of at most ${params.n_estimators} rounds, ${params.early_stopping_rounds} rounds after the best one; the first ${boosting.bestRound} trees are kept.`;
+function describeStop({ boosting, model, params }: TrainingReportInput): string {
+  const kept =
+    model.outputs > 1
+      ? `${boosting.bestRound} rounds of ${model.outputs} trees`
+      : `${boosting.bestRound} trees`;
+  if (!boosting.stoppedEarly) return `All ${boosting.rounds} rounds were trained; ${kept} are kept.`;
+  return `Training stopped after ${boosting.rounds} of at most ${params.n_estimators} rounds, ${params.early_stopping_rounds} rounds after the best one; the first ${kept} are kept.`;
 }
 
 /** reports/training_report.md: what was trained on what, how well it does, and how to prove it. */
@@ -124,7 +136,7 @@ ${markdownTable(
   ['parameter', 'value'],
   Object.entries(input.params).map(([name, value]) => [
     name,
-    value === null ? 'mean of the target' : String(value),
+    value === null ? 'from the target' : String(value),
   ]),
 )}
 

@@ -83,6 +83,16 @@ export function smallCsv(): string {
   return ['a,b,y', ...rows, ''].join('\n');
 }
 
+/** 90 rows in which y, one of three kinds, follows a with a few exceptions. */
+export function kindsCsv(): string {
+  const kinds = ['red', 'green', 'deep blue'];
+  const rows = Array.from(
+    { length: 90 },
+    (_, i) => `${i},${(i * 7) % 11},${kinds[(Math.floor(i / 30) + (i % 9 === 0 ? 1 : 0)) % 3]}`,
+  );
+  return ['a,b,y', ...rows, ''].join('\n');
+}
+
 /** Config of a short training on train.csv. */
 export const smallConfig = `experiment:
   name: small

@@ -270,7 +270,7 @@ describe('export and import', () => {
     });
     expect(imported.stderr).toBe('');
     for (let a = 0; a < 40; a++) {
-      expect(again.predictRow({ a, b: 3 })).toBeCloseTo(model.predictRow({ a, b: 3 }), 6);
+      expect(again.predictRow({ a, b: 3 })).toBeCloseTo(model.predictRow({ a, b: 3 }) as number, 6);
     }
   });
 

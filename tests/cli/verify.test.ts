@@ -7,7 +7,8 @@ import { firstDifference } from '../../src/protocol/verify.ts';
 function ensemble(): TreeEnsemble {
   return {
     marginBits: 20,
-    baseMargin: 7,
+    classes: 1,
+    baseMargins: Int32Array.of(7),
     baseValue: 0,
     treeStart: Int32Array.of(0, 3, 6),
     feature: Int32Array.of(1, -1, -1, 0, -1, -1),
@@ -59,13 +60,16 @@ it('another set of categories, base margin, size of a tree, or number of trees i
   const otherSet = ensemble();
   otherSet.catSets[0] = 4;
   expect(firstDifference(ensemble(), otherSet)).toMatchObject({ round: 1, node: 0, field: 'catSet' });
-  expect(firstDifference(ensemble(), { ...ensemble(), baseMargin: 8 })).toEqual({
-    field: 'baseMargin',
+  expect(firstDifference(ensemble(), { ...ensemble(), baseMargins: Int32Array.of(8) })).toEqual({
+    field: 'baseMargins',
     first: '7',
     other: '8',
   });
   const shorter = { ...ensemble(), treeStart: Int32Array.of(0, 3, 5) };
   expect(firstDifference(ensemble(), shorter)).toEqual({ round: 2, field: 'nodes', first: '3', other: '2' });
+  const inClasses = { ...ensemble(), classes: 2, baseMargins: Int32Array.of(1, 2) };
+  const otherLeaf = { ...inClasses, leaf: Int32Array.of(0, 5, -5, 0, 9, -8) };
+  expect(firstDifference(inClasses, otherLeaf)).toMatchObject({ round: 1, class: 1, node: 2, field: 'leaf' });
   const fewer = { ...ensemble(), treeStart: Int32Array.of(0, 3) };
   expect(firstDifference(ensemble(), fewer)).toEqual({ field: 'trees', first: '2', other: '1' });
 });

@@ -11,7 +11,7 @@ import {
   type ParseOptions,
   parseConfig,
 } from '../../src/config/load.ts';
-import { METRIC_NAMES, metricDirection } from '../../src/config/metric-names.ts';
+import { CONFIG_METRICS, METRIC_NAMES, metricDirection } from '../../src/config/metric-names.ts';
 import { InputError } from '../../src/errors.ts';
 
 const TEMPLATE = `experiment:
@@ -108,14 +108,20 @@ describe('a valid file', () => {
     const config = parse(MINIMAL);
     expect(config.hyperparameters).toEqual({
       n_estimators: 100,
+      num_class: 0,
       max_depth: 6,
       learning_rate: 0.3,
       subsample: 1,
       colsample_bytree: 1,
+      colsample_bylevel: 1,
+      colsample_bynode: 1,
       min_child_weight: 1,
       gamma: 0,
       reg_alpha: 0,
       reg_lambda: 1,
+      max_delta_step: 0,
+      monotone_constraints: [],
+      scale_pos_weight: 1,
       base_score: null,
       max_bin: 256,
       max_cat_to_onehot: 4,
@@ -125,9 +131,9 @@ describe('a valid file', () => {
       algorithm: 'xgboost',
       backend: 'auto',
       task_type: 'classification',
-      objective: 'binary:logistic',
+      objective: undefined,
     });
-    expect(config.metrics.secondary).toEqual(['accuracy', 'precision', 'recall', 'f1', 'auc_pr', 'logloss']);
+    expect(config.metrics).toEqual({ primary: 'auc_roc', secondary: undefined });
     expect(config.training).toEqual({
       epochs: 100,
       batch_size: 32,
@@ -261,7 +267,7 @@ gates: {targets: {f2: 1}}
       'e.yaml:1:14 experiment.nam: unknown key; did you mean name?',
       'e.yaml:2:20 data.train_path: must be text that is not empty, not 3; put it in quotes',
       'e.yaml:3:20 model.task_type: must be one of classification, regression, not the text "regresion"; did you mean regression?',
-      `e.yaml:4:20 metrics.primary: must be one of ${METRIC_NAMES.join(', ')}, not the text "auc"; did you mean auc_roc?`,
+      `e.yaml:4:20 metrics.primary: must be one of ${[...CONFIG_METRICS, 'mlogloss'].join(', ')}, not the text "auc"; did you mean auc_roc?`,
       'e.yaml:5:19 gates.targets.f2: unknown key; did you mean f1?',
       '--set use_wandb: must be true or false, not the text "maybe"',
     ]);
@@ -310,6 +316,35 @@ metrics: {primary: f1}
     ]);
   });
 
+  test.each([
+    ['[1, 3]', '3:45 hyperparameters.monotone_constraints[2]: must be one of -1, 0, 1, not 3'],
+    ['{a: up}', '3:45 hyperparameters.monotone_constraints.a: must be one of -1, 0, 1, not the text "up"'],
+    [
+      '"(1,2)"',
+      '3:41 hyperparameters.monotone_constraints: must be written as "(1,0,-1)", a number for each feature',
+    ],
+  ])('monotone constraints %s are refused where they are wrong', (value, message) => {
+    const text = `${MINIMAL}hyperparameters: {monotone_constraints: ${value}}\n`;
+    expect(errorsOf(text)).toEqual([`e.yaml:${message}`]);
+  });
+
+  test('scale_pos_weight and num_class are refused for objectives that they do not fit', () => {
+    expect(
+      errorsOf(`${MINIMAL}model: {task_type: regression}\nhyperparameters: {scale_pos_weight: 2}\n`),
+    ).toEqual([
+      'e.yaml:4:37 hyperparameters.scale_pos_weight: is for binary:logistic alone, so it must be 1, not 2',
+    ]);
+    expect(
+      errorsOf(`${MINIMAL}model: {objective: 'multi:softmax'}\nhyperparameters: {scale_pos_weight: 2}\n`),
+    ).toHaveLength(1);
+    expect(
+      errorsOf(`${MINIMAL}model: {objective: 'binary:logistic'}\nhyperparameters: {num_class: 3}\n`),
+    ).toEqual([
+      'e.yaml:4:30 hyperparameters.num_class: is for multi:softprob and multi:softmax alone, so it must be left out, not 3',
+    ]);
+    expect(errorsOf(`${MINIMAL}hyperparameters: {num_class: 3, scale_pos_weight: 2}\n`)).toEqual([]);
+  });
+
   test('a parameter and its alias together are refused at the second', () => {
     expect(errorsOf(`${MINIMAL}hyperparameters: {eta: 1, learning_rate: 1}\n`)).toEqual([
       'e.yaml:3:19 hyperparameters.eta: means the same as learning_rate, which is given too; remove one',
@@ -322,6 +357,15 @@ metrics: {primary: f1}
     ['hyperparameters.learning_rate', ['1e-9', '10'], ['0', '10.5', '-1', '.nan']],
     ['hyperparameters.subsample', ['0.001', '1'], ['0', '1.01']],
     ['hyperparameters.colsample_bytree', ['0.001', '1'], ['0', '1.01']],
+    ['hyperparameters.colsample_bylevel', ['0.001', '1'], ['0', '1.01']],
+    ['hyperparameters.colsample_bynode', ['0.001', '1'], ['0', '1.01']],
+    ['hyperparameters.max_delta_step', ['0', '0.7'], ['-1']],
+    [
+      'hyperparameters.monotone_constraints',
+      ['[1, 0, -1]', '[]', '{age: 1, b c: -1}', '"(1,-1,0)"', '"()"', '"( 1, -1, )"'],
+      ['[2]', '{age: 0.5}', '"(1,2)"', '"1,-1"', '7', '[true]'],
+    ],
+    ['hyperparameters.scale_pos_weight', ['0.001', '1', '99'], ['0', '-1']],
     ['hyperparameters.min_child_weight', ['0', '1e6'], ['-0.1', '.inf']],
     ['hyperparameters.gamma', ['0', '5'], ['-1']],
     ['hyperparameters.reg_alpha', ['0', '5'], ['-1']],
@@ -546,5 +590,5 @@ describe('loadConfig', () => {
 
 test('scores are maximised and losses minimised', () => {
   const minimised = METRIC_NAMES.filter((name) => metricDirection(name) === 'minimize');
-  expect(minimised).toEqual(['logloss', 'mse', 'rmse', 'mae', 'mape']);
+  expect(minimised).toEqual(['logloss', 'merror', 'mse', 'rmse', 'mae', 'mape']);
 });

@@ -1,14 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseConfig } from '../../src/config/load.ts';
-import { METRICS_BY_TASK } from '../../src/config/metric-names.ts';
+import { METRICS_BY_KIND } from '../../src/config/metric-names.ts';
+import { kindOf } from '../../src/config/objectives.ts';
 import { type ConfigOutline, experimentName, renderConfig } from '../../src/config/render.ts';
 
 const OUTLINE: ConfigOutline = {
   name: 'adult',
   trainPath: 'adult.parquet',
   target: 'income',
-  taskType: 'classification',
+  kind: 'binary',
   columns: [
     { name: 'age', type: 'numeric', detail: '73 values' },
     { name: 'native country', type: 'categorical', detail: '41 categories, 2 % missing' },
@@ -52,7 +53,8 @@ describe('a rendered config', () => {
   test('loads back with the same meaning, whatever the names and paths are', () => {
     const text = fc.oneof(fc.string({ minLength: 1 }), fc.string({ minLength: 1, unit: 'binary' }));
     const path = text.map((t) => `/data/${t.replace(/[/.]/g, '_')}`);
-    const outline = fc.constantFrom('classification' as const, 'regression' as const).chain((taskType) =>
+    const kinds = ['binary', 'multiclass', 'regression'] as const;
+    const outline = fc.constantFrom(...kinds).chain((kind) =>
       fc.record(
         {
           name: text.map(experimentName),
@@ -60,7 +62,7 @@ describe('a rendered config', () => {
           valPath: path,
           testPath: path,
           target: text,
-          taskType: fc.constant(taskType),
+          kind: fc.constant(kind),
           columns: fc.array(
             fc.record({
               name: text,
@@ -69,9 +71,9 @@ describe('a rendered config', () => {
             }),
             { maxLength: 4 },
           ),
-          primary: fc.constantFrom(...METRICS_BY_TASK[taskType]),
+          primary: fc.constantFrom(...METRICS_BY_KIND[kind]),
         },
-        { requiredKeys: ['name', 'trainPath', 'target', 'taskType', 'columns', 'primary'] },
+        { requiredKeys: ['name', 'trainPath', 'target', 'kind', 'columns', 'primary'] },
       ),
     );
     fc.assert(
@@ -82,9 +84,9 @@ describe('a rendered config', () => {
         expect(config.data.val_path).toBe(given.valPath);
         expect(config.data.test_path).toBe(given.testPath);
         expect(config.data.target).toBe(given.target);
-        expect(config.model.task_type).toBe(given.taskType);
+        expect(kindOf(config.model.objective!)).toBe(given.kind);
         expect(config.metrics.primary).toBe(given.primary);
-        expect(config.metrics.secondary).toHaveLength(METRICS_BY_TASK[given.taskType].length - 1);
+        expect(config.metrics.secondary).toHaveLength(METRICS_BY_KIND[given.kind].length - 1);
       }),
       { numRuns: 300 },
     );

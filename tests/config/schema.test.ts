@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { configJsonSchema, type JsonSchema } from '../../src/config/json-schema.ts';
 import { parseConfig } from '../../src/config/load.ts';
+import { METRICS_BY_KIND } from '../../src/config/metric-names.ts';
 import {
   HYPERPARAMETER_ALIASES,
   hyperparametersSchema,
@@ -97,10 +98,26 @@ describe('docs/config.md', () => {
   });
 
   test('shows YAML that loads', async () => {
-    const [whole = '', search = ''] = [...(await page).matchAll(/```yaml\n([\s\S]*?)```/g)].map((m) => m[1]);
+    const [whole = '', constraints = '', search = ''] = [
+      ...(await page).matchAll(/```yaml\n([\s\S]*?)```/g),
+    ].map((m) => m[1]);
     expect(parseConfig(whole, 'docs').config.data.target).toBe('income');
+    const { hyperparameters } = parseConfig(MINIMAL + constraints, 'docs').config;
+    expect(hyperparameters.monotone_constraints).toEqual({ age: 1, distance: -1 });
     const { optimization } = parseConfig(MINIMAL + search, 'docs').config;
     expect(Object.keys(optimization.search_space)).toEqual(['max_depth', 'learning_rate', 'max_bin']);
+  });
+
+  test('lists the metrics of every kind of model', async () => {
+    const titles = {
+      binary: 'two classes',
+      multiclass: 'several classes',
+      regression: 'regression',
+    } as const;
+    for (const [kind, metrics] of Object.entries(METRICS_BY_KIND)) {
+      const names = metrics.map((name) => `\`${name}\``).join(', ');
+      expect(await page).toContain(`| ${titles[kind as keyof typeof titles]} | ${names} |`);
+    }
   });
 
   test('has a row with the right default for every key, and no other rows', async () => {

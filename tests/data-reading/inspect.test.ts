@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type ColumnSummary, guessTarget, guessTask, inspectSource } from '../../src/data/inspect.ts';
+import { type ColumnSummary, guessKind, guessTarget, inspectSource } from '../../src/data/inspect.ts';
 import { temporaryFolder, writeTable } from './tables.ts';
 
 const folder = temporaryFolder();
@@ -70,10 +70,10 @@ test.each([
 
 test.each([
   [{}, 'regression'],
-  [{ distinct: 2 }, 'classification'],
-  [{ type: 'categorical', distinct: 30 }, 'classification'],
-] as const)('a target with %j is a task of %s', (facts, task) => {
-  expect(guessTask(column('t', facts))).toBe(task);
+  [{ distinct: 2 }, 'binary'],
+  [{ type: 'categorical', distinct: 30 }, 'multiclass'],
+] as const)('a target with %j makes a model of the kind %s', (facts, task) => {
+  expect(guessKind(column('t', facts))).toBe(task);
 });
 
 test('the summaries of a real table', async () => {

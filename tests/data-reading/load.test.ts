@@ -168,6 +168,8 @@ describe('target', () => {
   test.each([
     ['numbers', ['10', '9', '10'], [9, 10], [1, 0, 1]],
     ['text, by code units', ['b', 'B', 'b'], ['B', 'b'], [1, 0, 1]],
+    ['several of them', ['c', '10', 'b', 'c'], ['10', 'b', 'c'], [2, 0, 1, 2]],
+    ['several numbers', ['10', '9', '-1', '9.0'], [-1, 9, 10], [2, 1, 0, 1]],
     ['truth values', ['True', 'false', 'true'], [false, true], [1, 0, 1]],
     ['fractions', ['0.0', '1.0', '0'], [0, 1], [0, 1, 0]],
   ])('classes are sorted: %s', async (_, labels, classes, codes) => {
@@ -191,14 +193,14 @@ describe('target', () => {
     ],
     ['one value', ['7', '7'], {}, /is 7 in all training rows/],
     [
-      'three classes',
-      ['a', 'b', 'c'],
+      'a text with 256 classes',
+      Array.from({ length: 256 }, (_, i) => `c${i}`),
       classification,
-      /has 3 classes \(a, b, c\) and multiclass is not in this version\.$/,
+      /has 256 classes \(c0, c1, .* and 246 more\) and 255 is the most; put rare ones together\.$/,
     ],
     [
       'a quantity as classes',
-      ['1', '2', '3'],
+      Array.from({ length: 300 }, (_, i) => String(i / 4)),
       classification,
       /for a quantity set model\.task_type: regression/,
     ],

@@ -52,6 +52,7 @@ const SHAPE: TableShape = {
   targetScale: 0,
   heavyTail: false,
   maxBin: 256,
+  classes: 4,
 };
 
 /** Jobs that differ in every parameter, objective by objective. */
@@ -61,8 +62,20 @@ function variedJobs(
   count: number,
 ): TrainingJob[] {
   return fc
-    .sample(treeParamsFor(of), { numRuns: count, seed: 7 })
+    .sample(treeParamsFor(of, SHAPE.classes), { numRuns: count, seed: 7 })
     .map((params, i) => makeJob(data, params, i, i % 3 === 0 ? 1 : 0.7));
+}
+
+/** The first 8 rows of a table, each once for every code of a feature. */
+function sweep(data: BinnedDataset, feature: number, bins: number): BinnedDataset {
+  const swept = new Uint8Array(8 * bins * data.stride);
+  for (let i = 0; i < 8 * bins; i++) {
+    const row = Math.floor(i / bins) % data.rows;
+    swept.set(data.bins.subarray(row * data.stride, (row + 1) * data.stride), i * data.stride);
+    swept[i * data.stride + feature] = 1 + (i % bins);
+  }
+  const { stride, features } = data;
+  return { rows: 8 * bins, stride, features, bins: swept, label: new Float32Array(8 * bins) };
 }
 
 /**
@@ -78,11 +91,11 @@ export function engineConformance(
     it('trains the trees, scores and margins of the reference on random tables and parameters', async () => {
       const engine = create();
       const reference = createReferenceEngine();
-      const cases = objective.chain((of) =>
+      const cases = fc.tuple(objective, tableShape(options.maxRows)).chain(([of, shape]) =>
         fc.record({
           of: fc.constant(of),
-          shape: tableShape(options.maxRows),
-          params: treeParamsFor(of),
+          shape: fc.constant(shape),
+          params: treeParamsFor(of, shape.classes),
           seed: fc.maxSafeNat(),
           fraction: fc.constantFrom(1, 0.6),
         }),
@@ -109,6 +122,53 @@ export function engineConformance(
       expect(await trainBatch(create(), data, jobs, [60])).toEqual(expected);
     });
 
+    it('keeps margins in the order that a monotone constraint asks for, whatever the other features are', async () => {
+      const engine = create();
+      const cases = fc.tuple(objective, tableShape(options.maxRows)).chain(([of, shape]) =>
+        fc.record({
+          of: fc.constant(of),
+          shape: fc.constant({ ...shape, numeric: shape.numeric + 1 }),
+          params: treeParamsFor(of, shape.classes),
+          constraint: fc.constantFrom(1, -1),
+          seed: fc.maxSafeNat(),
+        }),
+      );
+      let steps = 0;
+      await fc.assert(
+        fc.asyncProperty(cases, async ({ of, shape, params, constraint, seed }) => {
+          const data = await makeBinned(shape, of);
+          const constrained = { ...params, monotone_constraints: [constraint] };
+          const resident = await engine.load(data);
+          const batch = await resident.start([makeJob(data, constrained, seed, 1)]);
+          await batch.advance(4);
+          const trees = await batch.finish(0);
+          batch.dispose();
+          resident.dispose();
+          for (const [feature, { bins, type }] of data.features.entries()) {
+            if (type === 'categorical') continue;
+            const swept = await engine.load(sweep(data, feature, bins));
+            const margins = await swept.predictMargins(trees, { start: 0, end: 8 * bins });
+            swept.dispose();
+            for (let i = trees.classes; i < margins.length; i++) {
+              if (Math.floor(i / trees.classes) % bins === 0) continue;
+              const rise = (margins[i]! - margins[i - trees.classes]!) * constraint;
+              expect(rise).toBeGreaterThanOrEqual(0);
+              if (rise > 0) steps++;
+            }
+          }
+        }),
+        { numRuns: Math.ceil(options.runs / 4) },
+      );
+      expect(steps).toBeGreaterThan(options.runs);
+    });
+
+    it('gives no leaf beyond max_delta_step, and one at it where the limit acts', async () => {
+      const data = await makeBinned({ ...SHAPE, weighted: false }, 'binary:logistic');
+      const limited = { ...DEFAULT_TREE_PARAMS, learning_rate: 0.5, max_delta_step: 0.125, reg_alpha: 0.1 };
+      const { trees } = await trainBatch(create(), data, [makeJob(data, limited, 3, 1)], [5]);
+      expect(Math.max(...trees[0]!.leaf.map(Math.abs))).toBe(2 ** 20 / 16);
+    });
+
     it('does not split rows that all have the same gradient, whatever rounding makes of the scores', async () => {
       const data = await makeBinned({ ...SHAPE, rows: 300, weighted: false }, 'reg:squarederror');
       const labels = [0.1, 0.7, 3.3, 1e6, 1 / 3];
@@ -125,7 +185,7 @@ export function engineConformance(
       }
     });
 
-    it.each(['binary:logistic', 'reg:squarederror'] as const)(
+    it.each(['binary:logistic', 'multi:softprob', 'reg:squarederror'] as const)(
       'gives a %s job the same result alone and in batches of 7 and 64, in any order',
       async (of) => {
         const engine = create();
@@ -200,25 +260,69 @@ export function engineConformance(
       expect(values[values.length / 2 + accuracy]).toBe(correct / data.rows);
     });
 
-    it('stops within a second of an abort and keeps the rounds finished before', async () => {
+    it('trains a tree for each class in a round, classes without rows included, and finishes whole rounds', async () => {
       const engine = create();
-      const data = await makeBinned({ ...SHAPE, rows: 20_000, weighted: false }, 'binary:logistic');
-      const job = makeJob(data, { ...DEFAULT_TREE_PARAMS, max_depth: 6 }, 1, 1);
+      const data = await makeBinned(SHAPE, 'multi:softprob');
+      const params = { ...DEFAULT_TREE_PARAMS, objective: 'multi:softprob' as const, num_class: 9 };
       const resident = await engine.load(data);
-      const batch = await resident.start([{ ...job, metrics: [] }]);
-      const controller = new AbortController();
-      const running = batch.advance(1_000_000, { signal: controller.signal });
-      await new Promise((resolve) => setTimeout(resolve, 300));
-      const aborted = performance.now();
-      controller.abort();
-      const finished = (await running).length;
-      expect(performance.now() - aborted).toBeLessThan(1000);
+      const batch = await resident.start([makeJob(data, params, 1, 1)]);
+      expect((await batch.advance(3)).map(({ round }) => round)).toEqual([1, 2, 3]);
       const trees = await batch.finish(0);
-      expect(trees.treeStart).toHaveLength(finished + 1);
-      const again = await trainBatch(engine, data, [{ ...job, metrics: [] }], [Math.max(1, finished)]);
-      if (finished > 0) expect(trees).toEqual(again.trees[0]);
+      expect(trees.classes).toBe(9);
+      expect(trees.treeStart).toHaveLength(3 * 9 + 1);
+      expect((await batch.finish(0, 2)).treeStart).toEqual(trees.treeStart.slice(0, 2 * 9 + 1));
+      const [present, absent] = [trees.baseMargins[0]!, trees.baseMargins[8]!];
+      expect(present - absent).toBeGreaterThan(13 * 2 ** 20);
       batch.dispose();
       resident.dispose();
     });
+
+    it('trains 255 classes as the reference does', async () => {
+      const data = await makeBinned({ ...SHAPE, rows: 300, classes: 255 }, 'multi:softprob');
+      expect(Math.max(...data.label)).toBe(254);
+      const params = { ...DEFAULT_TREE_PARAMS, objective: 'multi:softprob' as const, num_class: 255 };
+      const job = makeJob(data, { ...params, subsample: 0.8, max_depth: 2 }, 1, 1);
+      // The naive AUC compares all pairs for every class.
+      const jobs = [{ ...job, metrics: ['logloss', 'merror'] as const }];
+      const expected = await trainBatch(createReferenceEngine(), data, jobs, [2]);
+      expect(await trainBatch(create(), data, jobs, [2])).toEqual(expected);
+    });
+
+    it('gives multi:softmax the trees of multi:softprob', async () => {
+      const data = await makeBinned(SHAPE, 'multi:softprob');
+      const train = (of: 'multi:softprob' | 'multi:softmax') => {
+        const params = { ...DEFAULT_TREE_PARAMS, objective: of, num_class: SHAPE.classes, subsample: 0.7 };
+        return trainBatch(create(), data, [makeJob(data, params, 8, 0.8)], [3]);
+      };
+      expect(await train('multi:softmax')).toEqual(await train('multi:softprob'));
+    });
+
+    it.each([
+      ['binary:logistic', 0],
+      ['multi:softprob', SHAPE.classes],
+    ] as const)(
+      'stops %s within a second of an abort and keeps the rounds finished before',
+      async (of, classes) => {
+        const engine = create();
+        const data = await makeBinned({ ...SHAPE, rows: 20_000, weighted: false }, of);
+        const params = { ...DEFAULT_TREE_PARAMS, objective: of, num_class: classes, max_depth: 6 };
+        const job = makeJob(data, params, 1, 1);
+        const resident = await engine.load(data);
+        const batch = await resident.start([{ ...job, metrics: [] }]);
+        const controller = new AbortController();
+        const running = batch.advance(1_000_000, { signal: controller.signal });
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        const aborted = performance.now();
+        controller.abort();
+        const finished = (await running).length;
+        expect(performance.now() - aborted).toBeLessThan(1000);
+        const trees = await batch.finish(0);
+        expect(trees.treeStart).toHaveLength(finished * Math.max(1, classes) + 1);
+        const again = await trainBatch(engine, data, [{ ...job, metrics: [] }], [Math.max(1, finished)]);
+        if (finished > 0) expect(trees).toEqual(again.trees[0]);
+        batch.dispose();
+        resident.dispose();
+      },
+    );
   });
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createCpuEngine } from '../../src/engine/cpu.ts';
+import type { TreeParams } from '../../src/engine/engine.ts';
 import { createReferenceEngine } from '../reference/reference.ts';
 import { engineConformance, trainBatch } from './conformance.ts';
 import { DEFAULT_TREE_PARAMS, makeBinned, makeJob } from './generate.ts';
@@ -20,12 +21,13 @@ describe('the CPU engine', () => {
       targetScale: 3,
       heavyTail: true,
       maxBin: 256,
+      classes: 3,
     };
-    for (const objective of ['binary:logistic', 'reg:squarederror'] as const) {
+    for (const objective of ['binary:logistic', 'multi:softprob', 'reg:squarederror'] as const) {
       const data = await makeBinned(shape, objective);
-      const jobs = [0, 1].map((seed) =>
-        makeJob(data, { ...DEFAULT_TREE_PARAMS, objective, max_depth: 6, subsample: 0.8 }, seed, 0.8),
-      );
+      const num_class = objective === 'multi:softprob' ? shape.classes : 0;
+      const params = { ...DEFAULT_TREE_PARAMS, objective, num_class, max_depth: 6, subsample: 0.8 };
+      const jobs = [0, 1].map((seed) => makeJob(data, params, seed, 0.8));
       const one = await trainBatch(createCpuEngine({ threads: 1 }), data, jobs, [3]);
       for (const threads of [2, 3, 8]) {
         expect(await trainBatch(createCpuEngine({ threads }), data, jobs, [3])).toEqual(one);
@@ -48,6 +50,7 @@ describe('the CPU engine', () => {
       targetScale: 0,
       heavyTail: false,
       maxBin: 16,
+      classes: 3,
     };
     const data = await makeBinned(shape, 'binary:logistic');
     const job = { ...makeJob(data, { ...DEFAULT_TREE_PARAMS, max_depth: 3 }, 1, 1), evals: [], metrics: [] };
@@ -55,7 +58,7 @@ describe('the CPU engine', () => {
     expect(await trainBatch(createCpuEngine({ threads: 2 }), data, [job], [1])).toEqual(expected);
   });
 
-  it('says which row has a label that the logistic objective cannot take', async () => {
+  it('says which row has a label that the objective cannot take', async () => {
     const data = await makeBinned(
       {
         seed: 1,
@@ -68,12 +71,51 @@ describe('the CPU engine', () => {
         targetScale: 0,
         heavyTail: false,
         maxBin: 16,
+        classes: 3,
       },
       'binary:logistic',
     );
     data.label[7] = 2;
     const resident = await createCpuEngine({ threads: 1 }).load(data);
     await expect(resident.start([makeJob(data, DEFAULT_TREE_PARAMS, 0, 1)])).rejects.toThrow(/row 7/);
+    const params = { ...DEFAULT_TREE_PARAMS, objective: 'multi:softprob' as const };
+    const start = (num_class: number) => resident.start([makeJob(data, { ...params, num_class }, 0, 1)]);
+    await expect(start(2)).rejects.toThrow(/labels must be 0 to 1, but row 7 has another one/);
+    await expect(start(1)).rejects.toThrow(/num_class, is 1, but it must be 2 to 255/);
+    data.label[9] = 0.5;
+    await expect(start(3)).rejects.toThrow(/row 9 has another one/);
+  });
+
+  it('refuses parameters that do not fit the data or the objective', async () => {
+    const shape = {
+      seed: 1,
+      rows: 20,
+      numeric: 1,
+      discrete: 0,
+      categorical: [2],
+      missing: 0,
+      weighted: false,
+      targetScale: 0,
+      heavyTail: false,
+      maxBin: 16,
+      classes: 3,
+    };
+    const data = await makeBinned(shape, 'reg:squarederror');
+    const resident = await createCpuEngine({ threads: 1 }).load(data);
+    const start = (further: Partial<TreeParams>) => {
+      const job = makeJob(data, DEFAULT_TREE_PARAMS, 0, 1);
+      return resident.start([
+        { ...job, params: { ...job.params, objective: 'reg:squarederror', ...further } },
+      ]);
+    };
+    await expect(start({ monotone_constraints: [1] })).rejects.toThrow(
+      /1 monotone constraints for 2 features/,
+    );
+    await expect(start({ monotone_constraints: [0, -1] })).rejects.toThrow(
+      /on feature 1, which is categorical/,
+    );
+    await expect(start({ scale_pos_weight: 2 })).rejects.toThrow(/needs the objective binary:logistic/);
+    await expect(start({ monotone_constraints: [0.5, 0] })).rejects.toThrow(/must hold -1, 0 and 1 alone/);
   });
 
   it('gives native memory back on dispose()', async () => {
@@ -88,6 +130,7 @@ describe('the CPU engine', () => {
       targetScale: 0,
       heavyTail: false,
       maxBin: 16,
+      classes: 3,
     };
     const data = await makeBinned(shape, 'binary:logistic');
     const resident = await createCpuEngine({ threads: 1 }).load(data);
@@ -118,6 +161,7 @@ describe('the CPU engine', () => {
         targetScale: 0,
         heavyTail: false,
         maxBin: 16,
+        classes: 3,
       },
       'binary:logistic',
     );

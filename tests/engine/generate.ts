@@ -1,4 +1,6 @@
 import fc from 'fast-check';
+import { METRICS_BY_KIND } from '../../src/config/metric-names.ts';
+import { kindOf, OBJECTIVES } from '../../src/config/objectives.ts';
 import { binDataset } from '../../src/data/binning.ts';
 import type { BinnedDataset, Column, Dataset, FeatureSpec, RowSet } from '../../src/data/types.ts';
 import type { MetricName, Objective, TrainingJob, TreeParams } from '../../src/engine/engine.ts';
@@ -30,22 +32,30 @@ export class Draws {
 
 export const DEFAULT_TREE_PARAMS: TreeParams = {
   objective: 'binary:logistic',
+  num_class: 0,
   max_depth: 4,
   learning_rate: 0.3,
   subsample: 1,
   colsample_bytree: 1,
+  colsample_bylevel: 1,
+  colsample_bynode: 1,
   min_child_weight: 1,
   gamma: 0,
   reg_alpha: 0,
   reg_lambda: 1,
+  max_delta_step: 0,
+  monotone_constraints: [],
+  scale_pos_weight: 1,
   base_score: null,
   max_cat_to_onehot: 4,
   max_cat_threshold: 64,
 };
 
 export const METRICS_OF: Readonly<Record<Objective, readonly MetricName[]>> = {
-  'binary:logistic': ['auc_roc', 'logloss', 'accuracy', 'precision', 'recall', 'f1', 'auc_pr'],
-  'reg:squarederror': ['rmse', 'mse', 'mae', 'r2', 'mape'],
+  'binary:logistic': METRICS_BY_KIND.binary,
+  'multi:softprob': METRICS_BY_KIND.multiclass,
+  'multi:softmax': METRICS_BY_KIND.multiclass,
+  'reg:squarederror': METRICS_BY_KIND.regression,
 };
 
 /** What a table looks like; every field is a way in which engines could differ. */
@@ -62,6 +72,8 @@ export interface TableShape {
   readonly targetScale: number;
   readonly heavyTail: boolean;
   readonly maxBin: number;
+  /** Classes of a table for a multi: objective. */
+  readonly classes: number;
 }
 
 export const tableShape = (maxRows: number): fc.Arbitrary<TableShape> =>
@@ -76,6 +88,7 @@ export const tableShape = (maxRows: number): fc.Arbitrary<TableShape> =>
     targetScale: fc.integer({ min: -20, max: 20 }),
     heavyTail: fc.boolean(),
     maxBin: fc.constantFrom(2, 3, 16, 256),
+    classes: fc.integer({ min: 2, max: 6 }),
   });
 
 /** A random table of that shape with a target for the objective. */
@@ -112,6 +125,10 @@ export function makeTable(
   const label = Float32Array.from(signal, (s) => {
     const noisy = s + draws.normal();
     if (objective === 'binary:logistic') return noisy > 0.8 ? 1 : 0;
+    if (kindOf(objective) === 'multiclass') {
+      const band = Math.floor(((noisy + 2) * shape.classes) / 5);
+      return Math.min(Math.max(band, 0), shape.classes - 1);
+    }
     const outlier = shape.heavyTail && draws.below(50) === 0 ? 1000 : 1;
     return (noisy * outlier + 3) * 2 ** shape.targetScale;
   });
@@ -139,21 +156,31 @@ export async function makeBinned(shape: TableShape, objective: Objective): Promi
   return binDataset(data, features, { maxBin: shape.maxBin });
 }
 
-export const objective: fc.Arbitrary<Objective> = fc.constantFrom('binary:logistic', 'reg:squarederror');
+export const objective: fc.Arbitrary<Objective> = fc.constantFrom(...OBJECTIVES);
 
-/** Tree parameters over the ranges that people search, and their edges. */
-export const treeParamsFor = (of: Objective): fc.Arbitrary<TreeParams> =>
+/**
+ * Tree parameters over the ranges that people search, and their edges. Monotone constraints are for any number of
+ * features: see `makeJob`.
+ * @param classes of the table, where the objective is multi:.
+ */
+export const treeParamsFor = (of: Objective, classes: number): fc.Arbitrary<TreeParams> =>
   fc.record({
     objective: fc.constant(of),
+    num_class: fc.constant(kindOf(of) === 'multiclass' ? classes : 0),
     max_depth: fc.integer({ min: 1, max: 7 }),
     learning_rate: fc.constantFrom(0.05, 0.3, 1, 3),
     subsample: fc.constantFrom(1, 0.8, 0.3),
     colsample_bytree: fc.constantFrom(1, 0.8, 0.29),
+    colsample_bylevel: fc.constantFrom(1, 1, 0.7),
+    colsample_bynode: fc.constantFrom(1, 1, 0.5),
     min_child_weight: fc.constantFrom(0, 1, 2.5, 10),
     gamma: fc.constantFrom(0, 0, 0.1, 1),
     reg_alpha: fc.constantFrom(0, 0, 0.1, 1),
     reg_lambda: fc.constantFrom(0, 0.3, 1, 10),
-    base_score: fc.constantFrom(null, null, 0.3),
+    max_delta_step: fc.constantFrom(0, 0, 0.05, 1),
+    monotone_constraints: fc.constantFrom([], [], [1, -1], [1, 0, -1, 1], [0]),
+    scale_pos_weight: of === 'binary:logistic' ? fc.constantFrom(1, 1, 0.3, 7) : fc.constant(1),
+    base_score: kindOf(of) === 'multiclass' ? fc.constant(null) : fc.constantFrom(null, null, 0.3),
     max_cat_to_onehot: fc.constantFrom(1, 4, 20),
     max_cat_threshold: fc.constantFrom(1, 3, 64),
   });
@@ -165,7 +192,10 @@ export function subset(rows: number, fraction: number, seed: number): RowSet {
   return Uint32Array.from(list.length > 0 ? list : [0]);
 }
 
-/** A job over part of the rows that scores both that part and the whole. */
+/**
+ * A job over part of the rows that scores both that part and the whole. Monotone constraints are repeated until there
+ * is one for each feature; categorical features have none.
+ */
 export function makeJob(
   data: BinnedDataset,
   params: TreeParams,
@@ -175,8 +205,12 @@ export function makeJob(
   const all = { start: 0, end: data.rows };
   const rows = fraction >= 1 ? all : subset(data.rows, fraction, seed);
   const usable = data.weight === undefined || hasWeight(data, rows);
+  const { monotone_constraints: pattern } = params;
+  const constraints = data.features.map(({ type }, f) =>
+    type === 'categorical' ? 0 : pattern[f % pattern.length]!,
+  );
   return {
-    params,
+    params: { ...params, monotone_constraints: pattern.length === 0 ? [] : constraints },
     seed,
     rows: usable ? rows : all,
     evals: [usable ? rows : all, all],

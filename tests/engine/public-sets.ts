@@ -1,25 +1,36 @@
 import { expect } from 'vitest';
 import type { BinnedDataset } from '../../src/data/types.ts';
 import { createCpuEngine } from '../../src/engine/cpu.ts';
-import type { TrainingJob } from '../../src/engine/engine.ts';
+import type { TrainingJob, TreeParams } from '../../src/engine/engine.ts';
 import { loadPublicSet, PUBLIC_SETS, type PublicSet } from '../public-sets.ts';
 import { createReferenceEngine } from '../reference/reference.ts';
 import { trainBatch } from './conformance.ts';
 import { DEFAULT_TREE_PARAMS, makeJob } from './generate.ts';
 
-/** The protocol's template at a seed: five sixths of the rows, subsample and colsample 0.8, depth 6. */
-export function publicJob(data: BinnedDataset, name: PublicSet, seed: number): TrainingJob {
+/**
+ * The protocol's template at a seed: five sixths of the rows, subsample and colsample 0.8, depth 6.
+ * @param further Parameters that take the place of those.
+ */
+export function publicJob(
+  data: BinnedDataset,
+  name: PublicSet,
+  seed: number,
+  further: Partial<TreeParams> = {},
+): TrainingJob {
+  const objective = PUBLIC_SETS[name];
   const params = {
     ...DEFAULT_TREE_PARAMS,
-    objective: PUBLIC_SETS[name],
+    objective,
+    num_class: objective === 'multi:softprob' ? Math.max(...data.label) + 1 : 0,
     max_depth: 6,
     learning_rate: 0.1,
     subsample: 0.8,
     colsample_bytree: 0.8,
+    ...further,
   };
   // The naive AUC compares all pairs: on these sets the linear metrics must do.
   const metrics =
-    PUBLIC_SETS[name] === 'binary:logistic' ? (['logloss', 'f1'] as const) : (['rmse', 'mae'] as const);
+    objective === 'reg:squarederror' ? (['rmse', 'mae'] as const) : (['logloss', 'f1'] as const);
   return { ...makeJob(data, params, seed, 5 / 6), metrics };
 }
 

@@ -88,7 +88,7 @@ describe('an exported model', () => {
   it.each([2 ** 21 + 1, -(2 ** 24)])(
     'with the base margin %i carries it in the leaves of the first tree, where float32 keeps it',
     (baseMargin) => {
-      const { learner } = fileOf({ trees: { ...training.trees, baseMargin } });
+      const { learner } = fileOf({ trees: { ...training.trees, baseMargins: Int32Array.of(baseMargin) } });
       expect(learner.learner_model_param.base_score).toBe('5e-1');
       const [first, second] = learner.gradient_booster.model.trees;
       const leaves = Array.from(training.trees.leaf, (leaf) => leaf * 2 ** -20);

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
-import type { BinaryScores, RegressionScores } from '../../src/addon.ts';
+import type { BinaryScores, MulticlassScores, RegressionScores } from '../../src/addon.ts';
 import type { MetricName } from '../../src/engine/engine.ts';
 
 /** A case of tests/peers/make_metric_fixtures.py: integer scores, and scikit-learn's value of each metric. */
 export interface MetricFixture {
   readonly name: string;
-  readonly scores: BinaryScores | RegressionScores;
+  readonly scores: BinaryScores | MulticlassScores | RegressionScores;
   /** NaN where scikit-learn has it. */
   readonly expected: readonly (readonly [MetricName, number])[];
 }
@@ -14,6 +14,7 @@ interface StoredCase {
   readonly name: string;
   readonly margins: readonly number[];
   readonly labels?: readonly number[];
+  readonly classes?: number;
   readonly targets?: readonly number[];
   readonly raw?: readonly number[];
   readonly weights?: readonly number[];
@@ -28,7 +29,11 @@ function toFixture(stored: StoredCase): MetricFixture {
   };
   const scores =
     stored.labels !== undefined
-      ? { ...shared, labels: Uint8Array.from(stored.labels) }
+      ? {
+          ...shared,
+          labels: Uint8Array.from(stored.labels),
+          ...(stored.classes && { classes: stored.classes }),
+        }
       : {
           ...shared,
           targets: Int32Array.from(stored.targets ?? []),
@@ -41,11 +46,13 @@ function toFixture(stored: StoredCase): MetricFixture {
   return { name: stored.name, scores, expected };
 }
 
-/** All cases, binary then regression. */
-export const metricFixtures: readonly MetricFixture[] = ['binary', 'regression'].flatMap((task) => {
-  const text = readFileSync(new URL(`./fixtures/${task}.json`, import.meta.url), 'utf8');
-  return (JSON.parse(text) as { cases: StoredCase[] }).cases.map(toFixture);
-});
+/** All cases of every kind of model. */
+export const metricFixtures: readonly MetricFixture[] = ['binary', 'regression', 'multiclass'].flatMap(
+  (task) => {
+    const text = readFileSync(new URL(`./fixtures/${task}.json`, import.meta.url), 'utf8');
+    return (JSON.parse(text) as { cases: StoredCase[] }).cases.map(toFixture);
+  },
+);
 
 /** Equal to 1e-6: absolutely for metrics of classifiers, relative to the value for those of regressions. */
 export function agrees(scores: MetricFixture['scores'], value: number, expected: number): boolean {

@@ -1,6 +1,7 @@
-import type { BinaryScores, RegressionScores } from '../../src/addon.ts';
+import type { BinaryScores, MulticlassScores, RegressionScores } from '../../src/addon.ts';
 import type { MetricName } from '../../src/engine/engine.ts';
 import { softplusNegAbsQ30 } from '../../src/numerics/link.ts';
+import { logOdds, predictedClass, softmaxLoss } from '../../src/numerics/softmax.ts';
 
 const UNDEFINED = Number.NaN;
 const UNIT_WEIGHT = 1n << 24n;
@@ -18,8 +19,11 @@ function scale(x: number, exponent: number): number {
   return result;
 }
 
-function weightsOf(scores: BinaryScores | RegressionScores): bigint[] {
-  return scores.weights ? Array.from(scores.weights, BigInt) : Array.from(scores.margins, () => UNIT_WEIGHT);
+type Scores = BinaryScores | MulticlassScores | RegressionScores;
+
+function weightsOf(scores: Scores): bigint[] {
+  const truth = 'labels' in scores ? scores.labels : scores.targets;
+  return scores.weights ? Array.from(scores.weights, BigInt) : Array.from(truth, () => UNIT_WEIGHT);
 }
 
 function naiveBinaryMetric(name: MetricName, scores: BinaryScores): number {
@@ -77,6 +81,64 @@ function naiveBinaryMetric(name: MetricName, scores: BinaryScores): number {
   }
 }
 
+function naiveMulticlassMetric(name: MetricName, scores: MulticlassScores): number {
+  const { classes } = scores;
+  const weights = weightsOf(scores);
+  const rows = weights.map((weight, i) => {
+    const margins = scores.margins.slice(i * classes, (i + 1) * classes);
+    return { margins, predicted: predictedClass(margins), actual: scores.labels[i]!, weight };
+  });
+  const weightWhere = (test: (row: (typeof rows)[number]) => boolean) =>
+    sum(rows.filter(test).map(({ weight }) => weight));
+  const total = sum(weights);
+  const correct = weightWhere(({ predicted, actual }) => predicted === actual);
+  const every = Array.from({ length: classes }, (_, c) => ({
+    c,
+    hits: weightWhere(({ predicted, actual }) => predicted === c && actual === c),
+    predicted: weightWhere(({ predicted }) => predicted === c),
+    actual: weightWhere(({ actual }) => actual === c),
+  }));
+  const scoreOf = (metric: string, { c, hits, predicted, actual }: (typeof every)[number]): number => {
+    switch (metric) {
+      case 'precision':
+        return ratio(hits, predicted, 0);
+      case 'recall':
+        return ratio(hits, actual, 0);
+      case 'f1':
+        return ratio(2n * hits, predicted + actual, 0);
+      case 'auc_roc':
+        return naiveBinaryMetric('auc_roc', {
+          margins: Int32Array.from(rows, ({ margins }) => logOdds(margins, c)),
+          labels: Uint8Array.from(rows, (row) => (row.actual === c ? 1 : 0)),
+          ...(scores.weights && { weights: scores.weights }),
+        });
+      default:
+        throw new Error(`${metric} is not a metric of several classes.`);
+    }
+  };
+  switch (name) {
+    case 'accuracy':
+      return ratio(correct, total, UNDEFINED);
+    case 'merror':
+      return ratio(total - correct, total, UNDEFINED);
+    case 'logloss': {
+      const losses = rows.map(({ margins, actual, weight }) => weight * BigInt(softmaxLoss(margins, actual)));
+      return scale(ratio(sum(losses), total, UNDEFINED), -30);
+    }
+    case 'precision_weighted':
+    case 'recall_weighted':
+    case 'f1_weighted':
+    case 'auc_roc_weighted': {
+      if (total === 0n) return UNDEFINED;
+      const present = every.filter(({ actual }) => actual > 0n);
+      const terms = present.map((one) => Number(one.actual) * scoreOf(name.replace('_weighted', ''), one));
+      return terms.reduce((a, b) => a + b, 0) / Number(total);
+    }
+    default:
+      return every.map((one) => scoreOf(name, one)).reduce((a, b) => a + b, 0) / classes;
+  }
+}
+
 /** |error| / max(|y|, 2^−52) summed by binary exponent of the denominator, each reciprocal rounded to 40 bits. */
 function naiveMape(scores: RegressionScores, errors: readonly bigint[], weights: readonly bigint[]): number {
   const sums = new Map<number, bigint>();
@@ -125,6 +187,7 @@ function naiveRegressionMetric(name: MetricName, scores: RegressionScores): numb
 }
 
 /** One metric as docs/metrics.md defines it, with BigInt, by sums over all pairs: the judge of every engine. */
-export function naiveMetric(name: MetricName, scores: BinaryScores | RegressionScores): number {
+export function naiveMetric(name: MetricName, scores: Scores): number {
+  if ('classes' in scores) return naiveMulticlassMetric(name, scores);
   return 'labels' in scores ? naiveBinaryMetric(name, scores) : naiveRegressionMetric(name, scores);
 }

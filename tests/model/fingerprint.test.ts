@@ -26,7 +26,7 @@ describe('the fingerprint', () => {
     const bytes = canonicalBytes({
       objective: 'binary:logistic',
       marginBits: 20,
-      baseMargin: -2,
+      baseMargins: [-2],
       baseValue: 0,
       schema: {
         features: [
@@ -88,7 +88,7 @@ describe('the fingerprint', () => {
       canonicalBytes({
         objective: 'binary:logistic',
         marginBits: 20,
-        baseMargin: 0,
+        baseMargins: [0],
         baseValue: 0,
         schema: {
           features: [{ name: 'c', type: 'categorical', categories: ['0'], ...unlisted }],
@@ -100,6 +100,22 @@ describe('the fingerprint', () => {
     const different = [...closed.keys()].filter((i) => closed[i] !== open[i]);
     expect(different.map((i) => [closed[i], open[i]])).toEqual([[1, 2]]);
     expect(open.length).toBe(closed.length);
+  });
+
+  it('covers the base margin of every class, in the place of the one', () => {
+    const { trees, schema } = training;
+    const of = (...baseMargins: number[]) =>
+      canonicalBytes({
+        objective: 'multi:softmax',
+        marginBits: 20,
+        baseMargins,
+        baseValue: 0,
+        schema: { ...schema, target: { name: 'y', classes: ['a', 'b', 'c'] } },
+        forest: Model.fromTraining({ ...training, trees, schema }).forest,
+      });
+    const bytes = Buffer.from(of(1, -2, 3)).toString('hex');
+    expect(bytes).toContain('14000000 01000000 feffffff 03000000 0000000000000000'.replaceAll(' ', ''));
+    expect(Buffer.from(of(1, -2, 4)).toString('hex')).not.toBe(bytes);
   });
 
   it('does not depend on parameters, seed or training record', () => {
@@ -122,7 +138,7 @@ describe('the fingerprint', () => {
       { ...training, trees: { ...training.trees, missingLeft: flipped(training.trees.missingLeft) } },
     ],
     ['a split', { ...training, trees: { ...training.trees, splitBin: bumped(training.trees.splitBin, 0) } }],
-    ['the base margin', { ...training, trees: { ...training.trees, baseMargin: 1 } }],
+    ['the base margin', { ...training, trees: { ...training.trees, baseMargins: Int32Array.of(1) } }],
     ['the target', { ...training, schema: { ...training.schema, target: { name: 'z', classes: [0, 1] } } }],
     [
       'the type of a class',

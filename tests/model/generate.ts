@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { Model, type TrainingResult } from '../../src/boosting/model.ts';
+import { kindOf, OBJECTIVES } from '../../src/config/objectives.ts';
 import type { BinnedFeature, Column, FeatureSpec } from '../../src/data/types.ts';
 import type { Objective, TreeEnsemble } from '../../src/engine/engine.ts';
 
@@ -121,7 +122,7 @@ interface Split {
 export function ensembleOf(
   treeSeeds: readonly (readonly NodeSeed[])[],
   features: readonly BinnedFeature[],
-  scale: { marginBits: number; baseMargin: number; baseValue: number },
+  scale: Pick<TreeEnsemble, 'classes' | 'marginBits' | 'baseMargins' | 'baseValue'>,
 ): TreeEnsemble {
   const treeStart = [0];
   const nodes: { seed: NodeSeed; split: Split | undefined }[] = [];
@@ -161,29 +162,11 @@ export function ensembleOf(
   };
 }
 
-interface ModelScale {
+interface ModelScale extends Pick<TreeEnsemble, 'classes' | 'marginBits' | 'baseMargins' | 'baseValue'> {
   readonly objective: Objective;
-  readonly marginBits: number;
-  readonly baseMargin: number;
-  readonly baseValue: number;
+  /** Undefined for a regression. */
+  readonly labels: (string | number | boolean)[] | undefined;
 }
-
-const scaleArbitrary = fc.constantFrom<Objective>('binary:logistic', 'reg:squarederror').chain(
-  (objective): fc.Arbitrary<ModelScale> =>
-    objective === 'binary:logistic'
-      ? fc.record({
-          objective: fc.constant(objective),
-          marginBits: fc.constant(20),
-          baseMargin: fc.integer({ min: -(2 ** 24), max: 2 ** 24 }),
-          baseValue: fc.constant(0),
-        })
-      : fc.record({
-          objective: fc.constant(objective),
-          marginBits: fc.integer({ min: -104, max: 100 }),
-          baseMargin: fc.constant(0),
-          baseValue: fc.float({ noNaN: true, noDefaultInfinity: true }),
-        }),
-);
 
 const classesArbitrary = fc.constantFrom<(string | number | boolean)[]>(
   ['<=50K', '>50K'],
@@ -191,6 +174,39 @@ const classesArbitrary = fc.constantFrom<(string | number | boolean)[]>(
   [-1.5, 2],
   [false, true],
 );
+const manyClassesArbitrary = fc.oneof(
+  classesArbitrary,
+  fc.uniqueArray(fc.string({ maxLength: 3 }), { minLength: 3, maxLength: 5 }),
+  fc.uniqueArray(fc.integer(), { minLength: 3, maxLength: 5 }),
+);
+
+const scaleArbitrary = fc.constantFrom(...OBJECTIVES).chain((objective): fc.Arbitrary<ModelScale> => {
+  const kind = kindOf(objective);
+  if (kind === 'regression') {
+    return fc.record({
+      objective: fc.constant(objective),
+      labels: fc.constant(undefined),
+      classes: fc.constant(1),
+      marginBits: fc.integer({ min: -104, max: 100 }),
+      baseMargins: fc.constant(Int32Array.of(0)),
+      baseValue: fc.float({ noNaN: true, noDefaultInfinity: true }),
+    });
+  }
+  return (kind === 'binary' ? classesArbitrary : manyClassesArbitrary).chain((labels) => {
+    const classes = kind === 'binary' ? 1 : labels.length;
+    const margin = fc.integer({ min: -(2 ** 24), max: 2 ** 24 });
+    return fc.record({
+      objective: fc.constant(objective),
+      labels: fc.constant(labels),
+      classes: fc.constant(classes),
+      marginBits: fc.constant(20),
+      baseMargins: fc
+        .array(margin, { minLength: classes, maxLength: classes })
+        .map((margins) => Int32Array.from(margins)),
+      baseValue: fc.constant(0),
+    });
+  });
+});
 
 /** Everything that `Model.fromTraining` takes, valid. */
 export const trainingArbitrary: fc.Arbitrary<TrainingResult> = fc
@@ -199,25 +215,30 @@ export const trainingArbitrary: fc.Arbitrary<TrainingResult> = fc
     scale: scaleArbitrary,
     trees: fc.array(fc.array(nodeArbitrary, { minLength: 1, maxLength: 31 }), { maxLength: 6 }),
     target: fc.string(),
-    classes: classesArbitrary,
     seed: fc.maxSafeNat(),
     params: fc.dictionary(fc.string(), fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.constant(null))),
     bestIteration: fc.option(fc.nat(1000)),
   })
-  .map(({ features, scale, trees, target, classes, seed, params, bestIteration }) => {
-    const { objective, ...units } = scale;
+  .map(({ features, scale, trees: drawn, target, seed, params, bestIteration }) => {
+    const { objective, labels, ...units } = scale;
+    const trees = drawn.slice(0, drawn.length - (drawn.length % units.classes));
     const binned = features.map((feature) => feature.binned);
     return {
       trees: ensembleOf(trees, binned, units),
       features: binned,
       schema: {
         features: features.map((feature) => feature.spec),
-        target: { name: target, ...(objective === 'binary:logistic' && { classes }) },
+        target: { name: target, ...(labels && { classes: labels }) },
       },
       objective,
       params,
       seed,
-      training: { rows: 100, rounds: trees.length, best_iteration: bestIteration, early_stopped: false },
+      training: {
+        rows: 100,
+        rounds: trees.length / units.classes,
+        best_iteration: bestIteration,
+        early_stopped: false,
+      },
     };
   });
 
@@ -301,7 +322,12 @@ export function denseTraining(trees: number, depth: number, featureCount: number
     ),
   );
   return {
-    trees: ensembleOf(seeds, features, { marginBits: 20, baseMargin: 0, baseValue: 0 }),
+    trees: ensembleOf(seeds, features, {
+      classes: 1,
+      marginBits: 20,
+      baseMargins: Int32Array.of(0),
+      baseValue: 0,
+    }),
     features,
     schema: {
       features: features.map(({ name, type }) => ({ name, type })),

@@ -28,6 +28,18 @@ const edited = (edit: (file: ModelJson) => void): string => {
   return JSON.stringify(file);
 };
 
+const several = Model.fromTraining({
+  ...denseTraining(6, 2, 2),
+  objective: 'multi:softprob',
+  trees: { ...denseTraining(6, 2, 2).trees, classes: 3, baseMargins: Int32Array.of(5, -3, 0) },
+  schema: { ...denseTraining(6, 2, 2).schema, target: { name: 'y', classes: ['a', 'b', 'c'] } },
+});
+const editedSeveral = (edit: (file: ModelJson) => void): string => {
+  const file = JSON.parse(several.toText()) as ModelJson;
+  edit(file);
+  return JSON.stringify(file);
+};
+
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lockstep-model-'));
@@ -64,6 +76,21 @@ describe('a saved model', () => {
     expect(again.seed).toBe(example.seed);
     expect(again.training).toEqual(example.training);
     expect(again.baseScore).toBe(0.5);
+  });
+
+  it('of several classes has a base margin and a base score for each', () => {
+    const file = JSON.parse(several.toText());
+    expect(file.base_margin).toEqual([5, -3, 0]);
+    expect(file.base_score).toEqual(several.baseScore);
+    expect(file.base_score.reduce((a: number, b: number) => a + b)).toBeCloseTo(1, 14);
+    expect([several.outputs, several.trees]).toEqual([3, 6]);
+    const softmax = Model.fromTraining({
+      ...denseTraining(0, 0, 1),
+      objective: 'multi:softmax',
+      trees: { ...denseTraining(0, 0, 1).trees, classes: 3, baseMargins: Int32Array.of(5, 7, 7) },
+      schema: { ...denseTraining(0, 0, 1).schema, target: { name: 'y', classes: ['a', 'b', 'c'] } },
+    });
+    expect(JSON.parse(softmax.toText()).base_score).toBe(1);
   });
 
   it('satisfies the published schema', () => {
@@ -180,7 +207,7 @@ describe('loading', () => {
     ],
     ['a set for no node', edited((f) => (f.trees[0]!.categories = { x: [1] } as never)), 'is not a node'],
     [
-      'logistic margins finer than their probabilities',
+      'margins of classes finer than their probabilities',
       edited((f) => (f.margin_bits = 41)),
       'margin_bits is above 40',
     ],
@@ -188,6 +215,36 @@ describe('loading', () => {
       'unlisted_right for numbers',
       edited((f) => (f.features[0]!.unlisted_right = true)),
       'has unlisted_right though it is not categorical',
+    ],
+    [
+      'a base margin too few',
+      editedSeveral((f) => (f.base_margin = [1, 2])),
+      'base_margin does not have one number for each class',
+    ],
+    [
+      'one base margin for all classes',
+      editedSeveral((f) => (f.base_margin = 5)),
+      'base_margin is 5, not a list',
+    ],
+    [
+      'a tree too few',
+      editedSeveral((f) => f.trees.pop()),
+      'trees do not come in rounds of one for each class',
+    ],
+    [
+      'a class twice',
+      editedSeveral((f) => (f.target = { name: 'y', classes: ['a', 'b', 'a'] })),
+      'target.classes has the same class twice',
+    ],
+    [
+      'a third class of a binary model',
+      edited((f) => (f.target = { name: 'y', classes: [0, 1, 2] })),
+      'target.classes does not have two classes',
+    ],
+    [
+      'base scores that are not those of the margins',
+      editedSeveral((f) => (f.base_score = [0.5, 0.25, 0.25])),
+      'base_score does not follow',
     ],
     ['two features of one name', edited((f) => (f.features[1]!.name = 'f0')), 'has the name of another'],
     ['deep nesting', '['.repeat(200_000), 'not a whole JSON file'],

@@ -10,8 +10,8 @@ function codeOf(result: TrainingResult, column: Column, f: number, row: number):
   return 1 + cuts.filter((cut) => cut <= value).length;
 }
 
-/** Margin of one row by walking the engine's trees on bins, recursively. */
-export function naiveMargin(result: TrainingResult, columns: readonly Column[], row: number): number {
+/** Margins of one row by walking the engine's trees on bins, recursively. */
+export function naiveMargins(result: TrainingResult, columns: readonly Column[], row: number): number[] {
   const { trees } = result;
   const leafOf = (start: number, n: number): number => {
     const i = start + n;
@@ -25,10 +25,11 @@ export function naiveMargin(result: TrainingResult, columns: readonly Column[], 
     else left = code <= trees.splitBin[i]!;
     return leafOf(start, trees.left[i]! + (left ? 0 : 1));
   };
-  let margin = trees.baseMargin;
+  const margins = [...trees.baseMargins];
   for (let t = 0; t + 1 < trees.treeStart.length; t++) {
-    const sum = margin + leafOf(trees.treeStart[t]!, 0);
-    margin = Math.min(Math.max(sum, -(2 ** 30)), 2 ** 30);
+    const c = t % trees.classes;
+    const sum = margins[c]! + leafOf(trees.treeStart[t]!, 0);
+    margins[c] = Math.min(Math.max(sum, -(2 ** 30)), 2 ** 30);
   }
-  return margin;
+  return margins;
 }

@@ -5,7 +5,7 @@ import type { Column } from '../../src/data/types.ts';
 import { InputError } from '../../src/errors.ts';
 import { probability } from '../../src/numerics/link.ts';
 import { denseTraining, trainingAndColumns } from './generate.ts';
-import { naiveMargin } from './naive.ts';
+import { naiveMargins } from './naive.ts';
 
 /** A cell as a person would write it in a row: categories and levels by name. */
 function cell(column: Column, names: readonly string[] | undefined, row: number): RowValue {
@@ -36,7 +36,8 @@ function stump(
     },
     trees: {
       marginBits: 20,
-      baseMargin: 0,
+      classes: 1,
+      baseMargins: Int32Array.of(0),
       baseValue: 0,
       treeStart: Int32Array.of(0, 3),
       feature: Int32Array.of(0, -1, -1),
@@ -79,7 +80,8 @@ describe('prediction', () => {
     fc.assert(
       fc.property(trainingAndColumns, ({ training, columns, rows }) => {
         const margins = Model.fromTraining(training).predictMargins(columns, rows);
-        const expected = Int32Array.from({ length: rows }, (_, row) => naiveMargin(training, columns, row));
+        const all = Array.from({ length: rows }, (_, row) => naiveMargins(training, columns, row));
+        const expected = Int32Array.from(all.flat());
         expect(margins).toEqual(expected);
       }),
       { numRuns: 500 },
@@ -94,11 +96,39 @@ describe('prediction', () => {
         for (let row = 0; row < rows; row++) {
           const cells = rowOf(training, columns, row);
           const record = Object.fromEntries(model.features.map(({ name }, f) => [name, cells[f]]));
-          expect(model.predictRowArray(cells)).toBe(batch[row]);
-          expect(model.predictRow(record)).toBe(batch[row]);
+          const perRow = rows === 0 ? 1 : batch.length / rows;
+          const ofRow = [...batch.subarray(row * perRow, (row + 1) * perRow)];
+          const expected = model.objective === 'multi:softprob' ? ofRow : ofRow[0];
+          expect(model.predictRowArray(cells)).toEqual(expected);
+          expect(model.predictRow(record)).toEqual(expected);
         }
       }),
       { numRuns: 300 },
+    );
+  });
+
+  it('of several classes is the softmax of its margins, or the class with the greatest of them', () => {
+    fc.assert(
+      fc.property(trainingAndColumns, ({ training, columns, rows }) => {
+        fc.pre(training.objective.startsWith('multi:'));
+        const model = Model.fromTraining(training);
+        const of = (objective: 'multi:softprob' | 'multi:softmax') =>
+          Model.fromTraining({ ...training, objective }).predict(columns, rows);
+        const [probabilities, classes] = [of('multi:softprob'), of('multi:softmax')];
+        const margins = model.predictMargins(columns, rows);
+        const k = model.outputs;
+        for (let row = 0; row < rows; row++) {
+          const m = [...margins.subarray(row * k, (row + 1) * k)];
+          const p = [...probabilities.subarray(row * k, (row + 1) * k)];
+          expect(classes[row]).toBe(m.indexOf(Math.max(...m)));
+          const e = m.map((margin) => Math.exp((margin - Math.max(...m)) / 2 ** 20));
+          const sum = e.reduce((a, b) => a + b);
+          p.forEach((value, c) => {
+            expect(Math.abs(value - e[c]! / sum)).toBeLessThan(1e-14);
+          });
+        }
+      }),
+      { numRuns: 200 },
     );
   });
 
@@ -114,7 +144,11 @@ describe('prediction', () => {
     );
     const batch = model.predict(columns, rows);
     const single = Float64Array.from({ length: rows }, (_, r) =>
-      model.predictRowArray(columns.map((column) => (column.kind === 'numeric' ? column.values[r]! : null))),
+      Number(
+        model.predictRowArray(
+          columns.map((column) => (column.kind === 'numeric' ? column.values[r]! : null)),
+        ),
+      ),
     );
     expect(batch).toEqual(single);
     expect(new Set(batch).size).toBeGreaterThan(100);

@@ -1,26 +1,27 @@
 import { describe, expect, it } from 'vitest';
 import { boost } from '../../src/boosting/boost.ts';
 import { Model } from '../../src/boosting/model.ts';
-import { resolveParams } from '../../src/boosting/params.ts';
+import { fitParams, resolveParams } from '../../src/boosting/params.ts';
+import { taskOf } from '../../src/config/objectives.ts';
 import { binDataset } from '../../src/data/binning.ts';
 import { loadExperimentData } from '../../src/data/load.ts';
 import { createCpuEngine } from '../../src/engine/cpu.ts';
 import { PUBLIC_SETS, type PublicSet } from '../public-sets.ts';
 
 describe('a model on raw values', () => {
-  it.each(['adult', 'titanic', 'nycflights', 'diamonds', 'madelon'] as const)(
+  it.each(['adult', 'titanic', 'nycflights', 'diamonds', 'digits', 'madelon'] as const)(
     'gives every row of %s the margin that the engine gave it on bins, also after saving and loading',
     async (name: PublicSet) => {
       const objective = PUBLIC_SETS[name];
       const { schema, train } = await loadExperimentData({
         trainPath: new URL(`../data/${name}.parquet`, import.meta.url).pathname,
         target: 'target',
-        taskType: objective === 'binary:logistic' ? 'classification' : 'regression',
+        taskType: taskOf(objective),
         split: 'none',
         seed: 0,
       });
       const data = await binDataset(train, schema.features, { threads: 2 });
-      const params = resolveParams({ objective, n_estimators: 20, colsample_bytree: 0.7 });
+      const params = fitParams(resolveParams({ objective, n_estimators: 20, colsample_bytree: 0.7 }), schema);
       const resident = await createCpuEngine().load(data);
       const rows = { start: 0, end: data.rows };
       const { trees } = await boost(resident, { params, seed: 3, rows });

@@ -1,4 +1,4 @@
-"""Writes tests/metrics/fixtures/{binary,regression}.json: integer scores and what scikit-learn says of them.
+"""Writes tests/metrics/fixtures/{binary,regression,multiclass}.json: integer scores and what scikit-learn says of them.
 
 Run it as `python tests/peers/make_metric_fixtures.py` with the packages of tests/peers/requirements.txt. The scores
 are integers (margins in units of 2^-20, or of 2^-margin_bits for regression; weights in units of 2^-24), and
@@ -6,6 +6,7 @@ scikit-learn is given the binary64 values that they stand for.
 """
 
 import json
+import math
 import sys
 import warnings
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import sklearn
 from sklearn import metrics
-from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
@@ -52,6 +53,40 @@ def binary_case(name, margins, labels, weights=None):
         "logloss": metrics.log_loss(labels, np.column_stack([q, p]), labels=[0, 1], **options),
     }
     case = {"name": name, "margins": integers(margins), "labels": integers(labels)}
+    if weights is not None:
+        case["weights"] = integers(weights)
+    return case | {"expected": {key: number(value) for key, value in expected.items()}}
+
+
+def multiclass_case(name, margins, labels, weights=None):
+    """margins: (rows, classes)."""
+    margins = np.asarray(margins, dtype=np.int64)
+    labels = np.asarray(labels, dtype=np.int64)
+    classes = margins.shape[1]
+    every = list(range(classes))
+    sample_weight = None if weights is None else np.asarray(weights, dtype=np.float64) / UNIT_WEIGHT
+    e = np.exp((margins - margins.max(axis=1, keepdims=True)) / 2.0**20)
+    # fsum rounds once: a row's probabilities do not depend on the order of its classes, and ties stay ties.
+    p = e / np.array([[math.fsum(row)] for row in e])
+    predicted = margins.argmax(axis=1)
+    options = {"sample_weight": sample_weight}
+    expected = {
+        "accuracy": metrics.accuracy_score(labels, predicted, **options),
+        "merror": 1 - metrics.accuracy_score(labels, predicted, **options),
+        "logloss": metrics.log_loss(labels, p, labels=every, **options),
+    }
+    scores = {"precision": metrics.precision_score, "recall": metrics.recall_score, "f1": metrics.f1_score}
+    for metric, score in scores.items():
+        for average, suffix in (("macro", ""), ("weighted", "_weighted")):
+            value = score(labels, predicted, labels=every, average=average, zero_division=0, **options)
+            expected[metric + suffix] = value
+    for average, suffix in (("macro", ""), ("weighted", "_weighted")):
+        if classes == 2:
+            area = metrics.roc_auc_score(labels, p[:, 1], **options)
+        else:
+            area = metrics.roc_auc_score(labels, p, multi_class="ovr", average=average, labels=every, **options)
+        expected["auc_roc" + suffix] = area
+    case = {"name": name, "margins": integers(margins.ravel()), "labels": integers(labels), "classes": classes}
     if weights is not None:
         case["weights"] = integers(weights)
     return case | {"expected": {key: number(value) for key, value in expected.items()}}
@@ -154,6 +189,45 @@ def regression_cases():
     yield regression_case("errors at the limits", [2**30, -(2**30), 0], [-(2**30), 2**30, 2**30], 20)
 
 
+def class_scores(load, take):
+    x, y = load(return_X_y=True)
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.05))
+    scores = cross_val_predict(model, x, y, cv=3, method="decision_function")
+    return np.rint(scores[take] * 2**20), y[take]
+
+
+def noisy_classes(rows, classes, spread=1.5):
+    labels = rng.integers(0, classes, rows)
+    scores = rng.normal(0, 1, (rows, classes)) + 1.2 * (labels[:, None] == np.arange(classes))
+    return np.rint(scores * spread * 2**20), labels
+
+
+def multiclass_cases():
+    iris = class_scores(load_iris, slice(None, None, 2))
+    yield multiclass_case("iris, logistic regression", *iris)
+    yield multiclass_case("iris, weighted", *iris, random_weights(len(iris[1]), zeros=0.1))
+    digits = class_scores(load_digits, slice(None, None, 12))
+    yield multiclass_case("digits, logistic regression", *digits)
+    yield multiclass_case("digits, weighted", *digits, random_weights(len(digits[1])))
+    for classes in (2, 3, 5, 25):
+        scores = noisy_classes(120, classes)
+        yield multiclass_case(f"random, {classes} classes", *scores)
+        yield multiclass_case(f"random, {classes} classes, weighted", *scores, random_weights(120, zeros=0.1))
+    margins, labels = noisy_classes(90, 4)
+    coarse = np.rint(margins / 2**20) * 2**20
+    yield multiclass_case("many tied margins", coarse, labels)
+    yield multiclass_case("many tied margins, weighted", coarse, labels, random_weights(90))
+    yield multiclass_case("all margins tied", np.zeros((30, 3)), [0, 1, 2] * 10)
+    yield multiclass_case("shifted rows", coarse[:40] + rng.integers(-(2**22), 2**22, (40, 1)), labels[:40])
+    yield multiclass_case("a class without rows", margins[labels != 2], labels[labels != 2])
+    yield multiclass_case("a class that is never predicted", margins - [0, 30 << 20, 0, 0], labels)
+    yield multiclass_case("a class whose rows weigh nothing", margins, labels, np.where(labels == 1, 0, 1 << 20))
+    yield multiclass_case("one class alone", margins[labels == 3], labels[labels == 3])
+    yield multiclass_case("perfect ranking", [[3 << 20, 0, 0], [0, 3 << 20, 0], [0, 0, 3 << 20]], [0, 1, 2])
+    yield multiclass_case("confident and wrong", [[20 << 20, -10 << 20, 0], [0, 30 << 20, 0], [0, 0, 15 << 20]], [1, 0, 2])
+    yield multiclass_case("one row", [[5 << 18, -3 << 19, 7 << 18]], [1])
+
+
 def write(name, cases):
     rows = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)
     version = json.dumps(f"scikit-learn {sklearn.__version__}")
@@ -162,3 +236,4 @@ def write(name, cases):
 
 write("binary", binary_cases())
 write("regression", regression_cases())
+write("multiclass", multiclass_cases())

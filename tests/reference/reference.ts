@@ -13,12 +13,16 @@ import type {
   TreeParams,
 } from '../../src/engine/engine.ts';
 import { logisticGradient, logitMargin } from '../../src/numerics/link.ts';
+import { priorDistance, softmaxGradient } from '../../src/numerics/softmax.ts';
 import { naiveMetric } from '../metrics/naive.ts';
 import { referencePhilox } from './philox.ts';
 
 const DITHER = 1;
 const SUBSAMPLE = 2;
 const COLSAMPLE_BYTREE = 3;
+const COLSAMPLE_BYLEVEL = 4;
+const NODE = 5;
+const COLSAMPLE_BYNODE = 6;
 
 interface Sums {
   g: bigint;
@@ -52,6 +56,15 @@ interface TreeConstants {
   leafScale: number;
   gradientUnit: number;
   hessianUnit: number;
+  /** Whether scores are those of bounded weights. */
+  bounded: boolean;
+  maxDelta: number;
+}
+
+/** Bounds of the weights in a node. */
+interface Bounds {
+  low: number;
+  high: number;
 }
 
 export function listRows(rows: RowSet): number[] {
@@ -82,8 +95,8 @@ function clamp(x: number, limit: number): number {
   return Math.min(Math.max(x, -limit), limit);
 }
 
-function rowWord(seed: number, row: number, round: number, purpose: number): number {
-  const block = referencePhilox([Math.floor(row / 64) * 16 + (row % 16), round, purpose, 0], seed);
+function rowWord(seed: number, row: number, round: number, purpose: number, ofClass: number): number {
+  const block = referencePhilox([Math.floor(row / 64) * 16 + (row % 16), round, purpose, ofClass], seed);
   return block[Math.floor(row / 16) % 4]!;
 }
 
@@ -91,19 +104,24 @@ function rowWord(seed: number, row: number, round: number, purpose: number): num
 function scaleWeights(
   data: BinnedDataset,
   rows: number[],
+  positiveFactor = 1,
 ): { exponent: number; weights: Map<number, bigint> } {
+  const weightOf = (row: number) => (data.weight?.[row] ?? 1) * (data.label[row] === 1 ? positiveFactor : 1);
+  const exponent = ceilLog2(Math.max(...rows.map(weightOf)));
   const weights = new Map<number, bigint>();
-  if (data.weight === undefined) {
-    for (const row of rows) weights.set(row, 1n << 24n);
-    return { exponent: 0, weights };
-  }
-  const exponent = ceilLog2(Math.max(...rows.map((row) => data.weight![row]!)));
-  for (const row of rows) weights.set(row, BigInt(rint(data.weight[row]! * 2 ** (24 - exponent))));
+  for (const row of rows) weights.set(row, BigInt(rint(weightOf(row) * 2 ** (24 - exponent))));
   return { exponent, weights };
 }
 
 function applyWeight(v: number, weight: bigint): bigint {
   return (BigInt(v) * weight + (1n << 23n)) >> 24n;
+}
+
+/** The quantised pairs of the training rows for one tree, and log2 of their units. */
+interface Gradients {
+  pairs: Map<number, Sums>;
+  gradientUnit: number;
+  hessianUnit: number;
 }
 
 class ReferenceJob {
@@ -113,23 +131,28 @@ class ReferenceJob {
   readonly weights: Map<number, bigint>;
   readonly exponent: number;
   readonly trees: Node[][] = [];
+  /** Trees of a round, and margins of a row. */
+  readonly classes: number;
   marginBits = 20;
-  baseMargin = 0;
+  baseMargins: number[] = [0];
   baseValue = 0;
   targets: number[] = [];
-  margins: number[] = [];
+  /** By row, then class. */
+  margins: number[][] = [];
   stopped = false;
 
   constructor(data: BinnedDataset, job: TrainingJob) {
     this.data = data;
     this.job = job;
     this.rows = listRows(job.rows);
-    const { exponent, weights } = scaleWeights(data, this.rows);
+    const { exponent, weights } = scaleWeights(data, this.rows, job.params.scale_pos_weight);
     this.exponent = exponent;
     this.weights = weights;
+    this.classes = isMulticlass(job) ? job.params.num_class : 1;
     if (job.params.objective === 'binary:logistic') this.#initLogistic();
+    else if (isMulticlass(job)) this.#initSoftmax();
     else this.#initRegression();
-    this.margins = Array.from({ length: data.rows }, () => this.baseMargin);
+    this.margins = Array.from({ length: data.rows }, () => [...this.baseMargins]);
   }
 
   /** Section 3. */
@@ -140,7 +163,19 @@ class ReferenceJob {
       if (this.data.label[row] === 1) positive += this.weights.get(row)!;
       total += this.weights.get(row)!;
     }
-    this.baseMargin = logitMargin(this.job.params.base_score ?? Number(positive) / Number(total));
+    this.baseMargins = [logitMargin(this.job.params.base_score ?? Number(positive) / Number(total))];
+  }
+
+  #initSoftmax(): void {
+    const ofClass = Array.from({ length: this.classes }, () => 0n);
+    let total = 0n;
+    for (const row of this.rows) {
+      ofClass[this.data.label[row]!]! += this.weights.get(row)!;
+      total += this.weights.get(row)!;
+    }
+    const distances = ofClass.map((weight) => priorDistance(Number(weight) / Number(total)));
+    const centre = Math.floor(distances.reduce((a, b) => a + b) / this.classes);
+    this.baseMargins = distances.map((distance) => centre - distance);
   }
 
   #initRegression(): void {
@@ -167,26 +202,54 @@ class ReferenceJob {
     );
   }
 
-  /** Section 5: quantised pairs of the training rows, and log2 of their units. */
-  #gradients(round: number): { pairs: Map<number, Sums>; gradientUnit: number; hessianUnit: number } {
-    const pairs = new Map<number, Sums>();
-    if (this.job.params.objective === 'binary:logistic') {
-      for (const row of this.rows) {
-        const { p, h } = logisticGradient(this.margins[row]!);
-        const g = p - (this.data.label[row] === 1 ? 2 ** 30 : 0);
-        const weight = this.weights.get(row)!;
-        const dither = rowWord(this.job.seed, row, round, DITHER);
-        pairs.set(row, {
-          g: (applyWeight(g, weight) + BigInt(dither % 2 ** 15)) >> 15n,
-          h: (applyWeight(h, weight) + BigInt(Math.floor(dither / 2 ** 18))) >> 14n,
-        });
+  /** Section 5: for each class. */
+  #gradients(round: number): Gradients[] {
+    switch (this.job.params.objective) {
+      case 'binary:logistic':
+        return [
+          this.#quantise(round, 0, (row) => {
+            const { p, h } = logisticGradient(this.margins[row]![0]!);
+            return { g: p - (this.data.label[row] === 1 ? 2 ** 30 : 0), h };
+          }),
+        ];
+      case 'multi:softprob':
+      case 'multi:softmax': {
+        const shares = new Map(
+          this.rows.map((row) => [row, softmaxGradient(Int32Array.from(this.margins[row]!))]),
+        );
+        return Array.from({ length: this.classes }, (_, c) =>
+          this.#quantise(round, c, (row) => {
+            const { p, h } = shares.get(row)![c]!;
+            return { g: p - (this.data.label[row] === c ? 2 ** 30 : 0), h };
+          }),
+        );
       }
-      return { pairs, gradientUnit: this.exponent - 15, hessianUnit: this.exponent - 16 };
+      case 'reg:squarederror':
+        return [this.#squaredErrorGradients(round)];
     }
+  }
+
+  /** Logistic and softmax pairs from gradient and Hessian in units of 2^−30. */
+  #quantise(round: number, ofClass: number, pairOf: (row: number) => { g: number; h: number }): Gradients {
+    const pairs = new Map<number, Sums>();
+    for (const row of this.rows) {
+      const { g, h } = pairOf(row);
+      const weight = this.weights.get(row)!;
+      const dither = rowWord(this.job.seed, row, round, DITHER, ofClass);
+      pairs.set(row, {
+        g: (applyWeight(g, weight) + BigInt(dither % 2 ** 15)) >> 15n,
+        h: (applyWeight(h, weight) + BigInt(Math.floor(dither / 2 ** 18))) >> 14n,
+      });
+    }
+    return { pairs, gradientUnit: this.exponent - 15, hessianUnit: this.exponent - 16 };
+  }
+
+  #squaredErrorGradients(round: number): Gradients {
+    const pairs = new Map<number, Sums>();
     const weighted = new Map(
       this.rows.map((row) => [
         row,
-        applyWeight(this.margins[row]! - this.targets[row]!, this.weights.get(row)!),
+        applyWeight(this.margins[row]![0]! - this.targets[row]!, this.weights.get(row)!),
       ]),
     );
     let largest = 0n;
@@ -196,7 +259,7 @@ class ReferenceJob {
     }
     const shift = Math.max(0, bitLength(largest) - 23);
     for (const row of this.rows) {
-      const dither = BigInt(rowWord(this.job.seed, row, round, DITHER) % 2 ** shift);
+      const dither = BigInt(rowWord(this.job.seed, row, round, DITHER, 0) % 2 ** shift);
       pairs.set(row, { g: (weighted.get(row)! + dither) >> BigInt(shift), h: this.weights.get(row)! });
     }
     return {
@@ -207,60 +270,89 @@ class ReferenceJob {
   }
 
   /** Section 6. */
-  #sampledRows(round: number): number[] {
+  #sampledRows(round: number, ofClass: number): number[] {
     const { subsample } = this.job.params;
     if (subsample === 1) return this.rows;
     return this.rows.filter(
-      (row) => rowWord(this.job.seed, row, round, SUBSAMPLE) < rint(subsample * 2 ** 32),
+      (row) => rowWord(this.job.seed, row, round, SUBSAMPLE, ofClass) < rint(subsample * 2 ** 32),
     );
   }
 
-  #sampledFeatures(round: number): number[] {
-    const count = this.data.features.length;
-    const fraction = this.job.params.colsample_bytree;
-    const all = Array.from({ length: count }, (_, f) => f);
-    if (fraction === 1) return all;
-    const wanted = Math.max(1, Math.floor(fraction * count + 2 ** -30));
-    const key = all.map((f) => referencePhilox([f, round, COLSAMPLE_BYTREE, 0], this.job.seed)[0]!);
-    return all
-      .sort((a, b) => key[a]! - key[b]! || a - b)
+  /** One step of the feature sampling. */
+  #drawFeatures(from: number[], fraction: number, keyOf: (feature: number) => number): number[] {
+    if (fraction === 1) return from;
+    const wanted = Math.max(1, Math.floor(fraction * from.length + 2 ** -30));
+    const key = new Map(from.map((f) => [f, keyOf(f)]));
+    return [...from]
+      .sort((a, b) => key.get(a)! - key.get(b)! || a - b)
       .slice(0, wanted)
       .sort((a, b) => a - b);
   }
 
+  #featuresOfNode(round: number, ofClass: number, depth: number, heap: number): number[] {
+    const { params, seed } = this.job;
+    const word = (index: number, counter: number, purpose: number) =>
+      referencePhilox([index, counter, purpose, ofClass], seed)[0]!;
+    const all = this.data.features.map((_, f) => f);
+    const ofTree = this.#drawFeatures(all, params.colsample_bytree, (f) => word(f, round, COLSAMPLE_BYTREE));
+    const ofLevel = this.#drawFeatures(ofTree, params.colsample_bylevel, (f) =>
+      word(f, round, COLSAMPLE_BYLEVEL + 256 * depth),
+    );
+    return this.#drawFeatures(ofLevel, params.colsample_bynode, (f) =>
+      word(f, word(heap, round, NODE), COLSAMPLE_BYNODE),
+    );
+  }
+
   advance(index: number): RoundResult {
+    const round = this.trees.length / this.classes;
+    const trees = this.#gradients(round).map((gradients, c) => this.#grow(round, c, gradients));
+    trees.forEach((nodes, c) => {
+      for (let row = 0; row < this.data.rows; row++) {
+        const margins = this.margins[row]!;
+        margins[c] = clamp(margins[c]! + route(nodes, this.data, row).leaf, 2 ** 30);
+      }
+    });
+    this.trees.push(...trees);
+    return { job: index, round: round + 1, values: this.#scores() };
+  }
+
+  /** One tree. */
+  #grow(round: number, ofClass: number, { pairs, gradientUnit, hessianUnit }: Gradients): Node[] {
     const { params } = this.job;
-    const round = this.trees.length;
-    const { pairs, gradientUnit, hessianUnit } = this.#gradients(round);
     const minChild = Math.ceil(params.min_child_weight * 2 ** -hessianUnit);
     const constants: TreeConstants = {
       lambda: params.reg_lambda * 2 ** -hessianUnit,
       alpha: params.reg_alpha * 2 ** -gradientUnit,
       minGain: Math.max(
         params.gamma * 2 ** (hessianUnit - 2 * gradientUnit),
-        params.objective === 'binary:logistic' ? 2 ** -6 : 0,
+        params.objective === 'reg:squarederror' ? 0 : 2 ** -6,
       ),
       minChildHessian: minChild >= 2 ** 62 ? 2n ** 62n : BigInt(Math.max(1, minChild)),
       leafScale: params.learning_rate * 2 ** (this.marginBits + gradientUnit - hessianUnit),
       gradientUnit,
       hessianUnit,
+      bounded: params.max_delta_step > 0 || params.monotone_constraints.some((c) => c !== 0),
+      maxDelta:
+        params.max_delta_step > 0 ? params.max_delta_step * 2 ** (hessianUnit - gradientUnit) : Infinity,
     };
-    const features = this.#sampledFeatures(round);
     const nodes: Node[] = [];
-    let level = [{ rows: this.#sampledRows(round), id: 0 }];
+    let level = [
+      { rows: this.#sampledRows(round, ofClass), id: 0, heap: 1, bounds: { low: -Infinity, high: Infinity } },
+    ];
     nodes.push(newLeaf());
     for (let depth = 0; level.length > 0; depth++) {
       const next: typeof level = [];
-      for (const { rows, id } of level) {
+      for (const { rows, id, heap, bounds } of level) {
         const sums = total(rows, pairs);
         const node = nodes[id]!;
         node.cover = Number(sums.h) * 2 ** hessianUnit;
+        const features = this.#featuresOfNode(round, ofClass, depth, heap);
         const split =
           depth < params.max_depth
-            ? findSplit(this.data, features, rows, pairs, sums, params, constants)
+            ? findSplit(this.data, features, rows, pairs, sums, bounds, params, constants)
             : null;
         if (split === null) {
-          node.leaf = leafValue(sums, constants);
+          node.leaf = leafValue(sums, bounds, constants);
           continue;
         }
         node.feature = split.feature;
@@ -270,16 +362,20 @@ class ReferenceJob {
         node.gain = split.gain * 2 ** (2 * gradientUnit - hessianUnit);
         node.left = nodes.length;
         nodes.push(newLeaf(), newLeaf());
-        next.push({ rows: rows.filter((row) => goesLeft(node, this.data, row)), id: node.left });
-        next.push({ rows: rows.filter((row) => !goesLeft(node, this.data, row)), id: node.left + 1 });
+        const left = rows.filter((row) => goesLeft(node, this.data, row));
+        const right = rows.filter((row) => !goesLeft(node, this.data, row));
+        const [leftBounds, rightBounds] = childBounds(
+          bounds,
+          params.monotone_constraints[split.feature] ?? 0,
+          weightOf(total(left, pairs), bounds, constants),
+          weightOf(total(right, pairs), bounds, constants),
+        );
+        next.push({ rows: left, id: node.left, heap: 2 * heap, bounds: leftBounds });
+        next.push({ rows: right, id: node.left + 1, heap: 2 * heap + 1, bounds: rightBounds });
       }
       level = next;
     }
-    this.trees.push(nodes);
-    for (let row = 0; row < this.data.rows; row++) {
-      this.margins[row] = clamp(this.margins[row]! + route(nodes, this.data, row).leaf, 2 ** 30);
-    }
-    return { job: index, round: this.trees.length, values: this.#scores() };
+    return nodes;
   }
 
   #scores(): Float64Array {
@@ -288,17 +384,21 @@ class ReferenceJob {
       const rows = listRows(evalRows);
       const { weights } = scaleWeights(this.data, rows);
       const shared = {
-        margins: Int32Array.from(rows, (row) => this.margins[row]!),
+        margins: Int32Array.from(rows.flatMap((row) => this.margins[row]!)),
         ...(this.data.weight && { weights: Uint32Array.from(rows, (row) => Number(weights.get(row)!)) }),
       };
       const view =
-        this.job.params.objective === 'binary:logistic'
-          ? { ...shared, labels: Uint8Array.from(rows, (row) => (this.data.label[row] === 1 ? 1 : 0)) }
-          : {
+        this.job.params.objective === 'reg:squarederror'
+          ? {
               ...shared,
               targets: Int32Array.from(rows, (row) => this.targets[row]!),
               raw: Float32Array.from(rows, (row) => this.data.label[row]!),
               marginBits: this.marginBits,
+            }
+          : {
+              ...shared,
+              labels: Uint8Array.from(rows, (row) => this.data.label[row]!),
+              ...(isMulticlass(this.job) && { classes: this.classes }),
             };
       for (const metric of this.job.metrics) values.push(naiveMetric(metric, view));
     }
@@ -306,7 +406,7 @@ class ReferenceJob {
   }
 
   finish(rounds = this.trees.length): TreeEnsemble {
-    const trees = this.trees.slice(0, rounds);
+    const trees = this.trees.slice(0, rounds * this.classes);
     const nodes = trees.flat();
     const sets = nodes.filter((node) => node.categories !== null);
     const treeStart = [0];
@@ -316,8 +416,9 @@ class ReferenceJob {
       for (const code of node.categories!) catSets[s * 8 + Math.floor(code / 32)]! |= 1 << (code % 32);
     });
     return {
+      classes: this.classes,
       marginBits: this.marginBits,
-      baseMargin: this.baseMargin,
+      baseMargins: Int32Array.from(this.baseMargins),
       baseValue: this.baseValue,
       treeStart: Int32Array.from(treeStart),
       feature: Int32Array.from(nodes, (node) => node.feature),
@@ -331,6 +432,10 @@ class ReferenceJob {
       catSets,
     };
   }
+}
+
+function isMulticlass({ params }: TrainingJob): boolean {
+  return params.objective === 'multi:softprob' || params.objective === 'multi:softmax';
 }
 
 function newLeaf(): Node {
@@ -376,9 +481,37 @@ function softThreshold(g: bigint, alpha: number): number {
   return 0;
 }
 
-function nodeScore(sums: Sums, constants: TreeConstants): number {
-  const t = softThreshold(sums.g, constants.alpha);
-  return (t * t) / (Number(sums.h) + constants.lambda);
+/** Bounded weights: w(G, H); without bounds, the quotient alone. */
+function weightOf(sums: Sums, bounds: Bounds, constants: TreeConstants): number {
+  const x = Number(sums.h) + constants.lambda;
+  const quotient = x === 0 ? 0 : -softThreshold(sums.g, constants.alpha) / x;
+  return Math.min(Math.max(clamp(quotient, constants.maxDelta), bounds.low), bounds.high);
+}
+
+function nodeScore(sums: Sums, bounds: Bounds, constants: TreeConstants): number {
+  const x = Number(sums.h) + constants.lambda;
+  if (!constants.bounded) {
+    const t = softThreshold(sums.g, constants.alpha);
+    return (t * t) / x;
+  }
+  const w = weightOf(sums, bounds, constants);
+  const towards = (w < 0 ? -1 : 1) * Number(sums.g) + constants.alpha;
+  return -(Math.abs(w) * (2 * towards + x * Math.abs(w)));
+}
+
+function childBounds(node: Bounds, constraint: number, left: number, right: number): [Bounds, Bounds] {
+  const middle = (left + right) / 2;
+  if (constraint > 0)
+    return [
+      { ...node, high: middle },
+      { ...node, low: middle },
+    ];
+  if (constraint < 0)
+    return [
+      { ...node, low: middle },
+      { ...node, high: middle },
+    ];
+  return [node, node];
 }
 
 function isEmpty(sums: Sums): boolean {
@@ -449,6 +582,7 @@ function findSplit(
   rows: number[],
   pairs: Map<number, Sums>,
   node: Sums,
+  bounds: Bounds,
   params: TreeParams,
   constants: TreeConstants,
 ): (Candidate & { gain: number }) | null {
@@ -467,7 +601,10 @@ function findSplit(
     for (const candidate of candidates(feature, cells, categorical, node, params, constants)) {
       const right = { g: node.g - candidate.left.g, h: node.h - candidate.left.h };
       if (candidate.left.h < constants.minChildHessian || right.h < constants.minChildHessian) continue;
-      const score = nodeScore(candidate.left, constants) + nodeScore(right, constants);
+      const constraint = params.monotone_constraints[feature] ?? 0;
+      const rise = weightOf(right, bounds, constants) - weightOf(candidate.left, bounds, constants);
+      if (constraint !== 0 && rise * constraint < 0) continue;
+      const score = nodeScore(candidate.left, bounds, constants) + nodeScore(right, bounds, constants);
       if (best === null || score > bestScore) {
         best = candidate;
         bestScore = score;
@@ -475,16 +612,14 @@ function findSplit(
     }
   }
   if (best === null) return null;
-  const parent = nodeScore(node, constants);
+  const parent = nodeScore(node, bounds, constants);
   const gain = bestScore - parent;
-  return gain > Math.max(constants.minGain, parent * 2 ** -40) ? { ...best, gain } : null;
+  return gain > Math.max(constants.minGain, Math.abs(parent) * 2 ** -40) ? { ...best, gain } : null;
 }
 
 /** Section 8. */
-function leafValue(sums: Sums, constants: TreeConstants): number {
-  const denominator = Number(sums.h) + constants.lambda;
-  if (denominator === 0) return 0;
-  const value = (-softThreshold(sums.g, constants.alpha) / denominator) * constants.leafScale;
+function leafValue(sums: Sums, bounds: Bounds, constants: TreeConstants): number {
+  const value = weightOf(sums, bounds, constants) * constants.leafScale;
   const units = rint(clamp(value, 2 ** 30 - 64));
   const excess = Math.max(0, bitLength(BigInt(Math.abs(units))) - 24);
   return Math.trunc(units / 2 ** excess) * 2 ** excess + 0;
@@ -534,24 +669,31 @@ class ReferenceDataset implements ResidentDataset {
   }
 
   async predictMargins(trees: TreeEnsemble, rows: RowSet): Promise<Int32Array> {
-    return Int32Array.from(listRows(rows), (row) => {
-      let margin = trees.baseMargin;
-      for (let t = 0; t + 1 < trees.treeStart.length; t++) {
-        const start = trees.treeStart[t]!;
-        let node = start;
-        while (trees.feature[node]! >= 0) {
-          const code = codeOf(this.#data, row, trees.feature[node]!);
-          const set = trees.catIndex[node]!;
-          let left: boolean;
-          if (code === 0) left = trees.missingLeft[node] === 1;
-          else if (set < 0) left = code <= trees.splitBin[node]!;
-          else left = (trees.catSets[set * 8 + Math.floor(code / 32)]! & (1 << (code % 32))) !== 0;
-          node = start + trees.left[node]! + (left ? 0 : 1);
+    return Int32Array.from(
+      listRows(rows).flatMap((row) => {
+        const margins = [...trees.baseMargins];
+        for (let t = 0; t + 1 < trees.treeStart.length; t++) {
+          const c = t % trees.classes;
+          margins[c] = clamp(margins[c]! + this.#leafOf(trees, t, row), 2 ** 30);
         }
-        margin = clamp(margin + trees.leaf[node]!, 2 ** 30);
-      }
-      return margin;
-    });
+        return margins;
+      }),
+    );
+  }
+
+  #leafOf(trees: TreeEnsemble, t: number, row: number): number {
+    const start = trees.treeStart[t]!;
+    let node = start;
+    while (trees.feature[node]! >= 0) {
+      const code = codeOf(this.#data, row, trees.feature[node]!);
+      const set = trees.catIndex[node]!;
+      let left: boolean;
+      if (code === 0) left = trees.missingLeft[node] === 1;
+      else if (set < 0) left = code <= trees.splitBin[node]!;
+      else left = (trees.catSets[set * 8 + Math.floor(code / 32)]! & (1 << (code % 32))) !== 0;
+      node = start + trees.left[node]! + (left ? 0 : 1);
+    }
+    return trees.leaf[node]!;
   }
 
   dispose(): void {}

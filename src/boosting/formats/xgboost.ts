@@ -1,10 +1,10 @@
-import type { Objective } from '../../engine/engine.ts';
+import { kindOf, type ModelKind, type Objective } from '../../config/objectives.ts';
 import { InputError } from '../../errors.ts';
 import { scaledProbability } from '../../numerics/link.ts';
 import { powerOfTwo, rint } from '../../numerics/power.ts';
 import { Model, type ModelFeature } from '../model.ts';
-import { LEAF_LIMIT, MAX_LOGISTIC_BITS } from '../model-file.ts';
-import { FLT_MAX, type Forest, linkOf, MARGIN_LIMIT } from '../predict.ts';
+import { LEAF_LIMIT, MAX_CLASSIFICATION_BITS } from '../model-file.ts';
+import { FLT_MAX, type Forest, MARGIN_LIMIT } from '../predict.ts';
 import { formatXgboost, parseXgboost, type XgboostModel, type XgboostTree } from './xgboost-file.ts';
 
 /**
@@ -23,7 +23,8 @@ const MAX_UNNAMED = 2 ** 22;
  */
 export function exportXgboost(model: Model): string {
   const { forest, features } = model;
-  const { outputs, baseMargins } = outputsOf(model);
+  const { baseMargins } = model;
+  const outputs = baseMargins.length;
   const unit = powerOfTwo(-model.marginBits);
   const logistic = model.objective === 'binary:logistic';
   const trees = Array.from({ length: model.trees }, (_, t) =>
@@ -34,7 +35,7 @@ export function exportXgboost(model: Model): string {
   const baseScores = baseMargins.map((margin, output) => {
     const base = model.baseValue + margin * unit;
     if (!logistic) return Math.fround(base);
-    if (Math.abs(base) <= MAX_BASE_MARGIN) return Math.fround(linkOf(model)(margin));
+    if (Math.abs(base) <= MAX_BASE_MARGIN) return Math.fround(scaledProbability(margin, unit));
     trees[output] = raiseLeaves(trees[output]!, base);
     return 0.5;
   });
@@ -60,11 +61,6 @@ export function exportXgboost(model: Model): string {
     roundEnds: Array.from({ length: rounds }, (_, round) => (round + 1) * outputs),
     bestIteration: best_iteration === rounds - 1 ? best_iteration : null,
   });
-}
-
-/** How many margins a row has, and each one's base, in margin units. */
-function outputsOf(model: Model): { outputs: number; baseMargins: readonly number[] } {
-  return { outputs: 1, baseMargins: [model.baseMargin] };
 }
 
 /** A tree of a single leaf that adds nothing. */
@@ -168,22 +164,20 @@ export interface XgboostImportOptions {
   readonly rounds?: number;
 }
 
-interface Kind {
-  readonly objective: Objective;
-  readonly logistic: boolean;
-}
-
 /** What predicts in the same way, by XGBoost's names. */
-const KINDS: Readonly<Record<string, Kind>> = {
-  'binary:logistic': { objective: 'binary:logistic', logistic: true },
-  'reg:logistic': { objective: 'binary:logistic', logistic: true },
-  'reg:squarederror': { objective: 'reg:squarederror', logistic: false },
-  'reg:linear': { objective: 'reg:squarederror', logistic: false },
+const OBJECTIVE_OF: Readonly<Record<string, Objective>> = {
+  'binary:logistic': 'binary:logistic',
+  'reg:logistic': 'binary:logistic',
+  'multi:softprob': 'multi:softprob',
+  'multi:softmax': 'multi:softmax',
+  'reg:squarederror': 'reg:squarederror',
+  'reg:linear': 'reg:squarederror',
 };
 
 /**
  * A model that predicts what an XGBoost model predicts: docs/formats.md says exactly what agrees. Boosters `gbtree` and
- * `dart`; objectives `binary:logistic`, `reg:squarederror` and those that predict alike (`reg:logistic`, `reg:linear`).
+ * `dart`; objectives `binary:logistic`, `multi:softprob`, `multi:softmax`, `reg:squarederror` and those that predict alike
+ * (`reg:logistic`, `reg:linear`).
  * @param source Text or bytes of a JSON file that XGBoost's `save_model` wrote.
  * @throws InputError where it is something else, is damaged, or is a model of another kind, and for options that do not fit it.
  */
@@ -205,15 +199,21 @@ function keepRounds(file: XgboostModel, rounds: number | undefined, name: string
 
 function modelOf(file: XgboostModel, options: XgboostImportOptions, name: string): Model {
   const error = (problem: string) => new InputError(`${name} cannot be imported: ${problem}.`);
-  const kind = Object.hasOwn(KINDS, file.objective) ? KINDS[file.objective] : undefined;
-  if (!kind) {
-    throw error(`its objective is ${file.objective}, and only ${Object.keys(KINDS).join(', ')} are read`);
+  const objective = Object.hasOwn(OBJECTIVE_OF, file.objective) ? OBJECTIVE_OF[file.objective] : undefined;
+  if (!objective) {
+    throw error(
+      `its objective is ${file.objective}, and only ${Object.keys(OBJECTIVE_OF).join(', ')} are read`,
+    );
   }
-  if (file.outputs !== 1)
+  const kind = kindOf(objective);
+  if (file.outputs !== 1 && kind !== 'multiclass') {
     throw error(`its objective is ${file.objective} but it has ${file.outputs} classes`);
+  }
   const features = importFeatures(file, options.categories ?? {}, error);
-  const { objective, logistic } = kind;
-  const marginBits = marginBitsOf(file, logistic, error);
+  const marginBits = marginBitsOf(file, kind, error);
+  const unit = powerOfTwo(-marginBits);
+  const numbers = Array.from({ length: Math.max(2, file.outputs) }, (_, c) => c);
+  const classes = options.classes ?? (kind === 'regression' ? undefined : numbers);
   const rounds = file.roundEnds.length;
   const { bestIteration } = file;
   return Model.fromParts(
@@ -223,13 +223,15 @@ function modelOf(file: XgboostModel, options: XgboostImportOptions, name: string
         features,
         target: {
           name: options.target ?? 'target',
-          ...(logistic && { classes: options.classes ?? [0, 1] }),
-          ...(options.classes && { classes: options.classes }),
+          ...(classes && { classes }),
         },
       },
       marginBits,
-      baseMargin: logistic ? logisticBase(file.baseScores[0]!, powerOfTwo(-marginBits)) : 0,
-      baseValue: logistic ? 0 : file.baseScores[0]! + 0,
+      baseMargins: file.baseScores.map((score) => {
+        if (kind === 'binary') return logisticBase(score, unit);
+        return kind === 'multiclass' ? rint(score / unit) + 0 : 0;
+      }),
+      baseValue: kind === 'regression' ? file.baseScores[0]! + 0 : 0,
       params: { objective: file.objective },
       seed: 0,
       training: {
@@ -239,10 +241,24 @@ function modelOf(file: XgboostModel, options: XgboostImportOptions, name: string
         early_stopped: false,
         imported_from: 'xgboost',
       },
-      forest: importForest(file.trees, powerOfTwo(marginBits)),
+      forest: importForest(inTurn(file, error), powerOfTwo(marginBits)),
     },
     error,
   );
+}
+
+/**
+ * The trees with the classes in turn. With `num_parallel_tree`, XGBoost has all trees of a round for one class, then those
+ * for the next; their order does not matter, since no sum comes near the limits (`marginBitsOf`).
+ */
+function inTurn({ trees, outputs }: XgboostModel, error: (problem: string) => Error): XgboostTree[] {
+  const ofOutput = Array.from({ length: outputs }, (_, output) =>
+    trees.filter((tree) => tree.output === output),
+  );
+  if (ofOutput.some((own) => own.length * outputs !== trees.length)) {
+    throw error('its classes do not have equally many trees');
+  }
+  return ofOutput[0]!.flatMap((_, t) => ofOutput.map((own) => own[t]!));
 }
 
 /**
@@ -267,9 +283,12 @@ function logisticBase(baseScore: number, unit: number): number {
  * The most bits after the point that the margins of the file leave room for: no sum of leaves, tree by tree, comes near
  * the limits of margins, rounding of the leaves included.
  */
-function marginBitsOf(file: XgboostModel, logistic: boolean, error: (problem: string) => Error): number {
+function marginBitsOf(file: XgboostModel, kind: ModelKind, error: (problem: string) => Error): number {
   const coarse = powerOfTwo(-20);
-  const base = file.baseScores.map((score) => (logistic ? logisticBase(score, coarse) * coarse : 0));
+  const base = file.baseScores.map((score) => {
+    if (kind === 'binary') return logisticBase(score, coarse) * coarse;
+    return kind === 'multiclass' ? score : 0;
+  });
   const low = Float64Array.from(base);
   const high = Float64Array.from(base);
   let largest = Math.max(...base.map(Math.abs));
@@ -287,7 +306,7 @@ function marginBitsOf(file: XgboostModel, logistic: boolean, error: (problem: st
   }
   if (largest === 0) return 20;
   const room = LEAF_LIMIT - 2 - file.trees.length;
-  for (let bits = logistic ? MAX_LOGISTIC_BITS : 100; bits >= -104; bits--) {
+  for (let bits = kind === 'regression' ? 100 : MAX_CLASSIFICATION_BITS; bits >= -104; bits--) {
     if (largest * powerOfTwo(bits) <= room) return bits;
   }
   throw error(`its leaves add up to as much as ${largest}`);
