@@ -114,17 +114,17 @@ struct TreeGrower::Sharing {
 
 /** The features that take part in a tree, and those of them that its levels and nodes may be split on. */
 struct TreeGrower::Features {
-  const TreeParams& params;
-  const TreeDraw& draw;
   const DatasetView& data;
   const HistogramLayout& layout;
+  TreeDraw draw;
+  double node_fraction;
   std::vector<int> of_tree;
   std::vector<std::vector<int>> of_level;    // by depth
   std::vector<SearchedFeatures> searched;    // by depth
 
-  Features(const TreeParams& tree_params, const TreeDraw& tree_draw, const DatasetView& view,
-           const HistogramLayout& histogram)
-      : params(tree_params), draw(tree_draw), data(view), layout(histogram) {
+  Features(const DatasetView& view, const HistogramLayout& histogram, const TreeParams& params,
+           const TreeDraw& tree_draw)
+      : data(view), layout(histogram), draw(tree_draw), node_fraction(params.colsample_bynode) {
     std::vector<int> all(static_cast<size_t>(data.features));
     std::iota(all.begin(), all.end(), 0);
     of_tree = sample_features(all, params.colsample_bytree, [&](uint32_t f) {
@@ -143,12 +143,12 @@ struct TreeGrower::Features {
   template <class Use>
   void with_features_of(const Work& work, const Use& use) const {
     const size_t level = searched.size() == 1 ? 0 : static_cast<size_t>(work.depth);
-    if (params.colsample_bynode >= 1) {
+    if (node_fraction >= 1) {
       use(searched[level]);
       return;
     }
     const uint32_t word = node_word(draw.key, work.heap_number, draw.round, draw.class_index);
-    use(SearchedFeatures(data, layout, sample_features(of_level[level], params.colsample_bynode, [&](uint32_t f) {
+    use(SearchedFeatures(data, layout, sample_features(of_level[level], node_fraction, [&](uint32_t f) {
                            return node_feature_key(draw.key, f, word, draw.class_index);
                          })));
   }
@@ -165,6 +165,11 @@ struct TreeGrower::Call {
   bool is_shared = false;  // whether the threads work on subtrees of their own
 };
 
+TreeGrower::TreeGrower(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels)
+    : data_(data), layout_(layout), kernels_(kernels), builder_(data, layout), finder_(data, layout, kernels) {}
+
+TreeGrower::~TreeGrower() = default;
+
 std::unique_ptr<Histogram> TreeGrower::take_histogram(Workspace& workspace) {
   if (workspace.free.empty()) return std::make_unique<Histogram>();
   std::unique_ptr<Histogram> histogram = std::move(workspace.free.back());
@@ -179,7 +184,9 @@ void TreeGrower::give_back(Workspace& workspace, std::unique_ptr<Histogram> hist
 Tree TreeGrower::grow(const TreeParams& params, const ScoreParams& score, const TreeDraw& draw,
                       const int64_t* gradients, Packing packing, TreeRows& rows, const Executor& executor,
                       const CancelFlag& cancel) {
-  const Features features(params, draw, data_, layout_);
+  const bool samples = params.colsample_bytree < 1 || params.colsample_bylevel < 1 || params.colsample_bynode < 1;
+  if (features_ == nullptr || samples) features_ = std::make_unique<Features>(data_, layout_, params, draw);
+  const Features& features = *features_;
   builder_.begin_tree(features.of_tree, gradients, packing);
   finder_.begin_tree(params, score, packing);
   const auto threads = static_cast<size_t>(executor.threads());

@@ -53,8 +53,8 @@ struct TreeDraw {
 class TreeGrower {
  public:
   /** Everything is borrowed. */
-  TreeGrower(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels)
-      : data_(data), layout_(layout), kernels_(kernels), builder_(data, layout), finder_(data, layout, kernels) {}
+  TreeGrower(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels);
+  ~TreeGrower();
 
   /**
    * Grows a tree on rows.trained. gradients: a packed pair a row of the data. Throws Cancelled, leaving no trace but the
@@ -117,6 +117,7 @@ class TreeGrower {
   const Kernels& kernels_;
   HistogramBuilder builder_;
   SplitFinder finder_;
+  std::unique_ptr<Features> features_;  // of the last tree; of every tree where none are sampled
   std::vector<Workspace> workspaces_;
   std::vector<LeafRows> leaves_;
 };

@@ -119,10 +119,9 @@ void NodeSearch::aim() {
   }
 }
 
-/** The score of a partition, or −∞ where a constraint forbids it. */
-double NodeSearch::score_of(int feature, const Sums& left, const Sums& right) const {
+/** The score of a partition under bounded weights, or −∞ where a constraint forbids it. */
+double NodeSearch::bounded_score(int feature, Sums left, Sums right) const {
   const ScoreParams& score = context_.score;
-  if (!score.bounded) return split_score(left, right, score);
   const double left_weight = bounded_weight(left, bounds_, score);
   const double right_weight = bounded_weight(right, bounds_, score);
   if (!is_monotone(constraint_of(context_.params, feature), left_weight, right_weight)) {
@@ -131,11 +130,16 @@ double NodeSearch::score_of(int feature, const Sums& left, const Sums& right) co
   return weighted_score(left, left_weight, score) + weighted_score(right, right_weight, score);
 }
 
-void NodeSearch::offer(int feature, int bin, bool missing_left, const Sums& left) {
+void NodeSearch::offer(int feature, int bin, bool missing_left, Sums left) {
   const Sums right = node_ - left;
   if (left.h < context_.score.min_child_hessian || right.h < context_.score.min_child_hessian) return;
-  const double score = score_of(feature, left, right);
-  if (score == -std::numeric_limits<double>::infinity()) return;
+  double score = 0;
+  if (context_.score.bounded) {
+    score = bounded_score(feature, left, right);
+    if (score == -std::numeric_limits<double>::infinity()) return;
+  } else {
+    score = split_score(left, right, context_.score);
+  }
   if (best_.feature >= 0) {
     if (score < best_.score) return;
     if (score == best_.score && is_first(best_, feature, bin, missing_left)) return;
@@ -149,7 +153,7 @@ void NodeSearch::offer(int feature, int bin, bool missing_left, const Sums& left
   if (better) aim();
 }
 
-void NodeSearch::offer_both(int feature, int bin, const Sums& left, const Sums& missing) {
+void NodeSearch::offer_both(int feature, int bin, Sums left, Sums missing) {
   if (missing.empty()) {
     offer(feature, bin, left.h >= node_.h - left.h, left);
   } else {
@@ -158,7 +162,7 @@ void NodeSearch::offer_both(int feature, int bin, const Sums& left, const Sums& 
   }
 }
 
-void NodeSearch::offer_numeric(int feature, int bin, bool missing_left, const Sums& left, const Sums& missing) {
+void NodeSearch::offer_numeric(int feature, int bin, bool missing_left, Sums left, Sums missing) {
   if (bin >= context_.data.feature_bins[static_cast<size_t>(feature)]) return;
   if (missing.empty()) {
     if (!missing_left) offer(feature, bin, left.h >= node_.h - left.h, left);

@@ -61,16 +61,16 @@ class NodeSearch {
   NodeSearch(const SearchContext& context, const SplitNode& node, bool narrow);
 
   /** Offers the partition with `left` on the left. */
-  void offer(int feature, int bin, bool missing_left, const Sums& left);
+  void offer(int feature, int bin, bool missing_left, Sums left);
 
   /** Offers both directions for the missing rows, or without any the one towards the heavier child. */
-  void offer_both(int feature, int bin, const Sums& left, const Sums& missing);
+  void offer_both(int feature, int bin, Sums left, Sums missing);
 
   /**
    * Offers what a kernel lets through. `left` includes the missing rows if missing_left. A bin that is not a split of
    * the feature, and missing_left where nothing is missing, are passed over: lanes of a vector go through both.
    */
-  void offer_numeric(int feature, int bin, bool missing_left, const Sums& left, const Sums& missing);
+  void offer_numeric(int feature, int bin, bool missing_left, Sums left, Sums missing);
 
   const GainFilter& filter() const { return filter_; }
   const SearchContext& context() const { return context_; }
@@ -82,7 +82,7 @@ class NodeSearch {
  private:
   void aim();
 
-  double score_of(int feature, const Sums& left, const Sums& right) const;
+  double bounded_score(int feature, Sums left, Sums right) const;
 
   const SearchContext& context_;
   Sums node_;
