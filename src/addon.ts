@@ -1,14 +1,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import type {
-  AdvanceOptions,
-  MetricName,
-  RoundResult,
-  RowSet,
-  TrainingJob,
-  TreeEnsemble,
-} from './engine/engine.ts';
+import type { AdvanceOptions, MetricName, RowSet, TrainingJob, TreeEnsemble } from './engine/engine.ts';
 import { EnvironmentError, InputError, InterruptedError, LockstepError } from './errors.ts';
 
 /** One column as the addon bins it. */
@@ -27,9 +20,25 @@ export interface AddonDataset {
   dispose(): void;
 }
 
+/** Scores of some jobs: `values` has those of the first job, round by round, then those of the next. */
+export interface AddonScores {
+  readonly job: Uint32Array;
+  /** The first of the rounds scored, counting from 1. */
+  readonly firstRound: Uint32Array;
+  readonly rounds: Uint32Array;
+  readonly values: Float64Array;
+}
+
 export interface AddonBatch {
-  advance(rounds: number, threads: number, cancel: Int32Array): Promise<RoundResult[]>;
-  stop(job: number): void;
+  /** Number under which every thread of the process reaches the batch. */
+  readonly id: number;
+  /** How to share out jobs: `shared` ones by all threads, `whole` ones, with their costs, on a thread each; longest first. */
+  plan(
+    jobs: Uint32Array,
+    threads: number,
+  ): { readonly shared: Uint32Array; readonly whole: Uint32Array; readonly costs: Float64Array };
+  /** Trains jobs one after the other, each by all threads, off the event loop. */
+  advance(jobs: Uint32Array, rounds: number, threads: number, cancel: Int32Array): Promise<AddonScores>;
   finish(job: number, rounds?: number): TreeEnsemble;
   dispose(): void;
 }
@@ -102,6 +111,8 @@ export interface Addon {
     readonly weight?: Float32Array;
     readonly simd?: SimdLevel;
   }) => AddonDataset;
+  /** Trains jobs of a batch on the calling thread. */
+  advanceHere(batch: number, jobs: Uint32Array, rounds: number, cancel: Int32Array): AddonScores;
   readonly Batch: new (dataset: AddonDataset, jobs: readonly TrainingJob[]) => AddonBatch;
   evaluateMetrics(
     names: readonly MetricName[],

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <ctime>
 #include <fstream>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -105,13 +106,15 @@ int main(int argc, char** argv) {
     if (std::getenv("SUBSAMPLE") != nullptr) job.params.subsample = std::atof(std::getenv("SUBSAMPLE"));
     if (std::getenv("COLSAMPLE") != nullptr) job.params.colsample_bytree = std::atof(std::getenv("COLSAMPLE"));
     if (std::getenv("ALPHA") != nullptr) job.params.reg_alpha = std::atof(std::getenv("ALPHA"));
-    job.rows = {0, table.train, false, {}};
-    job.evals = {job.rows, {table.train, table.view.rows, false, {}}};
+    job.rows = {0, table.train, nullptr};
+    job.evals = {job.rows, {table.train, table.view.rows, nullptr}};
     if (metric == "auc") job.metrics = {Metric::kAucRoc};
     if (metric == "logloss") job.metrics = {Metric::kLogloss};
     if (metric == "rmse") job.metrics = {Metric::kRmse};
     const HistogramLayout layout(table.view);
     ThreadPool pool(threads);
+    std::vector<size_t> all(jobs);
+    std::iota(all.begin(), all.end(), size_t{0});
     double best_cpu = 1e9;
     double best_wall = 1e9;
     double score = 0;
@@ -124,13 +127,13 @@ int main(int argc, char** argv) {
       Batch batch(table.view, layout, kernels, std::move(specs));
       const double cpu = cpu_seconds();
       const double wall = wall_seconds();
-      const std::vector<RoundScores> scores = batch.advance(rounds, pool, CancelFlag());
+      const std::vector<JobScores> scores = batch.advance(all, rounds, pool, CancelFlag());
       best_cpu = std::min(best_cpu, cpu_seconds() - cpu);
       best_wall = std::min(best_wall, wall_seconds() - wall);
       hash = hash_of(batch.ensemble(0));
       leaves = 0;
       for (const Tree& tree : batch.ensemble(0).trees) leaves += static_cast<double>(tree.nodes.size() + 1) / 2;
-      if (metric != "none") score = scores.back().values[1];
+      if (metric != "none") score = scores.back().values.back();
     }
     const auto trees = static_cast<double>(rounds * jobs);
     std::printf("%-24s %s depth %d, %d threads, %zu jobs: %.4f ms CPU, %.4f ms wall a tree; %.1f leaves, score %.6f, hash %016llx\n",

@@ -34,7 +34,7 @@ Napi::Value bin_columns(const Napi::CallbackInfo& info) {
     }
     columns.push_back(raw);
   }
-  auto training = std::make_shared<RowSet>(row_set(from.Get("training"), rows));
+  auto training = std::make_shared<RowSet>(RowSets(rows).read(from.Get("training")));
   uint8_t* bins = typed_array_of<uint8_t>(from, "bins", rows * stride).data;
   auto view = std::make_shared<DatasetView>();
   if (from.Get("weight").IsTypedArray()) view->weight = typed_array_of<float>(from, "weight", rows).data;

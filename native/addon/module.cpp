@@ -37,6 +37,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("binColumns", Napi::Function::New(env, bin_columns, "binColumns"));
   exports.Set("Dataset", Dataset::define(env));
   exports.Set("Batch", BatchObject::define(env));
+  exports.Set("advanceHere", Napi::Function::New(env, BatchObject::advance_here, "advanceHere"));
   define_metrics(env, exports);
   return exports;
 }

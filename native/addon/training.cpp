@@ -1,6 +1,9 @@
 #include "addon/training.h"
 
+#include <atomic>
 #include <cmath>
+#include <map>
+#include <mutex>
 
 #include "addon/metrics.h"
 #include "addon/trees.h"
@@ -68,16 +71,16 @@ TreeParams tree_params(const Napi::Object& from) {
   return params;
 }
 
-JobSpec job_spec(const Napi::Value& value, size_t rows) {
+JobSpec job_spec(const Napi::Value& value, RowSets& sets) {
   const Napi::Object from = object(value, "A job");
   JobSpec job;
   job.params = tree_params(object(from.Get("params"), "params"));
   const double seed = number(from, "seed");
   if (!(seed >= 0 && seed <= 9007199254740991.0)) throw Napi::RangeError::New(from.Env(), "seed must be 0 to 2^53 - 1.");
   job.seed = static_cast<uint64_t>(seed);
-  job.rows = row_set(from.Get("rows"), rows);
+  job.rows = sets.read(from.Get("rows"));
   const Napi::Object evals = object(from.Get("evals"), "evals");
-  for (uint32_t i = 0; i < evals.As<Napi::Array>().Length(); ++i) job.evals.push_back(row_set(evals.Get(i), rows));
+  for (uint32_t i = 0; i < evals.As<Napi::Array>().Length(); ++i) job.evals.push_back(sets.read(evals.Get(i)));
   job.metrics = metric_list(from.Get("metrics"));
   return job;
 }
@@ -133,7 +136,7 @@ void Dataset::dispose(const Napi::CallbackInfo&) {
 Napi::Value Dataset::predict_margins(const Napi::CallbackInfo& info) {
   const std::shared_ptr<Resident> held = resident(info.Env());
   auto trees = std::make_shared<Ensemble>(from_flat_trees(object(info[0], "The trees"), held->view.features));
-  auto rows = std::make_shared<RowSet>(row_set(info[1], held->view.rows));
+  auto rows = std::make_shared<RowSet>(RowSets(held->view.rows).read(info[1]));
   const int threads = thread_count(info[2]);
   using Worker = PromiseWorker<std::vector<int32_t>>;
   return Worker::start(
@@ -147,9 +150,103 @@ Napi::Value Dataset::predict_margins(const Napi::CallbackInfo& info) {
       });
 }
 
+/** What a batch is, whoever holds it. */
+struct BatchObject::State {
+  std::shared_ptr<Resident> resident;
+  std::unique_ptr<Batch> batch;
+  std::unique_ptr<std::atomic<bool>[]> training;  // a job each
+  std::mutex pool_mutex;
+  std::unique_ptr<ThreadPool> pool;
+  uint32_t id = 0;
+
+  /** Marks jobs as under training; throws, marking none, where one is already. */
+  void begin(Napi::Env env, const std::vector<size_t>& jobs) {
+    for (size_t i = 0; i < jobs.size(); ++i) {
+      if (!training[jobs[i]].exchange(true)) continue;
+      end({jobs.begin(), jobs.begin() + static_cast<ptrdiff_t>(i)});
+      throw Napi::Error::New(env, "A job of the batch is training; wait for the running advance() first.");
+    }
+  }
+  void end(const std::vector<size_t>& jobs) {
+    for (const size_t job : jobs) training[job] = false;
+  }
+};
+
+/** The live batches of the process by number. */
+class BatchObject::Registry {
+ public:
+  static Registry& instance() {
+    static Registry registry;
+    return registry;
+  }
+  void add(const std::shared_ptr<State>& state) {
+    const std::lock_guard lock(mutex_);
+    state->id = ++last_;
+    states_[state->id] = state;
+  }
+  void remove(uint32_t id) {
+    const std::lock_guard lock(mutex_);
+    states_.erase(id);
+  }
+  std::shared_ptr<State> find(uint32_t id) {
+    const std::lock_guard lock(mutex_);
+    const auto found = states_.find(id);
+    return found == states_.end() ? nullptr : found->second.lock();
+  }
+
+ private:
+  std::mutex mutex_;
+  uint32_t last_ = 0;
+  std::map<uint32_t, std::weak_ptr<State>> states_;
+};
+
+namespace {
+
+std::vector<size_t> job_list(const Napi::Value& value, size_t jobs) {
+  const Span<uint32_t> list = typed_array<uint32_t>(value, "The list of jobs");
+  for (size_t i = 0; i < list.length; ++i) {
+    if (list.data[i] >= jobs) throw Napi::RangeError::New(value.Env(), "The batch has no job of that number.");
+  }
+  return {list.data, list.data + list.length};
+}
+
+size_t round_count(const Napi::Value& value) {
+  const double rounds = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 0;
+  if (!(rounds >= 1 && rounds <= 1e9)) throw Napi::RangeError::New(value.Env(), "rounds must be at least 1.");
+  return static_cast<size_t>(rounds);
+}
+
+CancelFlag cancel_flag(const Napi::Value& value) {
+  const Span<int32_t> flag = typed_array<int32_t>(value, "The cancel flag");
+  if (flag.length < 1) throw Napi::RangeError::New(value.Env(), "The cancel flag has no element.");
+  return CancelFlag(flag.data);
+}
+
+/** {job, firstRound, rounds: Uint32Array, values: Float64Array}: values job by job, then round by round. */
+Napi::Object to_scores(Napi::Env env, const std::vector<JobScores>& scores) {
+  std::vector<uint32_t> job;
+  std::vector<uint32_t> first_round;
+  std::vector<uint32_t> rounds;
+  std::vector<double> values;
+  for (const JobScores& of_job : scores) {
+    job.push_back(static_cast<uint32_t>(of_job.job));
+    first_round.push_back(static_cast<uint32_t>(of_job.first_round));
+    rounds.push_back(static_cast<uint32_t>(of_job.rounds));
+    values.insert(values.end(), of_job.values.begin(), of_job.values.end());
+  }
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("job", new_typed_array<Napi::Uint32Array>(env, job));
+  result.Set("firstRound", new_typed_array<Napi::Uint32Array>(env, first_round));
+  result.Set("rounds", new_typed_array<Napi::Uint32Array>(env, rounds));
+  result.Set("values", new_typed_array<Napi::Float64Array>(env, values));
+  return result;
+}
+
+}  // namespace
+
 Napi::Function BatchObject::define(Napi::Env env) {
   return DefineClass(env, "Batch",
-                     {InstanceMethod("advance", &BatchObject::advance), InstanceMethod("stop", &BatchObject::stop),
+                     {InstanceMethod("plan", &BatchObject::plan), InstanceMethod("advance", &BatchObject::advance),
                       InstanceMethod("finish", &BatchObject::finish), InstanceMethod("dispose", &BatchObject::dispose)});
 }
 
@@ -158,80 +255,108 @@ BatchObject::BatchObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Batc
   state_ = std::make_shared<State>();
   state_->resident = Dataset::Unwrap(dataset)->resident(info.Env());
   std::vector<JobSpec> specs;
+  RowSets sets(state_->resident->view.rows);
   const Napi::Object jobs = object(info[1], "The list of jobs");
-  for (uint32_t i = 0; i < jobs.As<Napi::Array>().Length(); ++i) {
-    specs.push_back(job_spec(jobs.Get(i), state_->resident->view.rows));
-  }
+  for (uint32_t i = 0; i < jobs.As<Napi::Array>().Length(); ++i) specs.push_back(job_spec(jobs.Get(i), sets));
   guarded(info.Env(), [&] {
+    state_->training = std::make_unique<std::atomic<bool>[]>(specs.size());
     state_->batch = std::make_unique<Batch>(state_->resident->view, *state_->resident->layout,
                                             *state_->resident->kernels, std::move(specs));
   });
+  Registry::instance().add(state_);
+  Value().Set("id", static_cast<double>(state_->id));
   Value().Set("source", dataset.Get("source"));
 }
 
-BatchObject::State& BatchObject::idle_state(Napi::Env env) {
+const std::shared_ptr<BatchObject::State>& BatchObject::state(Napi::Env env) const {
   if (state_ == nullptr) throw Napi::Error::New(env, "The batch has been disposed of.");
-  if (state_->busy) throw Napi::Error::New(env, "The batch is training; wait for the running advance() first.");
-  return *state_;
+  return state_;
 }
 
-size_t BatchObject::job_index(const Napi::Value& value) {
-  const double job = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
-  if (!(job >= 0 && job < static_cast<double>(state_->batch->jobs())) || job != std::floor(job)) {
-    throw Napi::RangeError::New(value.Env(), "The batch has no job of that number.");
-  }
-  return static_cast<size_t>(job);
+Napi::Value BatchObject::plan(const Napi::CallbackInfo& info) {
+  const Batch& batch = *state(info.Env())->batch;
+  const std::vector<size_t> jobs = job_list(info[0], batch.jobs());
+  std::vector<double> costs;
+  for (size_t job = 0; job < batch.jobs(); ++job) costs.push_back(batch.cost(job));
+  const BatchPlan plan = plan_batch(jobs, costs, static_cast<size_t>(thread_count(info[1])));
+  std::vector<double> whole_costs;
+  for (const size_t job : plan.whole) whole_costs.push_back(costs[job]);
+  const auto numbers = [&](const std::vector<size_t>& list) {
+    return new_typed_array<Napi::Uint32Array>(info.Env(), std::vector<uint32_t>(list.begin(), list.end()));
+  };
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("shared", numbers(plan.shared));
+  result.Set("whole", numbers(plan.whole));
+  result.Set("costs", new_typed_array<Napi::Float64Array>(info.Env(), whole_costs));
+  return result;
 }
 
 Napi::Value BatchObject::advance(const Napi::CallbackInfo& info) {
-  idle_state(info.Env());
-  const double rounds = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : 0;
-  if (!(rounds >= 1 && rounds <= 1e9)) throw Napi::RangeError::New(info.Env(), "rounds must be at least 1.");
-  const int threads = thread_count(info[1]);
-  const Span<int32_t> flag = typed_array<int32_t>(info[2], "The cancel flag");
-  if (flag.length < 1) throw Napi::RangeError::New(info.Env(), "The cancel flag has no element.");
-  state_->busy = true;
-  using Worker = PromiseWorker<std::vector<RoundScores>>;
-  const std::shared_ptr<State> state = state_;
+  const std::shared_ptr<State> held = state(info.Env());
+  const std::vector<size_t> jobs = job_list(info[0], held->batch->jobs());
+  const size_t rounds = round_count(info[1]);
+  const int threads = thread_count(info[2]);
+  const CancelFlag cancel = cancel_flag(info[3]);
+  held->begin(info.Env(), jobs);
+  using Worker = PromiseWorker<std::vector<JobScores>>;
   return Worker::start(
-      info.Env(), keep({object(Value().Get("source"), "source"), info[2].As<Napi::Object>()}),
+      info.Env(), keep({Value(), object(Value().Get("source"), "source"), info[3].As<Napi::Object>()}),
       [=] {
-        struct Idle {
-          std::atomic<bool>& busy;
-          ~Idle() { busy = false; }
-        } const idle{state->busy};
-        if (state->pool == nullptr || state->pool->threads() != threads) {
-          state->pool = std::make_unique<ThreadPool>(threads);
+        struct End {
+          State& state;
+          const std::vector<size_t>& jobs;
+          ~End() { state.end(jobs); }
+        } const end{*held, jobs};
+        const std::lock_guard lock(held->pool_mutex);
+        if (held->pool == nullptr || held->pool->threads() != threads) {
+          held->pool = std::make_unique<ThreadPool>(threads);
         }
-        return state->batch->advance(static_cast<size_t>(rounds), *state->pool, CancelFlag(flag.data));
+        std::vector<JobScores> scores;
+        for (const size_t job : jobs) {
+          scores.push_back(held->batch->advance_job(job, rounds, Executor(held->pool.get()), cancel));
+        }
+        return scores;
       },
-      [](Napi::Env env, std::vector<RoundScores>& scores) -> Napi::Value {
-        Napi::Array results = Napi::Array::New(env, scores.size());
-        for (size_t i = 0; i < scores.size(); ++i) {
-          Napi::Object result = Napi::Object::New(env);
-          result.Set("job", static_cast<double>(scores[i].job));
-          result.Set("round", static_cast<double>(scores[i].round));
-          result.Set("values", new_typed_array<Napi::Float64Array>(env, scores[i].values));
-          results.Set(static_cast<uint32_t>(i), result);
-        }
-        return results;
-      });
+      [](Napi::Env env, std::vector<JobScores>& scores) -> Napi::Value { return to_scores(env, scores); });
 }
 
-void BatchObject::stop(const Napi::CallbackInfo& info) {
-  State& state = idle_state(info.Env());
-  state.batch->stop(job_index(info[0]));
+Napi::Value BatchObject::advance_here(const Napi::CallbackInfo& info) {
+  const double id = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : 0;
+  const std::shared_ptr<State> held = Registry::instance().find(static_cast<uint32_t>(id < 0 ? 0 : id));
+  if (held == nullptr) throw Napi::Error::New(info.Env(), "The batch has been disposed of.");
+  const std::vector<size_t> jobs = job_list(info[1], held->batch->jobs());
+  const size_t rounds = round_count(info[2]);
+  const CancelFlag cancel = cancel_flag(info[3]);
+  held->begin(info.Env(), jobs);
+  reset_floating_point_environment();
+  std::vector<JobScores> scores;
+  try {
+    for (const size_t job : jobs) scores.push_back(held->batch->advance_job(job, rounds, Executor(), cancel));
+  } catch (const std::exception& error) {
+    held->end(jobs);
+    throw to_js_error(info.Env(), error);
+  }
+  held->end(jobs);
+  return to_scores(info.Env(), scores);
 }
 
 void BatchObject::dispose(const Napi::CallbackInfo&) {
+  if (state_ != nullptr) Registry::instance().remove(state_->id);
   state_.reset();
 }
 
 Napi::Value BatchObject::finish(const Napi::CallbackInfo& info) {
-  const State& state = idle_state(info.Env());
-  const size_t job = job_index(info[0]);
+  State& held = *state(info.Env());
+  const double number = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
+  if (!(number >= 0 && number < static_cast<double>(held.batch->jobs())) || number != std::floor(number)) {
+    throw Napi::RangeError::New(info.Env(), "The batch has no job of that number.");
+  }
+  const auto job = static_cast<size_t>(number);
+  if (held.training[job]) {
+    throw Napi::Error::New(info.Env(), "The job is training; wait for the running advance() first.");
+  }
   const double rounds = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : 1e9;
-  return to_flat_trees(info.Env(), state.batch->ensemble(job), static_cast<size_t>(rounds < 0 ? 0 : rounds));
+  return to_flat_trees(info.Env(), held.batch->ensemble(job), static_cast<size_t>(rounds < 0 ? 0 : rounds));
 }
 
 }  // namespace lockstep::addon

@@ -3,7 +3,6 @@
 
 #include <napi.h>
 
-#include <atomic>
 #include <memory>
 
 #include "cpu/batch.h"
@@ -38,29 +37,34 @@ class Dataset : public Napi::ObjectWrap<Dataset> {
   std::shared_ptr<Resident> resident_;
 };
 
-/** new Batch(dataset, jobs) */
+/**
+ * new Batch(dataset, jobs): models under training. Its native side belongs to the process, not to one JavaScript thread:
+ * worker threads reach it by `id` (advanceHere), so that a job can be trained on any of them.
+ */
 class BatchObject : public Napi::ObjectWrap<BatchObject> {
  public:
   static Napi::Function define(Napi::Env env);
   explicit BatchObject(const Napi::CallbackInfo& info);
 
+  /**
+   * advanceHere(batchId, jobs: Uint32Array, rounds, cancelFlag: Int32Array) → scores: trains the jobs one after the other on
+   * the calling thread. The caller keeps the batch alive meanwhile.
+   */
+  static Napi::Value advance_here(const Napi::CallbackInfo& info);
+
  private:
-  struct State {
-    std::shared_ptr<Resident> resident;
-    std::unique_ptr<Batch> batch;
-    std::unique_ptr<ThreadPool> pool;
-    std::atomic<bool> busy{false};
-  };
-  /** advance(rounds, threads, cancelFlag: Int32Array) → Promise<{job, round, values}[]> */
+  struct State;
+  class Registry;
+
+  /** plan(jobs: Uint32Array, threads) → {shared: Uint32Array, whole: Uint32Array, costs: Float64Array of whole} */
+  Napi::Value plan(const Napi::CallbackInfo& info);
+  /** advance(jobs: Uint32Array, rounds, threads, cancelFlag: Int32Array) → Promise<scores>, each job by all threads */
   Napi::Value advance(const Napi::CallbackInfo& info);
-  /** stop(job) */
-  void stop(const Napi::CallbackInfo& info);
   /** finish(job, rounds) → flat trees */
   Napi::Value finish(const Napi::CallbackInfo& info);
-  /** dispose(): frees the memory, after the running advance() if there is one */
+  /** dispose(): frees the memory, after the training under way if there is any */
   void dispose(const Napi::CallbackInfo& info);
-  State& idle_state(Napi::Env env);
-  size_t job_index(const Napi::Value& value);
+  const std::shared_ptr<State>& state(Napi::Env env) const;
 
   std::shared_ptr<State> state_;
 };

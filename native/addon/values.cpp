@@ -2,25 +2,42 @@
 
 namespace lockstep::addon {
 
-RowSet row_set(const Napi::Value& value, size_t rows) {
+RowSet RowSets::read(const Napi::Value& value) {
   RowSet set;
   if (value.IsTypedArray()) {
     const Span<uint32_t> list = typed_array<uint32_t>(value, "A row set");
-    for (size_t i = 0; i < list.length; ++i) {
-      if (list.data[i] >= rows || (i > 0 && list.data[i] <= list.data[i - 1])) {
-        throw Napi::RangeError::New(value.Env(), "A row set must list distinct row numbers in ascending order, each below " +
-                                                     std::to_string(rows) + ".");
+    set.list = shared({list.data, list.length, 0, false}, [&] {
+      for (size_t i = 0; i < list.length; ++i) {
+        if (list.data[i] >= rows_ || (i > 0 && list.data[i] <= list.data[i - 1])) {
+          throw Napi::RangeError::New(value.Env(),
+                                      "A row set must list distinct row numbers in ascending order, each below " +
+                                          std::to_string(rows_) + ".");
+        }
       }
-    }
-    set.listed = true;
-    set.list.assign(list.data, list.data + list.length);
+      return std::vector<uint32_t>(list.data, list.data + list.length);
+    });
     return set;
   }
-  const Napi::Object range = object(value, "A row set");
-  set.start = count(range, "start");
-  set.end = count(range, "end");
-  if (set.start > set.end || set.end > rows) {
-    throw Napi::RangeError::New(value.Env(), "A row range must lie within the " + std::to_string(rows) + " rows.");
+  const Napi::Object from = object(value, "A row set");
+  if (from.Has("folds")) {
+    const Span<uint8_t> folds = typed_array_of<uint8_t>(from, "folds", rows_);
+    const size_t fold = count(from, "fold");
+    if (fold >= kNoFold) throw Napi::RangeError::New(value.Env(), "fold must be 0 to 254.");
+    const bool except = from.Get("except").ToBoolean();
+    set.list = shared({folds.data, folds.length, fold, except}, [&] {
+      std::vector<uint32_t> list;
+      for (size_t row = 0; row < rows_; ++row) {
+        const bool in = except ? folds.data[row] != fold && folds.data[row] != kNoFold : folds.data[row] == fold;
+        if (in) list.push_back(static_cast<uint32_t>(row));
+      }
+      return list;
+    });
+    return set;
+  }
+  set.start = count(from, "start");
+  set.end = count(from, "end");
+  if (set.start > set.end || set.end > rows_) {
+    throw Napi::RangeError::New(value.Env(), "A row range must lie within the " + std::to_string(rows_) + " rows.");
   }
   return set;
 }

@@ -6,9 +6,12 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <map>
+#include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -78,8 +81,30 @@ inline size_t count(const Napi::Object& from, const char* key) {
   return static_cast<size_t>(value);
 }
 
-/** A row set of src/engine/engine.ts, checked against the number of rows. */
-RowSet row_set(const Napi::Value& value, size_t rows);
+/**
+ * Reads the row sets of src/data/types.ts, checked against the number of rows. Sets that come from the same array share one
+ * list, so a thousand jobs over five folds hold ten.
+ */
+class RowSets {
+ public:
+  explicit RowSets(size_t rows) : rows_(rows) {}
+  RowSet read(const Napi::Value& value);
+
+ private:
+  static constexpr size_t kNoFold = 255;
+  using List = std::shared_ptr<const std::vector<uint32_t>>;
+  using Source = std::tuple<const void*, size_t, size_t, bool>;  // array, length, fold, except
+
+  template <class Make>
+  List shared(const Source& source, const Make& make) {
+    List& list = lists_[source];
+    if (list == nullptr) list = std::make_shared<const std::vector<uint32_t>>(make());
+    return list;
+  }
+
+  size_t rows_;
+  std::map<Source, List> lists_;
+};
 
 template <class Array, class T>
 Array new_typed_array(Napi::Env env, const std::vector<T>& values) {

@@ -63,7 +63,7 @@ Job::Job(const DatasetView& data, const HistogramLayout& layout, const Kernels& 
       known[rows[i]] = true;
       outside_.push_back(static_cast<uint32_t>(rows[i]));
     }
-    if (rows.listed) {
+    if (rows.list != nullptr) {
       gather(data.label, rows, 1, eval->raw);
       if (!scale_.label.empty()) gather(scale_.label.data(), rows, 1, eval->label);
       if (!scale_.target.empty()) gather(scale_.target.data(), rows, 1, eval->target);
@@ -87,8 +87,8 @@ void Job::select_rows(uint32_t round, uint32_t class_index, const Executor& exec
   uint32_t* trained = rows_.rows.data();
   const size_t count = rows.size();
   if (sampled_.empty()) {
-    if (rows.listed) {
-      std::memcpy(trained, rows.list.data(), count * sizeof(uint32_t));
+    if (rows.list != nullptr) {
+      std::memcpy(trained, rows.list->data(), count * sizeof(uint32_t));
     } else {
       std::iota(trained, trained + count, static_cast<uint32_t>(rows.start));
     }
@@ -142,9 +142,9 @@ void Job::add_leaves(const Executor& executor) {
   });
 }
 
-RoundScores Job::advance(size_t index, const Executor& executor, const CancelFlag& cancel) {
+void Job::advance(const Executor& executor, const CancelFlag& cancel, std::vector<double>& scores) {
   cancel.check();
-  const auto round = static_cast<uint32_t>(ensemble_.trees.size() / classes_);
+  const auto round = static_cast<uint32_t>(rounds());
   const int gradient_unit =
       compute_gradients(data_, spec_, scale_, round, margins_.data(), gradients_.data(), kernels_, executor);
   const ScoreParams score = score_params(spec_.params, scale_, gradient_unit);
@@ -163,15 +163,14 @@ RoundScores Job::advance(size_t index, const Executor& executor, const CancelFla
   }
   if (classes_ > 1) add_leaves(executor);
   std::move(trees.begin(), trees.end(), std::back_inserter(ensemble_.trees));
-  return {index, round + size_t{1}, score_evals()};
+  score_evals(scores);
 }
 
-std::vector<double> Job::score_evals() {
-  std::vector<double> values;
-  if (spec_.metrics.empty()) return values;
+void Job::score_evals(std::vector<double>& values) {
+  if (spec_.metrics.empty()) return;
   for (const auto& eval : evals_) {
     const RowSet& rows = eval->rows;
-    const bool listed = rows.listed;
+    const bool listed = rows.list != nullptr;
     const size_t start = listed ? 0 : rows.start;
     if (listed) gather(margins_.data(), rows, classes_, eval->margins);
     const int32_t* margins = listed ? eval->margins.data() : margins_.data() + start * classes_;
@@ -198,47 +197,68 @@ std::vector<double> Job::score_evals() {
         break;
     }
   }
-  return values;
 }
 
 Batch::Batch(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels, std::vector<JobSpec> specs) {
   for (JobSpec& spec : specs) jobs_.push_back(std::make_unique<Job>(data, layout, kernels, std::move(spec)));
 }
 
-std::vector<RoundScores> Batch::advance(size_t rounds, ThreadPool& pool, const CancelFlag& cancel) {
-  std::vector<size_t> live;
-  for (size_t j = 0; j < jobs_.size(); ++j) {
-    if (!jobs_[j]->stopped) live.push_back(j);
+JobScores Batch::advance_job(size_t job, size_t rounds, const Executor& executor, const CancelFlag& cancel) {
+  Job& advanced = *jobs_.at(job);
+  JobScores scores{job, advanced.rounds() + 1, 0, {}};
+  try {
+    for (; scores.rounds < rounds; ++scores.rounds) advanced.advance(executor, cancel, scores.values);
+  } catch (const Cancelled&) {
+    // The rounds before this one stand.
   }
-  std::vector<std::vector<RoundScores>> scores(jobs_.size());
-  const auto train = [&](size_t job, const Executor& executor) {
-    try {
-      for (size_t r = 0; r < rounds; ++r) scores[job].push_back(jobs_[job]->advance(job, executor, cancel));
-    } catch (const Cancelled&) {
-      // The rounds before this one stand; the others' loops see the flag themselves.
-    }
-  };
-  // Longest first. A job that would outlast all shorter ones spread over the threads is shared by all threads; the
-  // others run whole, one a thread.
-  std::stable_sort(live.begin(), live.end(), [&](size_t a, size_t b) { return jobs_[a]->cost() > jobs_[b]->cost(); });
-  double rest = 0;
-  for (const size_t job : live) rest += jobs_[job]->cost();
-  size_t shared = 0;
-  for (; shared < live.size(); ++shared) {
-    const double cost = jobs_[live[shared]]->cost();
-    if (cost * pool.threads() <= rest) break;
-    rest -= cost;
-  }
-  for (size_t i = 0; i < shared; ++i) train(live[i], Executor(&pool));
-  Executor(&pool).parallel_for(live.size() - shared, [&](size_t i, size_t) { train(live[shared + i], Executor()); });
+  return scores;
+}
 
-  std::vector<RoundScores> ordered;
-  for (size_t r = 0; r < rounds; ++r) {
-    for (std::vector<RoundScores>& of_job : scores) {
-      if (r < of_job.size()) ordered.push_back(std::move(of_job[r]));
+std::vector<JobScores> Batch::advance(const std::vector<size_t>& jobs, size_t rounds, ThreadPool& pool,
+                                      const CancelFlag& cancel) {
+  std::vector<double> costs;
+  for (const auto& job : jobs_) costs.push_back(job->cost());
+  const BatchPlan plan = plan_batch(jobs, costs, static_cast<size_t>(pool.threads()));
+  std::vector<JobScores> scores(jobs_.size());
+  for (const size_t job : plan.shared) scores[job] = advance_job(job, rounds, Executor(&pool), cancel);
+  Executor(&pool).parallel_for(plan.whole.size(), [&](size_t i, size_t) {
+    scores[plan.whole[i]] = advance_job(plan.whole[i], rounds, Executor(), cancel);
+  });
+  std::vector<JobScores> ordered;
+  for (const size_t job : jobs) ordered.push_back(std::move(scores[job]));
+  return ordered;
+}
+
+BatchPlan plan_batch(const std::vector<size_t>& jobs, const std::vector<double>& costs, size_t threads) {
+  std::vector<size_t> longest_first = jobs;
+  std::stable_sort(longest_first.begin(), longest_first.end(), [&](size_t a, size_t b) { return costs[a] > costs[b]; });
+  const auto shared_time = [&](size_t job) {
+    const double c = costs[job];
+    return c / (1 + static_cast<double>(threads - 1) * c / (c + kSharingCost));
+  };
+  // Each further job goes to the thread that is free first.
+  const auto whole_time = [&](size_t first) {
+    std::vector<double> busy(threads, 0);
+    for (size_t i = first; i < longest_first.size(); ++i) {
+      *std::min_element(busy.begin(), busy.end()) += costs[longest_first[i]];
+    }
+    return *std::max_element(busy.begin(), busy.end());
+  };
+  size_t best = 0;
+  double least = whole_time(0);
+  double shared = 0;
+  // More than a few shared jobs pay only where a few do: all threads are then busy with whole ones.
+  for (size_t count = 1; count <= std::min(longest_first.size(), 2 * threads) && threads > 1; ++count) {
+    shared += shared_time(longest_first[count - 1]);
+    const double time = shared + whole_time(count);
+    // What the estimate is good for.
+    if (time < least * (best == 0 ? 15.0 / 16 : 1)) {
+      least = time;
+      best = count;
     }
   }
-  return ordered;
+  const auto border = longest_first.begin() + static_cast<ptrdiff_t>(best);
+  return {{longest_first.begin(), border}, {border, longest_first.end()}};
 }
 
 std::vector<int32_t> predict_margins(const DatasetView& data, const Ensemble& ensemble, const RowSet& rows,

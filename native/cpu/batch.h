@@ -14,12 +14,27 @@
 
 namespace lockstep {
 
-/** Scores of one job after one round, in the order evals × metrics. */
-struct RoundScores {
+/** Scores of one job after some rounds in a row, round by round in the order evals × metrics. */
+struct JobScores {
   size_t job;
-  size_t round;
+  size_t first_round;  // counting from 1
+  size_t rounds;
   std::vector<double> values;
 };
+
+/** How a batch shares out its jobs among threads; both lists hold the longest jobs first. */
+struct BatchPlan {
+  std::vector<size_t> shared;  // one after the other, each by all threads
+  std::vector<size_t> whole;   // one a thread
+};
+
+/**
+ * The plan that takes least time for jobs of these costs (updates of histogram cells a round). A job that is shared among n
+ * threads is taken to run 1 + (n − 1)·c / (c + kSharingCost) times as fast: docs/workers.md has the measurements.
+ */
+BatchPlan plan_batch(const std::vector<size_t>& jobs, const std::vector<double>& costs, size_t threads);
+
+inline constexpr double kSharingCost = 3e6;
 
 /** One model under training. */
 class Job {
@@ -27,14 +42,16 @@ class Job {
   /** data, layout and kernels are borrowed. */
   Job(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels, JobSpec spec);
 
-  /** Trains one more round, a tree for each class. Throws Cancelled and is then as it was before. */
-  RoundScores advance(size_t index, const Executor& executor, const CancelFlag& cancel);
+  /**
+   * Trains one more round, a tree for each class, and appends its scores. Throws Cancelled and is then as it was before.
+   */
+  void advance(const Executor& executor, const CancelFlag& cancel, std::vector<double>& scores);
 
   /** Estimated work of a round, in updates of histogram cells. */
   double cost() const;
 
   const Ensemble& ensemble() const { return ensemble_; }
-  bool stopped = false;
+  size_t rounds() const { return ensemble_.trees.size() / classes_; }
 
  private:
   struct EvalSet;
@@ -42,7 +59,7 @@ class Job {
   template <class Write>
   void for_leaves(const Executor& executor, const Write& write) const;
   void add_leaves(const Executor& executor);
-  std::vector<double> score_evals();
+  void score_evals(std::vector<double>& values);
 
   const DatasetView& data_;
   const Kernels& kernels_;
@@ -66,12 +83,16 @@ class Batch {
   Batch(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels, std::vector<JobSpec> specs);
 
   /**
-   * Trains every live job for up to `rounds` rounds; ends early, with what was finished, once `cancel` is set.
-   * Results are ordered by round, then job.
+   * Trains one job for up to `rounds` rounds; ends early, with what was finished, once `cancel` is set. Different jobs may be
+   * advanced at the same time.
    */
-  std::vector<RoundScores> advance(size_t rounds, ThreadPool& pool, const CancelFlag& cancel);
+  JobScores advance_job(size_t job, size_t rounds, const Executor& executor, const CancelFlag& cancel);
 
-  void stop(size_t job) { jobs_.at(job)->stopped = true; }
+  /** The same for several jobs on a pool, as plan_batch says; results are in the order of `jobs`. */
+  std::vector<JobScores> advance(const std::vector<size_t>& jobs, size_t rounds, ThreadPool& pool,
+                                 const CancelFlag& cancel);
+
+  double cost(size_t job) const { return jobs_.at(job)->cost(); }
   const Ensemble& ensemble(size_t job) const { return jobs_.at(job)->ensemble(); }
   size_t jobs() const { return jobs_.size(); }
 

@@ -53,15 +53,14 @@ inline int trees_per_round(const TreeParams& params) {
   return params.objective == Objective::kSoftmax ? params.num_class : 1;
 }
 
-/** Rows of a data set: [start, end), or the listed ones in ascending order. */
+/** Rows of a data set: [start, end), or the listed ones in ascending order. Jobs may share a list. */
 struct RowSet {
   size_t start = 0;
   size_t end = 0;
-  bool listed = false;
-  std::vector<uint32_t> list;
+  std::shared_ptr<const std::vector<uint32_t>> list;
 
-  size_t size() const { return listed ? list.size() : end - start; }
-  size_t operator[](size_t i) const { return listed ? list[i] : start + i; }
+  size_t size() const { return list != nullptr ? list->size() : end - start; }
+  size_t operator[](size_t i) const { return list != nullptr ? (*list)[i] : start + i; }
 };
 
 struct JobSpec {

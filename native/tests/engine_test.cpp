@@ -1,6 +1,7 @@
 // The engine without Node, so that sanitizers see every thread of it.
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 #include <vector>
 
 #include "core/philox.h"
@@ -134,7 +135,7 @@ Table make_table(size_t rows, int features) {
   const auto stride = static_cast<size_t>(features);
   table.bins.resize(rows * stride);
   ThreadPool pool(2);
-  const RowSet all{0, rows, false, {}};
+  const RowSet all{0, rows, nullptr};
   const auto bins = bin_columns(raw, rows, all, nullptr, 256, table.bins.data(), stride, Executor(&pool));
   table.view.bins = table.bins.data();
   table.view.rows = rows;
@@ -152,8 +153,8 @@ JobSpec make_job(size_t rows, uint64_t seed) {
   job.params.subsample = 0.8;
   job.params.colsample_bytree = 0.7;
   job.seed = seed;
-  job.rows = {0, rows - rows / 4, false, {}};
-  job.evals = {job.rows, {rows - rows / 4, rows, false, {}}};
+  job.rows = {0, rows - rows / 4, nullptr};
+  job.evals = {job.rows, {rows - rows / 4, rows, nullptr}};
   job.metrics = {Metric::kAucRoc, Metric::kLogloss};
   return job;
 }
@@ -170,6 +171,12 @@ JobSpec make_class_job(size_t rows, uint64_t seed, int classes) {
   job.params.monotone_constraints = {0, 1, -1, 0, 0, 0, 1};
   job.metrics = {Metric::kAucRoc, Metric::kLogloss, Metric::kF1Weighted};
   return job;
+}
+
+std::vector<size_t> all_jobs(const Batch& batch) {
+  std::vector<size_t> jobs(batch.jobs());
+  std::iota(jobs.begin(), jobs.end(), size_t{0});
+  return jobs;
 }
 
 bool same_trees(const Ensemble& a, const Ensemble& b) {
@@ -197,7 +204,7 @@ void threads_and_batches_do_not_change_a_tree() {
     for (const uint64_t seed : seeds) jobs.push_back(make_job(kRows, seed));
     Batch batch(table.view, layout, kernels_named(""), std::move(jobs));
     ThreadPool pool(threads);
-    batch.advance(3, pool, CancelFlag());
+    batch.advance(all_jobs(batch), 3, pool, CancelFlag());
     std::vector<Ensemble> trained;
     for (size_t j = 0; j < seeds.size(); ++j) trained.push_back(batch.ensemble(j));
     return trained;
@@ -221,10 +228,10 @@ void threads_and_batches_do_not_change_the_trees_of_classes() {
     for (const uint64_t seed : seeds) jobs.push_back(make_class_job(kRows, seed, 5));
     Batch batch(view, layout, kernels_named(""), std::move(jobs));
     ThreadPool pool(threads);
-    const std::vector<RoundScores> scores = batch.advance(2, pool, CancelFlag());
-    CHECK(scores.back().round == 2 && scores.back().values.size() == 6);
+    const std::vector<JobScores> scores = batch.advance(all_jobs(batch), 2, pool, CancelFlag());
+    CHECK(scores.back().rounds == 2 && scores.back().values.size() == 12);
     const Ensemble trained = batch.ensemble(seeds.size() - 1);
-    const std::vector<int32_t> margins = predict_margins(view, trained, {0, kRows, false, {}}, Executor(&pool));
+    const std::vector<int32_t> margins = predict_margins(view, trained, {0, kRows, nullptr}, Executor(&pool));
     CHECK(margins.size() == kRows * 5);
     return trained;
   };
@@ -251,19 +258,37 @@ void a_cancelled_round_leaves_no_trace(int classes) {
     std::this_thread::sleep_for(std::chrono::milliseconds(40));
     std::atomic_ref<int32_t>(flag).store(1);
   });
-  const size_t finished = batch.advance(1000000, pool, CancelFlag(&flag)).size();
+  const size_t finished = batch.advance({0}, 1000000, pool, CancelFlag(&flag))[0].rounds;
   canceller.join();
   CHECK(batch.ensemble(0).trees.size() == finished * static_cast<size_t>(classes));
-  CHECK(batch.advance(1, pool, CancelFlag()).size() == 1);
+  CHECK(batch.advance({0}, 1, pool, CancelFlag())[0].rounds == 1);
   Batch straight(view, layout, kernels_named(""), {job()});
-  straight.advance(finished + 1, pool, CancelFlag());
+  straight.advance({0}, finished + 1, pool, CancelFlag());
   CHECK(same_trees(batch.ensemble(0), straight.ensemble(0)));
+}
+
+void plans_share_what_would_outlast_the_rest() {
+  const auto plan = [](std::vector<double> costs, size_t threads) {
+    std::vector<size_t> jobs(costs.size());
+    std::iota(jobs.begin(), jobs.end(), size_t{0});
+    return plan_batch(jobs, costs, threads);
+  };
+  CHECK(plan({1e9}, 2).shared == std::vector<size_t>{0});
+  CHECK(plan({1e9}, 1).whole == std::vector<size_t>{0});
+  CHECK(plan({1e8, 1e8}, 2).shared.empty());
+  // Three large models on two threads: one by both, then two side by side.
+  CHECK(plan({1e8, 1e8, 1e8}, 2).shared.size() == 1);
+  // Threads hardly help small ones.
+  CHECK(plan({1e5, 1e5, 1e5}, 2).shared.empty());
+  const BatchPlan mixed = plan({1e6, 1e9, 2e6, 1e6}, 2);
+  CHECK(mixed.shared == std::vector<size_t>{1});
+  CHECK((mixed.whole == std::vector<size_t>{2, 0, 3}));
 }
 
 void bins_hold_equal_shares_and_cuts_separate_their_values() {
   std::vector<float> values(100000);
   for (size_t i = 0; i < values.size(); ++i) values[i] = std::exp(static_cast<float>(i) * 1e-4f);
-  const RowSet all{0, values.size(), false, {}};
+  const RowSet all{0, values.size(), nullptr};
   const std::vector<float> cuts = find_cuts(values.data(), all, nullptr, 256);
   CHECK(cuts.size() == 254);
   size_t row = 0;
@@ -273,7 +298,7 @@ void bins_hold_equal_shares_and_cuts_separate_their_values() {
     CHECK(row - begin >= 391 && row - begin <= 394);
   }
   const float few[] = {INFINITY, -INFINITY, 0.0f, -0.0f, 1.0f, std::nanf("")};
-  const std::vector<float> edges = find_cuts(few, {0, 6, false, {}}, nullptr, 256);
+  const std::vector<float> edges = find_cuts(few, {0, 6, nullptr}, nullptr, 256);
   CHECK(edges.size() == 3 && std::isfinite(edges[0]) && edges[1] == 0.5f && std::isfinite(edges[2]));
 }
 
@@ -285,6 +310,7 @@ void test_engine() {
   bounded_scores_are_the_free_ones_where_nothing_bounds_them();
   bounds_of_children_meet_in_the_middle_and_never_cross();
   leaves_have_24_significant_bits_and_stay_in_range();
+  plans_share_what_would_outlast_the_rest();
   bins_hold_equal_shares_and_cuts_separate_their_values();
   threads_and_batches_do_not_change_a_tree();
   threads_and_batches_do_not_change_the_trees_of_classes();

@@ -58,8 +58,17 @@ export interface Dataset {
   readonly weight?: Float32Array;
 }
 
-/** Rows of a data set: a half-open range, or ascending distinct row numbers. */
-export type RowSet = { readonly start: number; readonly end: number } | Uint32Array;
+/** Rows by the fold they are in. */
+export interface FoldRows {
+  /** One a row of the data set: its fold, 0 … 254, or 255 for none. Not to be changed while a job uses it. */
+  readonly folds: Uint8Array;
+  readonly fold: number;
+  /** Take the rows of all other folds instead, as training does. */
+  readonly except?: boolean;
+}
+
+/** Rows of a data set: a half-open range, ascending distinct row numbers, or a fold. */
+export type RowSet = { readonly start: number; readonly end: number } | Uint32Array | FoldRows;
 
 /** The parts of an experiment's data. */
 export type SplitName = 'train' | 'val' | 'test';

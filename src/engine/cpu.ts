@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import {
   type AddonBatch,
   type AddonDataset,
+  type AddonScores,
   fromAddonError,
   loadAddon,
   type SimdLevel,
@@ -79,7 +80,7 @@ class CpuResidentDataset implements ResidentDataset {
   async start(jobs: readonly TrainingJob[]): Promise<TrainingBatch> {
     const { Batch } = loadAddon();
     try {
-      return new CpuTrainingBatch(new Batch(this.#dataset, jobs), jobs.length, this.#threads);
+      return new CpuTrainingBatch(new Batch(this.#dataset, jobs), jobs, this.#threads);
     } catch (error) {
       throw fromAddonError(error);
     }
@@ -98,30 +99,97 @@ class CpuTrainingBatch implements TrainingBatch {
   readonly jobs: number;
   readonly #batch: AddonBatch;
   readonly #threads: number;
+  /** Values of a round, by job. */
+  readonly #widths: readonly number[];
+  readonly #live: Set<number>;
+  #advancing = false;
+  #disposed = false;
 
-  constructor(batch: AddonBatch, jobs: number, threads: number) {
+  constructor(batch: AddonBatch, jobs: readonly TrainingJob[], threads: number) {
     this.#batch = batch;
-    this.jobs = jobs;
+    this.jobs = jobs.length;
     this.#threads = threads;
+    this.#widths = jobs.map(({ evals, metrics }) => evals.length * metrics.length);
+    this.#live = new Set(jobs.keys());
   }
 
   async advance(rounds: number, options: AdvanceOptions = {}): Promise<RoundResult[]> {
+    this.#checkIdle();
+    this.#advancing = true;
+    const live = Uint32Array.from(this.#live);
     try {
-      return await withCancelFlag(options.signal, (flag) => this.#batch.advance(rounds, this.#threads, flag));
+      const scores = await withCancelFlag(options.signal, (flag) => this.#train(live, rounds, flag));
+      return this.#results(live, scores);
     } catch (error) {
       throw fromAddonError(error);
+    } finally {
+      this.#advancing = false;
+      if (this.#disposed) this.#batch.dispose();
     }
   }
 
+  /** Large jobs one after the other on native threads, all others side by side on worker threads: docs/workers.md. */
+  async #train(jobs: Uint32Array, rounds: number, flag: Int32Array): Promise<AddonScores[]> {
+    const batch = this.#batch;
+    const threads = this.#threads;
+    const { shared, whole, costs } = batch.plan(jobs, threads);
+    const scores: AddonScores[] = [];
+    if (shared.length > 0) scores.push(await batch.advance(shared, rounds, threads, flag));
+    if (whole.length > 0 && threads === 1) {
+      scores.push(await batch.advance(whole, rounds, 1, flag));
+    } else if (whole.length > 0) {
+      const { trainOnWorkers } = await import('../workers/pool.ts');
+      const task = { batch: batch.id, rounds, cancel: flag };
+      scores.push(...(await trainOnWorkers(task, whole, costs, threads)));
+    }
+    return scores;
+  }
+
+  /** Results by round, then job. */
+  #results(jobs: Uint32Array, scores: readonly AddonScores[]): RoundResult[] {
+    const ofJob = new Map<number, { readonly first: number; readonly values: Float64Array[] }>();
+    for (const { job, firstRound, rounds, values } of scores) {
+      let next = 0;
+      job.forEach((j, i) => {
+        const width = this.#widths[j]!;
+        const rows = Array.from({ length: rounds[i]! }, () => {
+          next += width;
+          return values.subarray(next - width, next);
+        });
+        ofJob.set(j, { first: firstRound[i]!, values: rows });
+      });
+    }
+    const most = Math.max(0, ...Array.from(ofJob.values(), ({ values }) => values.length));
+    const results: RoundResult[] = [];
+    for (let r = 0; r < most; r++) {
+      for (const job of jobs) {
+        const { first, values } = ofJob.get(job)!;
+        if (r < values.length) results.push({ job, round: first + r, values: values[r]! });
+      }
+    }
+    return results;
+  }
+
   stop(job: number): void {
-    this.#batch.stop(job);
+    this.#checkIdle();
+    if (!Number.isInteger(job) || job < 0 || job >= this.jobs) {
+      throw new RangeError(`The batch has no job ${job}.`);
+    }
+    this.#live.delete(job);
   }
 
   async finish(job: number, rounds?: number): Promise<TreeEnsemble> {
+    this.#checkIdle();
     return this.#batch.finish(job, rounds);
   }
 
   dispose(): void {
-    this.#batch.dispose();
+    this.#disposed = true;
+    if (!this.#advancing) this.#batch.dispose();
+  }
+
+  #checkIdle(): void {
+    if (this.#disposed) throw new Error('The batch has been disposed of.');
+    if (this.#advancing) throw new Error('The batch is training; wait for the running advance() first.');
   }
 }

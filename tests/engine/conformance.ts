@@ -63,7 +63,7 @@ function variedJobs(
 ): TrainingJob[] {
   return fc
     .sample(treeParamsFor(of, SHAPE.classes), { numRuns: count, seed: 7 })
-    .map((params, i) => makeJob(data, params, i, i % 3 === 0 ? 1 : 0.7));
+    .map((params, i) => makeJob(data, params, i, i % 3 === 0 ? 1 : 0.7, i % 2 === 0));
 }
 
 /** The first 8 rows of a table, each once for every code of a feature. */
@@ -98,12 +98,13 @@ export function engineConformance(
           params: treeParamsFor(of, shape.classes),
           seed: fc.maxSafeNat(),
           fraction: fc.constantFrom(1, 0.6),
+          byFold: fc.boolean(),
         }),
       );
       await fc.assert(
-        fc.asyncProperty(cases, async ({ of, shape, params, seed, fraction }) => {
+        fc.asyncProperty(cases, async ({ of, shape, params, seed, fraction, byFold }) => {
           const data = await makeBinned(shape, of);
-          const jobs = [makeJob(data, params, seed, fraction)];
+          const jobs = [makeJob(data, params, seed, fraction, byFold)];
           const expected = await trainBatch(reference, data, jobs, [4]);
           expect(await trainBatch(engine, data, jobs, [4])).toEqual(expected);
         }),

@@ -4,6 +4,7 @@ import { kindOf, OBJECTIVES } from '../../src/config/objectives.ts';
 import { binDataset } from '../../src/data/binning.ts';
 import type { BinnedDataset, Column, Dataset, FeatureSpec, RowSet } from '../../src/data/types.ts';
 import type { MetricName, Objective, TrainingJob, TreeParams } from '../../src/engine/engine.ts';
+import { listRows } from '../reference/reference.ts';
 
 /** A small deterministic generator, so that a failing case can be made again from its seed alone. */
 export class Draws {
@@ -192,6 +193,15 @@ export function subset(rows: number, fraction: number, seed: number): RowSet {
   return Uint32Array.from(list.length > 0 ? list : [0]);
 }
 
+/** The rows of all folds but one of five; a few rows are in none. At least one row. */
+export function foldRows(rows: number, seed: number): RowSet {
+  const draws = new Draws(seed);
+  const folds = Uint8Array.from({ length: rows }, () => (draws.below(20) === 0 ? 255 : draws.below(5)));
+  const fold = seed % 5;
+  folds[0] = (fold + 1) % 5;
+  return { folds, fold, except: true };
+}
+
 /**
  * A job over part of the rows that scores both that part and the whole. Monotone constraints are repeated until there
  * is one for each feature; categorical features have none.
@@ -201,9 +211,11 @@ export function makeJob(
   params: TreeParams,
   seed: number,
   fraction: number,
+  byFold = false,
 ): TrainingJob {
   const all = { start: 0, end: data.rows };
-  const rows = fraction >= 1 ? all : subset(data.rows, fraction, seed);
+  const part = byFold ? foldRows(data.rows, seed) : subset(data.rows, fraction, seed);
+  const rows = fraction >= 1 ? all : part;
   const usable = data.weight === undefined || hasWeight(data, rows);
   const { monotone_constraints: pattern } = params;
   const constraints = data.features.map(({ type }, f) =>
@@ -219,5 +231,5 @@ export function makeJob(
 }
 
 function hasWeight(data: BinnedDataset, rows: RowSet): boolean {
-  return rows instanceof Uint32Array && rows.some((row) => data.weight![row]! > 0);
+  return listRows(rows).some((row) => data.weight![row]! > 0);
 }

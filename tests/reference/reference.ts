@@ -69,6 +69,12 @@ interface Bounds {
 
 export function listRows(rows: RowSet): number[] {
   if (rows instanceof Uint32Array) return [...rows];
+  if ('folds' in rows) {
+    const { folds, fold, except = false } = rows;
+    return [...folds.keys()].filter((row) =>
+      except ? folds[row] !== fold && folds[row] !== 255 : folds[row] === fold,
+    );
+  }
   return Array.from({ length: rows.end - rows.start }, (_, i) => rows.start + i);
 }
 
