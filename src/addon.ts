@@ -15,6 +15,43 @@ export interface AddonFeatureBins {
   readonly binOfCategory: Uint8Array;
 }
 
+/** A column of rows to predict; `ranks` has the rank of each code, then that of missing values. */
+export type AddonPredictColumn =
+  | { readonly values: Float32Array }
+  | { readonly codes: Int32Array; readonly ranks: Int32Array };
+
+/** A forest as native/cpu/predict.h describes it; nothing of it is kept. */
+export interface AddonForest {
+  readonly treeStart: Int32Array;
+  readonly feature: Int32Array;
+  readonly threshold: Float32Array;
+  readonly missingLeft: Uint8Array;
+  readonly left: Int32Array;
+  readonly leaf: Int32Array;
+  readonly set: Int32Array;
+  readonly setStart: Int32Array;
+  readonly setWords: Uint32Array;
+  /** Ranks of each categorical feature, 0 for others. */
+  readonly ranks: Int32Array;
+  readonly baseMargins: Int32Array;
+  readonly simd?: SimdLevel;
+}
+
+export interface AddonPredictor {
+  /** Fills `margins`, (rows, outputs); false where a code is beyond its column's ranks. Columns that no split uses are not read. */
+  predict(columns: readonly AddonPredictColumn[], rows: number, margins: Int32Array): boolean;
+  /** The same off the event loop. */
+  predictAsync(
+    columns: readonly AddonPredictColumn[],
+    rows: number,
+    margins: Int32Array,
+    threads: number,
+    cancel: Int32Array,
+  ): Promise<boolean>;
+  /** Margins of the row in the arrays that the predictor was made with. */
+  predictRow(): void;
+}
+
 export interface AddonDataset {
   predictMargins(trees: TreeEnsemble, rows: RowSet, threads: number): Promise<Int32Array>;
   dispose(): void;
@@ -111,6 +148,12 @@ export interface Addon {
     readonly weight?: Float32Array;
     readonly simd?: SimdLevel;
   }) => AddonDataset;
+  /** predictRow() reads `rowValues`, (features), with categories as ranks, and writes `rowMargins`, (outputs). */
+  readonly Predictor: new (
+    forest: AddonForest,
+    rowValues: Float32Array,
+    rowMargins: Int32Array,
+  ) => AddonPredictor;
   /** Trains jobs of a batch on the calling thread. */
   advanceHere(batch: number, jobs: Uint32Array, rounds: number, cancel: Int32Array): AddonScores;
   readonly Batch: new (dataset: AddonDataset, jobs: readonly TrainingJob[]) => AddonBatch;

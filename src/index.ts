@@ -2,6 +2,7 @@
  * Lockstep as a library: everything that the command line does. See docs/library.md. What reads files (DuckDB) or
  * configs is loaded at its first call, so that importing this for training on arrays stays light.
  */
+import './boosting/predict-native.ts';
 import type { LoadOptions as ConfigOptions, LoadedConfig } from './config/load.ts';
 import type { ExperimentData, LoadOptions } from './data/load.ts';
 import type { Column, Schema } from './data/types.ts';
@@ -29,6 +30,7 @@ export {
   type GivenParams,
   resolveParams,
 } from './boosting/params.ts';
+export type { AsyncOptions } from './boosting/predict.ts';
 export { type TrainingArrays, type TrainOptions, type TrainOutcome, train } from './boosting/train.ts';
 export { ConfigError, type ConfigIssue } from './config/config-error.ts';
 export type { LoadedConfig } from './config/load.ts';

@@ -6,6 +6,7 @@
 
 #include "addon/binning.h"
 #include "addon/metrics.h"
+#include "addon/prediction.h"
 #include "addon/training.h"
 #include "addon/values.h"
 #include "cpu/kernels.h"
@@ -36,6 +37,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("chooseSimd", Napi::Function::New(env, choose_simd, "chooseSimd"));
   exports.Set("binColumns", Napi::Function::New(env, bin_columns, "binColumns"));
   exports.Set("Dataset", Dataset::define(env));
+  exports.Set("Predictor", PredictorObject::define(env));
   exports.Set("Batch", BatchObject::define(env));
   exports.Set("advanceHere", Napi::Function::New(env, BatchObject::advance_here, "advanceHere"));
   define_metrics(env, exports);

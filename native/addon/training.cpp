@@ -8,6 +8,7 @@
 #include "addon/metrics.h"
 #include "addon/trees.h"
 #include "addon/values.h"
+#include "cpu/predict.h"
 
 namespace lockstep::addon {
 namespace {
@@ -16,12 +17,6 @@ std::vector<Napi::ObjectReference> keep(std::initializer_list<Napi::Object> obje
   std::vector<Napi::ObjectReference> kept;
   for (const Napi::Object& value : objects) kept.push_back(Napi::Persistent(value));
   return kept;
-}
-
-int thread_count(const Napi::Value& value) {
-  const double threads = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 0;
-  if (!(threads >= 1 && threads <= 1024)) throw Napi::RangeError::New(value.Env(), "threads must be 1 to 1024.");
-  return static_cast<int>(threads);
 }
 
 std::vector<int8_t> monotone_constraints(const Napi::Object& from) {
@@ -143,7 +138,7 @@ Napi::Value Dataset::predict_margins(const Napi::CallbackInfo& info) {
       info.Env(), keep({Value(), object(Value().Get("source"), "source")}),
       [=] {
         ThreadPool pool(threads);
-        return lockstep::predict_margins(held->view, *trees, *rows, Executor(&pool));
+        return lockstep::predict_margins(held->view, *trees, *rows, *held->kernels, Executor(&pool));
       },
       [](Napi::Env env, std::vector<int32_t>& margins) -> Napi::Value {
         return new_typed_array<Napi::Int32Array>(env, margins);
@@ -214,12 +209,6 @@ size_t round_count(const Napi::Value& value) {
   const double rounds = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 0;
   if (!(rounds >= 1 && rounds <= 1e9)) throw Napi::RangeError::New(value.Env(), "rounds must be at least 1.");
   return static_cast<size_t>(rounds);
-}
-
-CancelFlag cancel_flag(const Napi::Value& value) {
-  const Span<int32_t> flag = typed_array<int32_t>(value, "The cancel flag");
-  if (flag.length < 1) throw Napi::RangeError::New(value.Env(), "The cancel flag has no element.");
-  return CancelFlag(flag.data);
 }
 
 /** {job, firstRound, rounds: Uint32Array, values: Float64Array}: values job by job, then round by round. */

@@ -81,6 +81,18 @@ inline size_t count(const Napi::Object& from, const char* key) {
   return static_cast<size_t>(value);
 }
 
+inline int thread_count(const Napi::Value& value) {
+  const double threads = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 0;
+  if (!(threads >= 1 && threads <= 1024)) throw Napi::RangeError::New(value.Env(), "threads must be 1 to 1024.");
+  return static_cast<int>(threads);
+}
+
+inline CancelFlag cancel_flag(const Napi::Value& value) {
+  const Span<int32_t> flag = typed_array<int32_t>(value, "The cancel flag");
+  if (flag.length < 1) throw Napi::RangeError::New(value.Env(), "The cancel flag has no element.");
+  return CancelFlag(flag.data);
+}
+
 /**
  * Reads the row sets of src/data/types.ts, checked against the number of rows. Sets that come from the same array share one
  * list, so a thousand jobs over five folds hold ten.

@@ -261,22 +261,4 @@ BatchPlan plan_batch(const std::vector<size_t>& jobs, const std::vector<double>&
   return {{longest_first.begin(), border}, {border, longest_first.end()}};
 }
 
-std::vector<int32_t> predict_margins(const DatasetView& data, const Ensemble& ensemble, const RowSet& rows,
-                                     const Executor& executor) {
-  const auto classes = static_cast<size_t>(ensemble.classes);
-  std::vector<int32_t> margins(rows.size() * classes);
-  executor.parallel_ranges(rows.size(), kGrain, [&](size_t begin, size_t end) {
-    for (size_t i = begin; i < end; ++i) {
-      const uint8_t* codes = data.bins + rows[i] * data.stride;
-      int32_t* of_row = margins.data() + i * classes;
-      std::copy(ensemble.base_margins.begin(), ensemble.base_margins.end(), of_row);
-      for (size_t t = 0; t < ensemble.trees.size(); ++t) {
-        int32_t& margin = of_row[t % classes];
-        margin = add_leaf(margin, ensemble.trees[t].route(codes).leaf);
-      }
-    }
-  });
-  return margins;
-}
-
 }  // namespace lockstep

@@ -100,8 +100,4 @@ class Batch {
   std::vector<std::unique_ptr<Job>> jobs_;
 };
 
-/** Margins of `rows` after the given trees; (rows, classes). */
-std::vector<int32_t> predict_margins(const DatasetView& data, const Ensemble& ensemble, const RowSet& rows,
-                                     const Executor& executor);
-
 }  // namespace lockstep

@@ -8,6 +8,7 @@
 #include "core/split_score.h"
 #include "cpu/batch.h"
 #include "cpu/binning.h"
+#include "cpu/predict.h"
 #include "tests/check.h"
 
 namespace {
@@ -231,7 +232,7 @@ void threads_and_batches_do_not_change_the_trees_of_classes() {
     const std::vector<JobScores> scores = batch.advance(all_jobs(batch), 2, pool, CancelFlag());
     CHECK(scores.back().rounds == 2 && scores.back().values.size() == 12);
     const Ensemble trained = batch.ensemble(seeds.size() - 1);
-    const std::vector<int32_t> margins = predict_margins(view, trained, {0, kRows, nullptr}, Executor(&pool));
+    const std::vector<int32_t> margins = predict_margins(view, trained, {0, kRows, nullptr}, kernels_named(""), Executor(&pool));
     CHECK(margins.size() == kRows * 5);
     return trained;
   };

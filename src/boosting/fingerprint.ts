@@ -1,5 +1,6 @@
 import type { TargetSpec } from '../data/types.ts';
-import type { Forest, ModelFeature, OutputScale } from './predict.ts';
+import type { Forest, ModelFeature } from './forest.ts';
+import type { OutputScale } from './output.ts';
 
 /** The version of docs/numerics.md that models of this program follow. */
 export const NUMERICS_VERSION = 1;

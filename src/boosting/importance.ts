@@ -1,4 +1,4 @@
-import type { Forest, ModelFeature } from './predict.ts';
+import type { Forest, ModelFeature } from './forest.ts';
 
 /** What one feature contributed to a model, under the names of XGBoost's `get_score`. */
 export interface FeatureImportance {

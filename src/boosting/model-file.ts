@@ -2,8 +2,9 @@ import { kindOf, MAX_CLASSES, OBJECTIVES } from '../config/objectives.ts';
 import type { FeatureType, TargetSpec } from '../data/types.ts';
 import { InputError } from '../errors.ts';
 import { type FingerprintedModel, fingerprint, NUMERICS_VERSION } from './fingerprint.ts';
+import { FLT_MAX, type Forest, MARGIN_LIMIT, type ModelFeature } from './forest.ts';
 import { JsonReader, parseJson, type ScalarRecord } from './json-reader.ts';
-import { FLT_MAX, type Forest, linkOf, MARGIN_LIMIT, type ModelFeature } from './predict.ts';
+import { linkOf } from './output.ts';
 
 export const MODEL_FORMAT = 'lockstep-model';
 export const MODEL_VERSION = 1;

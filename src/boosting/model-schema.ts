@@ -1,6 +1,6 @@
 import { MAX_CLASSES, OBJECTIVES } from '../config/objectives.ts';
+import { FLT_MAX, MARGIN_LIMIT } from './forest.ts';
 import { FEATURE_TYPES, LEAF_LIMIT, MODEL_FORMAT, MODEL_VERSION } from './model-file.ts';
-import { FLT_MAX, MARGIN_LIMIT } from './predict.ts';
 
 /**
  * JSON Schema (draft 2020-12) of a saved model. What relates fields to each other (equal lengths, children after their

@@ -2,25 +2,24 @@ import { kindOf } from '../config/objectives.ts';
 import type { BinnedFeature, Column, Schema, TargetSpec } from '../data/types.ts';
 import type { Objective, TreeEnsemble, TreeParams } from '../engine/engine.ts';
 import { InputError } from '../errors.ts';
+import type { RowValue } from './encode.ts';
 import { fingerprint } from './fingerprint.ts';
+import { FLT_MAX, type Forest, type ModelFeature } from './forest.ts';
 import { type FeatureImportance, featureImportances } from './importance.ts';
 import { decodeText, type Scalar, type ScalarRecord } from './json-reader.ts';
 import { checkModel, formatModel, type ModelParts, parseModel, type TrainingRecord } from './model-file.ts';
+import { linkOf, type Prediction, predictionsOf } from './output.ts';
 import type { BoosterParams } from './params.ts';
-import {
-  FLT_MAX,
-  type Forest,
-  linkOf,
-  type ModelFeature,
-  type Prediction,
-  Predictor,
-  predictionsOf,
-  type RowValue,
-} from './predict.ts';
+import { type AsyncOptions, type ForestPredictor, nextTurn, predictorOf } from './predict.ts';
 
+export type { RowValue } from './encode.ts';
+export type { Forest, ModelFeature } from './forest.ts';
 export type { Scalar, ScalarRecord } from './json-reader.ts';
 export type { ModelParts, TrainingRecord } from './model-file.ts';
-export type { Forest, ModelFeature, Prediction, RowValue } from './predict.ts';
+export type { Prediction } from './output.ts';
+
+/** Rows whose margins become predictions between two turns of the event loop. */
+const ROWS_OF_TURN = 2 ** 17;
 
 /** What a model is made of after training. */
 export interface TrainingResult {
@@ -56,7 +55,7 @@ export class Model {
   readonly forest: Forest;
   readonly #parts: ModelParts;
   readonly #link: (margins: ArrayLike<number>) => Prediction;
-  #predictor: Predictor | undefined;
+  #predictor: ForestPredictor | undefined;
   #fingerprint: string | undefined;
 
   private constructor(parts: ModelParts) {
@@ -202,6 +201,29 @@ export class Model {
   }
 
   /**
+   * The same as `predict`, off the event loop and on several threads where the addon is built, else in turns with other
+   * work. The columns must stay as they are meanwhile.
+   * @throws The reason of `options.signal`, when that aborts.
+   */
+  async predictAsync(
+    columns: readonly Column[],
+    rows: number,
+    options: AsyncOptions = {},
+  ): Promise<Float64Array> {
+    const margins = await this.#compiled().marginsAsync(columns, rows, options);
+    const width = this.objective === 'multi:softprob' ? this.outputs : 1;
+    const predictions = new Float64Array(rows * width);
+    for (let start = 0; start < rows; start += ROWS_OF_TURN) {
+      const end = Math.min(start + ROWS_OF_TURN, rows);
+      const ofRows = margins.subarray(start * this.outputs, end * this.outputs);
+      predictions.set(predictionsOf(this.#parts, ofRows), start * width);
+      if (end < rows) await nextTurn();
+      options.signal?.throwIfAborted();
+    }
+    return predictions;
+  }
+
+  /**
    * The prediction for one row given by feature name; other keys do not matter. A probability, a value or the index of a
    * class; an array of probabilities, one for each class, with multi:softprob.
    * @param row null, undefined and NaN are missing; numbers are rounded to float32, booleans are 0 and 1. A feature
@@ -217,8 +239,8 @@ export class Model {
     return this.#link(this.#compiled().rowMargins(values));
   }
 
-  #compiled(): Predictor {
-    this.#predictor ??= new Predictor(this.forest, this.features, this.baseMargins);
+  #compiled(): ForestPredictor {
+    this.#predictor ??= predictorOf(this.forest, this.features, this.baseMargins);
     return this.#predictor;
   }
 }

@@ -1,246 +1,47 @@
-import type { CategoricalColumn, Column, FeatureSpec } from '../data/types.ts';
-import type { Objective } from '../engine/engine.ts';
-import { InputError } from '../errors.ts';
-import { scaledProbability } from '../numerics/link.ts';
-import { powerOfTwo } from '../numerics/power.ts';
-import { predictedClass, softmaxProbabilities } from '../numerics/softmax.ts';
+import type { Column } from '../data/types.ts';
+import {
+  checkColumns,
+  encodersOf,
+  type FeatureEncoder,
+  orderedKey,
+  type RankSets,
+  RowReader,
+  type RowValue,
+  rankSetsOf,
+  readerOf,
+  rowWriter,
+  type WordReader,
+} from './encode.ts';
+import { type Forest, MARGIN_LIMIT, type ModelFeature } from './forest.ts';
 
-/** One input of a model. */
-export interface ModelFeature extends FeatureSpec {
-  /**
-   * Categorical, with more categories than codes: the rare categories that were binned together, ascending, at least
-   * two. All of them go wherever the first goes, and sets of categories name the first only.
-   */
-  readonly pooled?: readonly number[];
-}
-
-/**
- * Trees over raw values, as flat arrays. Node n of tree t is at treeStart[t] + n; nodes are numbered breadth-first
- * with siblings adjacent, so the k-th split of a tree has the children 2k + 1 and 2k + 2. Not to be written to.
- */
-export interface Forest {
-  /** Length trees + 1; the other arrays have length treeStart[trees]. */
-  readonly treeStart: Int32Array;
-  /** Feature of the split, −1 for a leaf. */
-  readonly feature: Int32Array;
-  /** Numeric split: values below it go left. −FLT_MAX where only missing values do; 0 for other nodes. Finite, never −0. */
-  readonly threshold: Float32Array;
-  /** 1 where missing values go left; 0 for a leaf. */
-  readonly missingLeft: Uint8Array;
-  /** Left child, numbered within the tree, the right one following it; 0 for a leaf. */
-  readonly left: Int32Array;
-  /** Leaf value in margin units; 0 for a split. */
-  readonly leaf: Int32Array;
-  /** Loss reduction of the split, without gamma; 0 for a leaf. */
-  readonly gain: Float64Array;
-  /** Sum of Hessians of the node's training rows. */
-  readonly cover: Float64Array;
-  /** Number of the set of categories that go left, counting categorical splits; −1 for other nodes. */
-  readonly catIndex: Int32Array;
-  /** Set s is catList[catStart[s]] … catList[catStart[s + 1] − 1], ascending indices into the feature's categories. */
-  readonly catStart: Int32Array;
-  readonly catList: Int32Array;
-}
-
-/** What turns the integer margins of a model into predictions. */
-export interface OutputScale {
-  readonly objective: Objective;
-  /** Margins are integers in units of 2^−marginBits; −104 … 100, for classification at most 40 and 20 after training. */
-  readonly marginBits: number;
-  /** Margins before the first tree, in those units: one for each class of the multi: objectives, else one. */
-  readonly baseMargins: readonly number[];
-  /** Added to margin · 2^−marginBits; a float32, 0 for classification. */
-  readonly baseValue: number;
-}
-
-/** A value of one feature: null, undefined and NaN are missing. A feature with categories takes a category's name. */
-export type RowValue = number | string | boolean | null | undefined;
-
-/** Margins saturate at ±2^30 after each tree (docs/numerics.md, section 4). */
-export const MARGIN_LIMIT = 2 ** 30;
-
-/** The largest finite float32: infinities are clamped to it, so that every value compares with every threshold. */
-export const FLT_MAX = 3.4028234663852886e38;
-
-/** What a model says of one row: a probability, the index of a class, or a value; or the probability of every class. */
-export type Prediction = number | number[];
-
-/** From the margins of a row to its prediction. */
-export function linkOf(scale: OutputScale): (margins: ArrayLike<number>) => Prediction {
-  switch (scale.objective) {
-    case 'multi:softprob': {
-      const unit = powerOfTwo(-scale.marginBits);
-      return (margins) => softmaxProbabilities(margins, unit);
-    }
-    case 'multi:softmax':
-      return predictedClass;
-    case 'binary:logistic':
-    case 'reg:squarederror': {
-      const link = scalarLink(scale);
-      return (margins) => link(margins[0]!);
-    }
-    default:
-      throw scale.objective satisfies never;
-  }
-}
-
-/** Predictions of many rows from their margins, one row after the other. */
-export function predictionsOf(scale: OutputScale, margins: Int32Array): Float64Array {
-  const outputs = scale.baseMargins.length;
-  switch (scale.objective) {
-    case 'multi:softprob': {
-      const unit = powerOfTwo(-scale.marginBits);
-      const predictions = new Float64Array(margins.length);
-      for (let i = 0; i < margins.length; i += outputs) {
-        predictions.set(softmaxProbabilities(margins.subarray(i, i + outputs), unit), i);
-      }
-      return predictions;
-    }
-    case 'multi:softmax':
-      return Float64Array.from({ length: margins.length / outputs }, (_, row) =>
-        predictedClass(margins.subarray(row * outputs, (row + 1) * outputs)),
-      );
-    case 'binary:logistic':
-    case 'reg:squarederror':
-      return Float64Array.from(margins, scalarLink(scale));
-    default:
-      throw scale.objective satisfies never;
-  }
-}
-
-/** The probability of the positive class, or the value (one binary64 rounding). */
-function scalarLink(scale: OutputScale): (margin: number) => number {
-  const unit = powerOfTwo(-scale.marginBits);
-  if (scale.objective === 'binary:logistic') return (margin) => scaledProbability(margin, unit);
-  return (margin) => scale.baseValue + margin * unit;
-}
-
-const NODE_WORDS = 3;
-const CHILD = 0;
+const NODE_WORDS = 4;
+const LEFT = 0;
 const SLOT = 1;
 const KEY = 2;
+const LEAF = 3;
 
-const MISSING_LEFT_KEY = -(2 ** 31);
-const MISSING_RIGHT_KEY = 2 ** 31 - 1;
-const UNLISTED = -2;
-const FLT_MAX_BITS = 0x7f7fffff;
-const INFINITY_BITS = 0x7f800000;
+/** Above every word of a row, so that a leaf leads back to itself. */
+const LEAF_KEY = 2 ** 31 - 1;
 
-/** Integers that compare as the finite float32 numbers do; infinities as ±FLT_MAX, −0 as 0. NaN has no key. */
-function orderedKey(bits: number): number {
-  const magnitude = Math.min(bits & 0x7fffffff, FLT_MAX_BITS);
-  return bits < 0 ? -magnitude | 0 : magnitude;
-}
+/** Trees that are walked side by side: their loads do not wait for each other. */
+const TOGETHER = 4;
 
-function isNaNBits(bits: number): boolean {
-  return (bits & 0x7fffffff) > INFINITY_BITS;
-}
+/** Rows between two turns of the event loop, where prediction shares it with others. */
+const ROWS_OF_TURN = 8192;
 
-/**
- * How one feature's values become the words that nodes test. A numeric feature has two words, for splits that send
- * missing values left and right: they differ only where the value is missing, so no node tests for that. A categorical
- * one has a single word, the rank of its category; one more rank is "missing", and one "not listed" where that differs.
- */
-interface FeatureEncoder {
-  readonly spec: ModelFeature;
-  /** First word of the feature in an encoded row; −1 if no split uses it. */
-  readonly slot: number;
-  /** Rows give the value by name, as `spec` has categories. */
-  readonly named: boolean;
-  /** Categorical: the rank of each category. Empty otherwise. */
-  readonly ranks: Int32Array;
-  readonly missingRank: number;
-  /** Rank of a category that is not listed: "missing", or for a feature with `unlisted_right` one that no set has. */
-  readonly unlistedRank: number;
-}
-
-function encoderOf(spec: ModelFeature, slot: number): FeatureEncoder {
-  const named = spec.categories !== undefined;
-  if (spec.type !== 'categorical')
-    return { spec, slot, named, ranks: new Int32Array(0), missingRank: 0, unlistedRank: 0 };
-  const ranks = new Int32Array(spec.categories!.length);
-  const pooled = new Set(spec.pooled);
-  const first = spec.pooled?.[0] ?? -1;
-  let next = 0;
-  for (let c = 0; c < ranks.length; c++) ranks[c] = pooled.has(c) && c !== first ? ranks[first]! : next++;
-  return { spec, slot, named, ranks, missingRank: next, unlistedRank: spec.unlisted_right ? next + 1 : next };
+/** How a batch is predicted beside others' work. */
+export interface AsyncOptions {
+  /** Threads in use; −1, the default, for all cores. JavaScript has one. */
+  readonly threads?: number;
+  /** Ends the prediction; the promise is rejected with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 /**
- * A forest prepared for prediction on raw values, in batches and for single rows. Nothing here depends on Node.
- * Results are exact integers: the same for any batch size and for the row path.
+ * A forest prepared for prediction on raw values. Results are exact integers: the same for every implementation, any batch
+ * size and the row path.
  */
-export class Predictor {
-  readonly #baseMargins: Int32Array;
-  readonly #encoders: readonly FeatureEncoder[];
-  /** Words of an encoded row. */
-  readonly #width: number;
-  /** First word of each tree's root in `#nodes`. */
-  readonly #roots: Int32Array;
-  /**
-   * Three words a node: the left child's first word, 0 for a leaf; the row's word to test, complemented for a
-   * categorical split; the threshold's key, or the first word of the set in `#sets`, or the leaf value.
-   */
-  readonly #nodes: Int32Array;
-  /** Bit sets of the ranks that go left. */
-  readonly #sets: Int32Array;
-  /** Scratch of the row path: margins, an encoded row, the values of a record, and a float32 with its bits. */
-  readonly #rowMargins: Int32Array;
-  readonly #row: Int32Array;
-  readonly #rowValues: RowValue[];
-  readonly #float = new Float32Array(1);
-  readonly #floatBits = new Int32Array(this.#float.buffer);
-  #namesToIndex: (ReadonlyMap<RowValue, number> | undefined)[] | undefined;
-
-  /** @param features In schema order; `forest` must be valid for them, as that of a `Model` is. */
-  constructor(forest: Forest, features: readonly ModelFeature[], baseMargins: readonly number[]) {
-    this.#baseMargins = Int32Array.from(baseMargins);
-    this.#rowMargins = new Int32Array(baseMargins.length);
-    const used = new Set(forest.feature);
-    let width = 0;
-    this.#encoders = features.map((spec, f) => {
-      const encoder = encoderOf(spec, used.has(f) ? width : -1);
-      if (used.has(f)) width += spec.type === 'categorical' ? 1 : 2;
-      return encoder;
-    });
-    this.#width = width;
-    this.#row = new Int32Array(width);
-    this.#rowValues = new Array<RowValue>(features.length).fill(null);
-
-    const nodes = new Int32Array(forest.feature.length * NODE_WORDS);
-    const keys = new Int32Array(
-      forest.threshold.buffer,
-      forest.threshold.byteOffset,
-      forest.threshold.length,
-    );
-    const sets: number[] = [];
-    for (let t = 0; t + 1 < forest.treeStart.length; t++) {
-      const start = forest.treeStart[t]!;
-      for (let n = start; n < forest.treeStart[t + 1]!; n++) {
-        const word = n * NODE_WORDS;
-        if (forest.feature[n]! < 0) {
-          nodes[word + KEY] = forest.leaf[n]!;
-          continue;
-        }
-        const encoder = this.#encoders[forest.feature[n]!]!;
-        nodes[word + CHILD] = (start + forest.left[n]!) * NODE_WORDS;
-        if (encoder.spec.type === 'categorical') {
-          nodes[word + SLOT] = ~encoder.slot;
-          nodes[word + KEY] = sets.length;
-          const set = forest.catIndex[n]!;
-          const left = forest.catList.subarray(forest.catStart[set]!, forest.catStart[set + 1]!);
-          for (const bits of bitSet(encoder, left, forest.missingLeft[n] === 1)) sets.push(bits);
-        } else {
-          nodes[word + SLOT] = encoder.slot + (forest.missingLeft[n] === 1 ? 0 : 1);
-          nodes[word + KEY] = orderedKey(keys[n]!);
-        }
-      }
-    }
-    this.#nodes = nodes;
-    this.#sets = Int32Array.from(sets);
-    this.#roots = forest.treeStart.slice(0, -1).map((start) => start * NODE_WORDS);
-  }
-
+export interface ForestPredictor {
   /**
    * Margins of `rows` rows, one for each base margin, row by row.
    * @param columns In schema order, each of at least `rows` values. A categorical column may have categories of its
@@ -248,266 +49,274 @@ export class Predictor {
    *   `unlisted_right`.
    * @throws InputError where the columns are not those of the schema.
    */
-  margins(columns: readonly Column[], rows: number): Int32Array {
-    const readers = this.#readers(columns, rows);
-    const outputs = this.#baseMargins.length;
-    const margins = new Int32Array(rows * outputs);
-    for (let i = 0; i < margins.length; i += outputs) margins.set(this.#baseMargins, i);
-    // A block of encoded rows stays in the second-level cache while each tree in turn, itself small, passes over it.
-    const blockRows = Math.max(16, Math.min(1024, Math.floor(2 ** 15 / Math.max(1, this.#width))));
-    const block = new Int32Array(Math.min(blockRows, rows) * this.#width);
-    for (let start = 0; start < rows; start += blockRows) {
-      const end = Math.min(start + blockRows, rows);
-      for (const read of readers) read(block, start, end);
-      this.#addTrees(block, margins.subarray(start * outputs, end * outputs));
-    }
-    return margins;
-  }
+  margins(columns: readonly Column[], rows: number): Int32Array;
+
+  /** The same without holding up the event loop. The columns must stay as they are meanwhile. */
+  marginsAsync(columns: readonly Column[], rows: number, options: AsyncOptions): Promise<Int32Array>;
 
   /**
    * Margins of one row, in an array that the next call uses again.
    * @param values In schema order, one for each feature.
    * @throws InputError where the length is wrong, or a value is of a type that its feature cannot have.
    */
-  rowMargins(values: ArrayLike<RowValue>): Int32Array {
-    this.#encodeRow(values);
-    const margins = this.#rowMargins;
-    margins.set(this.#baseMargins);
-    const nodes = this.#nodes;
-    const sets = this.#sets;
-    const roots = this.#roots;
-    const row = this.#row;
-    for (let t = 0, c = 0; t < roots.length; t++) {
-      margins[c] = addLeaf(margins[c]!, leafOf(nodes, sets, roots[t]!, row, 0));
-      if (++c === margins.length) c = 0;
-    }
-    return margins;
-  }
+  rowMargins(values: ArrayLike<RowValue>): Int32Array;
 
   /**
    * Margins of one row given by feature name, as `rowMargins` gives them; other keys do not matter.
    * @throws InputError where the key of a feature is missing, or a value is of a type that its feature cannot have.
    */
-  recordMargins(record: Readonly<Record<string, RowValue>>): Int32Array {
-    for (let f = 0; f < this.#encoders.length; f++) {
-      const { name } = this.#encoders[f]!.spec;
-      const value = record[name];
-      if (value === undefined && !(name in record)) {
-        throw new InputError(`The row has no ${name}: give every feature a value, null where it is missing.`);
-      }
-      this.#rowValues[f] = value;
-    }
-    return this.rowMargins(this.#rowValues);
+  recordMargins(record: Readonly<Record<string, RowValue>>): Int32Array;
+}
+
+/** @param features In schema order; `forest` must be valid for them, as that of a `Model` is. */
+export type MakePredictor = (
+  forest: Forest,
+  features: readonly ModelFeature[],
+  baseMargins: readonly number[],
+) => ForestPredictor;
+
+let makePredictor: MakePredictor = (forest, features, baseMargins) =>
+  new Predictor(forest, features, baseMargins);
+
+/** Has models predict with other predictors than `Predictor`, from now on and where they have not predicted yet. */
+export function usePredictors(make: MakePredictor): void {
+  makePredictor = make;
+}
+
+/** The predictor that this platform has for a forest. */
+export const predictorOf: MakePredictor = (...forest) => makePredictor(...forest);
+
+/** Lets the event loop take a turn. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}
+
+/** Prediction in JavaScript alone, which needs neither Node nor the addon. */
+export class Predictor implements ForestPredictor {
+  readonly #features: readonly ModelFeature[];
+  readonly #baseMargins: Int32Array;
+  readonly #encoders: readonly FeatureEncoder[];
+  readonly #reader: RowReader;
+  readonly #writeRow: (words: Int32Array) => void;
+  /** Words of an encoded row. */
+  readonly #width: number;
+  /** First word of each tree's root in `#nodes`. */
+  readonly #roots: Int32Array;
+  /** Steps from each root after which it and the next three trees have all reached their leaves; −1 where they are not walked together. */
+  readonly #steps: Int32Array;
+  /**
+   * Four words a node: the left child's first word, for a leaf its own; the row's word to test, complemented for a
+   * categorical split; the threshold's key, or the first word of the set in `#sets`; the leaf value.
+   */
+  readonly #nodes: Int32Array;
+  /** Bit sets of the ranks that go left. */
+  readonly #sets: Uint32Array;
+  /** Scratch of the row path: margins and an encoded row. */
+  readonly #rowMargins: Int32Array;
+  readonly #row: Int32Array;
+
+  constructor(forest: Forest, features: readonly ModelFeature[], baseMargins: readonly number[]) {
+    this.#features = features;
+    this.#baseMargins = Int32Array.from(baseMargins);
+    this.#rowMargins = new Int32Array(baseMargins.length);
+    const { encoders, width } = encodersOf(forest, features);
+    this.#encoders = encoders;
+    this.#reader = new RowReader(encoders);
+    this.#writeRow = rowWriter(encoders, this.#reader);
+    this.#width = Math.max(1, width);
+    this.#row = new Int32Array(this.#width);
+    const sets = rankSetsOf(forest, encoders);
+    this.#sets = sets.words;
+    this.#nodes = nodesOf(forest, encoders, sets);
+    this.#roots = forest.treeStart.slice(0, -1).map((start) => start * NODE_WORDS);
+    this.#steps = stepsOf(forest);
   }
 
-  /** Adds every tree's leaf to the margins of the encoded rows, in tree order, saturating after each. */
-  #addTrees(rows: Int32Array, margins: Int32Array): void {
+  margins(columns: readonly Column[], rows: number): Int32Array {
+    const margins = this.#newMargins(columns, rows);
+    this.#addRows(this.#readers(columns), margins, 0, rows);
+    return margins;
+  }
+
+  async marginsAsync(
+    columns: readonly Column[],
+    rows: number,
+    { signal }: AsyncOptions,
+  ): Promise<Int32Array> {
+    const margins = this.#newMargins(columns, rows);
+    const readers = this.#readers(columns);
+    for (let start = 0; start < rows; start += ROWS_OF_TURN) {
+      this.#addRows(readers, margins, start, Math.min(start + ROWS_OF_TURN, rows));
+      await nextTurn();
+      signal?.throwIfAborted();
+    }
+    return margins;
+  }
+
+  rowMargins(values: ArrayLike<RowValue>): Int32Array {
+    this.#reader.readArray(values);
+    return this.#marginsOfRow();
+  }
+
+  recordMargins(record: Readonly<Record<string, RowValue>>): Int32Array {
+    this.#reader.readRecord(record);
+    return this.#marginsOfRow();
+  }
+
+  #newMargins(columns: readonly Column[], rows: number): Int32Array {
+    checkColumns(this.#features, columns, rows);
+    const margins = new Int32Array(rows * this.#baseMargins.length);
+    for (let i = 0; i < margins.length; i += this.#baseMargins.length) margins.set(this.#baseMargins, i);
+    return margins;
+  }
+
+  #readers(columns: readonly Column[]): WordReader[] {
+    return this.#encoders.flatMap((encoder, f) =>
+      encoder.slot < 0 ? [] : [readerOf(encoder, columns[f]!, this.#width)],
+    );
+  }
+
+  #addRows(readers: readonly WordReader[], margins: Int32Array, first: number, last: number): void {
+    const width = this.#width;
+    const outputs = this.#baseMargins.length;
+    const blockRows = Math.max(16, Math.min(256, Math.floor(2 ** 14 / width)));
+    const block = new Int32Array(Math.min(blockRows, last - first) * width);
+    for (let start = first; start < last; start += blockRows) {
+      const end = Math.min(start + blockRows, last);
+      for (const read of readers) read(block, start, end);
+      for (let r = start; r < end; r++) this.#addTrees(block, (r - start) * width, margins, r * outputs);
+    }
+  }
+
+  #marginsOfRow(): Int32Array {
+    this.#writeRow(this.#row);
+    const margins = this.#rowMargins;
+    margins.set(this.#baseMargins);
+    this.#addTrees(this.#row, 0, margins, 0);
+    return margins;
+  }
+
+  /** Adds every tree's leaf to the margins from `at` of the encoded row from `row`, in tree order, saturating after each. */
+  #addTrees(words: Int32Array, row: number, margins: Int32Array, at: number): void {
     const nodes = this.#nodes;
     const sets = this.#sets;
     const roots = this.#roots;
-    const width = this.#width;
-    const outputs = this.#baseMargins.length;
-    for (let t = 0; t < roots.length; t++) {
-      for (let r = t % outputs, row = 0; r < margins.length; r += outputs, row += width) {
-        margins[r] = addLeaf(margins[r]!, leafOf(nodes, sets, roots[t]!, rows, row));
+    const steps = this.#steps;
+    const end = at + this.#baseMargins.length;
+    let m = at;
+    for (let t = 0; t < roots.length; ) {
+      const count = steps[t]!;
+      if (count < 0) {
+        addLeaf(margins, m, nodes[leafOf(nodes, sets, roots[t]!, words, row) + LEAF]!);
+        m = m + 1 === end ? at : m + 1;
+        t++;
+        continue;
       }
+      let a = roots[t]!;
+      let b = roots[t + 1]!;
+      let c = roots[t + 2]!;
+      let d = roots[t + 3]!;
+      for (let step = 0; step < count; step++) {
+        a = childOf(nodes, a, words, row);
+        b = childOf(nodes, b, words, row);
+        c = childOf(nodes, c, words, row);
+        d = childOf(nodes, d, words, row);
+      }
+      addLeaf(margins, m, nodes[a + LEAF]!);
+      m = m + 1 === end ? at : m + 1;
+      addLeaf(margins, m, nodes[b + LEAF]!);
+      m = m + 1 === end ? at : m + 1;
+      addLeaf(margins, m, nodes[c + LEAF]!);
+      m = m + 1 === end ? at : m + 1;
+      addLeaf(margins, m, nodes[d + LEAF]!);
+      m = m + 1 === end ? at : m + 1;
+      t += TOGETHER;
     }
   }
+}
 
-  /** One function a used feature, writing its words of rows start … end − 1 into a block. */
-  #readers(
-    columns: readonly Column[],
-    rows: number,
-  ): ((block: Int32Array, start: number, end: number) => void)[] {
-    if (!Number.isInteger(rows) || rows < 0 || rows >= 2 ** 31) {
-      throw new InputError(`The number of rows is ${rows}: it must be a whole number from 0 to 2147483647.`);
-    }
-    if (columns.length !== this.#encoders.length) {
-      throw new InputError(
-        `The model has ${this.#encoders.length} features but was given ${columns.length} columns: give one for each feature, in the order of its schema.`,
-      );
-    }
-    return this.#encoders.flatMap((encoder, f) => {
-      checkColumn(encoder.spec, columns[f]!, rows);
-      return encoder.slot < 0 ? [] : [readerOf(encoder, columns[f]!, this.#width)];
-    });
-  }
-
-  #encodeRow(values: ArrayLike<RowValue>): void {
-    const encoders = this.#encoders;
-    if (values.length !== encoders.length) {
-      throw new InputError(
-        `The row has ${values.length} values but the model has ${encoders.length} features: give one value for each, in the order of its schema.`,
-      );
-    }
-    const row = this.#row;
-    const float = this.#float;
-    const floatBits = this.#floatBits;
-    for (let f = 0; f < encoders.length; f++) {
-      const value = values[f];
-      const { spec, slot, named, ranks, missingRank, unlistedRank } = encoders[f]!;
-      if (named) {
-        const index = this.#categoryIndex(f, value);
-        if (spec.type === 'categorical') {
-          if (slot >= 0)
-            row[slot] = index >= 0 ? ranks[index]! : index === UNLISTED ? unlistedRank : missingRank;
-          continue;
-        }
-        float[0] = index < 0 ? Number.NaN : index;
+function nodesOf(forest: Forest, encoders: readonly FeatureEncoder[], sets: RankSets): Int32Array {
+  const nodes = new Int32Array(forest.feature.length * NODE_WORDS);
+  const { buffer, byteOffset, length } = forest.threshold;
+  const thresholdBits = new Int32Array(buffer, byteOffset, length);
+  for (let t = 0; t + 1 < forest.treeStart.length; t++) {
+    const start = forest.treeStart[t]!;
+    for (let n = start; n < forest.treeStart[t + 1]!; n++) {
+      const node = n * NODE_WORDS;
+      nodes[node + LEAF] = forest.leaf[n]!;
+      if (forest.feature[n]! < 0) {
+        nodes[node + LEFT] = node;
+        nodes[node + KEY] = LEAF_KEY;
+        continue;
+      }
+      const { spec, slot } = encoders[forest.feature[n]!]!;
+      nodes[node + LEFT] = (start + forest.left[n]!) * NODE_WORDS;
+      if (spec.type === 'categorical') {
+        nodes[node + SLOT] = ~slot;
+        nodes[node + KEY] = sets.start[sets.ofNode[n]!]!;
       } else {
-        float[0] = typeof value === 'number' ? value : numberOf(spec, value);
+        nodes[node + SLOT] = slot + (forest.missingLeft[n] === 1 ? 0 : 1);
+        nodes[node + KEY] = orderedKey(thresholdBits[n]!);
       }
-      if (slot < 0) continue;
-      const bits = floatBits[0]!;
-      const key = orderedKey(bits);
-      const missing = isNaNBits(bits);
-      row[slot] = missing ? MISSING_LEFT_KEY : key;
-      row[slot + 1] = missing ? MISSING_RIGHT_KEY : key;
     }
   }
-
-  /** Index of the category called `value`; −1 if missing, UNLISTED if there is none of that name. */
-  #categoryIndex(f: number, value: RowValue): number {
-    this.#namesToIndex ??= this.#encoders.map(({ spec }) => spec.categories && indexOfNames(spec.categories));
-    switch (typeof value) {
-      case 'string':
-      case 'number':
-        return this.#namesToIndex[f]!.get(value) ?? (Number.isNaN(value) ? -1 : UNLISTED);
-      case 'boolean':
-        return this.#namesToIndex[f]!.get(String(value)) ?? UNLISTED;
-      default:
-        if (value !== null && value !== undefined) throw unusableValue(this.#encoders[f]!.spec, value);
-        return -1;
-    }
-  }
+  return nodes;
 }
 
-/** Leaf value that the encoded row at `rows[row]` reaches in the tree at `nodes[root]`. */
-function leafOf(nodes: Int32Array, sets: Int32Array, root: number, rows: Int32Array, row: number): number {
-  let node = root;
-  for (let child = nodes[node + CHILD]!; child !== 0; child = nodes[node + CHILD]!) {
-    const slot = nodes[node + SLOT]!;
-    const key = nodes[node + KEY]!;
-    if (slot >= 0) {
-      node = rows[row + slot]! < key ? child : child + NODE_WORDS;
-    } else {
-      const rank = rows[row + ~slot]!;
-      node = (sets[key + (rank >> 5)]! >> (rank & 31)) & 1 ? child : child + NODE_WORDS;
-    }
-  }
-  return nodes[node + KEY]!;
-}
-
-function addLeaf(margin: number, leaf: number): number {
-  return Math.min(Math.max(margin + leaf, -MARGIN_LIMIT), MARGIN_LIMIT);
-}
-
-/** Bits of the ranks that go left, as 32-bit words; `left` has category indices. */
-function bitSet(encoder: FeatureEncoder, left: Int32Array, missingLeft: boolean): Int32Array {
-  const words = new Int32Array((encoder.unlistedRank >> 5) + 1);
-  const add = (rank: number) => {
-    words[rank >> 5]! |= 1 << (rank & 31);
-  };
-  for (const category of left) add(encoder.ranks[category]!);
-  if (missingLeft) add(encoder.missingRank);
-  return words;
-}
-
-function checkColumn(spec: ModelFeature, column: Column, rows: number): void {
-  const kind = spec.type === 'categorical' ? 'categorical' : 'numeric';
-  if (column.name !== spec.name) {
-    throw new InputError(
-      `The column ${column.name} stands where the model has the feature ${spec.name}: give the columns in the order of its schema.`,
-    );
-  }
-  if (column.kind !== kind) {
-    throw new InputError(
-      `The column ${spec.name} is ${column.kind} but the model was trained on it as ${spec.type}: read the data through the model's schema.`,
-    );
-  }
-  const [cells, wanted] =
-    column.kind === 'numeric' ? [column.values, 'Float32Array'] : [column.codes, 'Int32Array'];
-  if (cells[Symbol.toStringTag] !== wanted || cells.length < rows) {
-    throw new InputError(`The column ${spec.name} must be a ${wanted} of at least ${rows} values.`);
-  }
-}
-
-function readerOf(
-  { spec, slot, ranks, missingRank, unlistedRank }: FeatureEncoder,
-  column: Column,
-  width: number,
-): (block: Int32Array, start: number, end: number) => void {
-  if (column.kind === 'categorical') {
-    const codes = column.codes;
-    const rankOfCode = ranksOfColumn(column, spec.categories!, ranks, unlistedRank);
-    return (block, start, end) => {
-      for (let r = start, word = slot; r < end; r++, word += width) {
-        const code = codes[r]!;
-        if (code >= rankOfCode.length) {
-          throw new InputError(
-            `Row ${r} of the column ${spec.name} has the code ${code} but there are ${rankOfCode.length} categories.`,
-          );
-        }
-        block[word] = code < 0 ? missingRank : rankOfCode[code]!;
-      }
-    };
-  }
-  const bits = new Int32Array(column.values.buffer, column.values.byteOffset, column.values.length);
-  return (block, start, end) => {
-    for (let r = start, word = slot; r < end; r++, word += width) {
-      const missing = isNaNBits(bits[r]!);
-      const key = orderedKey(bits[r]!);
-      block[word] = missing ? MISSING_LEFT_KEY : key;
-      block[word + 1] = missing ? MISSING_RIGHT_KEY : key;
-    }
-  };
-}
-
-/** Rank for each code of a column that may have categories of its own. */
-function ranksOfColumn(
-  column: CategoricalColumn,
-  known: readonly string[],
-  ranks: Int32Array,
-  unlistedRank: number,
-): Int32Array {
-  const { categories } = column;
-  if (categories.length === known.length && categories.every((name, c) => name === known[c])) return ranks;
-  const index = new Map(known.map((name, c) => [name, c]));
-  return Int32Array.from(categories, (name) => {
-    const c = index.get(name);
-    return c === undefined ? unlistedRank : ranks[c]!;
+/** `Predictor.#steps`. */
+function stepsOf(forest: Forest): Int32Array {
+  const trees = forest.treeStart.length - 1;
+  const depths = Int32Array.from({ length: trees }, (_, t) => numericDepth(forest, t));
+  return depths.map((_, t) => {
+    const together = depths.subarray(t, t + TOGETHER);
+    return together.length < TOGETHER || together.includes(-1) ? -1 : Math.max(...together);
   });
 }
 
-/** Names to indices; a number finds the category that it is written as, "1" before "1.0". */
-function indexOfNames(categories: readonly string[]): ReadonlyMap<RowValue, number> {
-  const index = new Map<RowValue, number>(categories.map((name, c) => [name, c]));
-  for (const exactly of [true, false]) {
-    categories.forEach((name, c) => {
-      const value = name.trim() === '' ? Number.NaN : Number(name);
-      if (exactly ? String(value) === name : !index.has(value)) index.set(value, c);
-    });
+/** Depth of a tree, −1 where it has categorical splits. */
+function numericDepth(forest: Forest, tree: number): number {
+  const start = forest.treeStart[tree]!;
+  const depth = new Int32Array(forest.treeStart[tree + 1]! - start);
+  let deepest = 0;
+  for (let n = 0; n < depth.length; n++) {
+    if (forest.feature[start + n]! < 0) continue;
+    if (forest.catIndex[start + n]! >= 0) return -1;
+    const left = forest.left[start + n]!;
+    deepest = depth[n]! + 1;
+    depth[left] = deepest;
+    depth[left + 1] = deepest;
   }
-  index.delete(Number.NaN);
-  return index;
+  return deepest;
 }
 
-/** The number for a value that is not one: 1 or 0 for booleans, NaN for missing. */
-function numberOf(spec: ModelFeature, value: unknown): number {
-  if (typeof value === 'boolean') return value ? 1 : 0;
-  if (value === null || value === undefined) return Number.NaN;
-  throw unusableValue(spec, value);
+/**
+ * Where a row goes from a node whose split is numeric, or stays at a leaf. Without a branch, which half of all rows would
+ * mispredict: bit 31 is that of the comparison of two int32, also where their difference would wrap (Warren, Hacker's
+ * Delight, section 2-12).
+ */
+function childOf(nodes: Int32Array, node: number, words: Int32Array, row: number): number {
+  const word = words[row + nodes[node + SLOT]!]!;
+  const key = nodes[node + KEY]!;
+  const below = ((word & ~key) | (~(word ^ key) & (word - key))) >>> 31;
+  return nodes[node + LEFT]! + NODE_WORDS * (1 - below);
 }
 
-function unusableValue(spec: ModelFeature, value: unknown): InputError {
-  const wanted = spec.categories
-    ? "a category's name"
-    : spec.timestamp
-      ? 'a number of seconds since 1970-01-01 UTC'
-      : 'a number';
-  const given =
-    typeof value === 'string' ? `the text ${JSON.stringify(value.slice(0, 40))}` : `of type ${typeof value}`;
-  return new InputError(
-    `The value of ${spec.name} is ${given}: it must be ${wanted}, or null where it is missing.`,
-  );
+/** The leaf that the encoded row at `words[row]` reaches in a tree with splits of any kind. */
+function leafOf(nodes: Int32Array, sets: Uint32Array, root: number, words: Int32Array, row: number): number {
+  let node = root;
+  for (let left = nodes[node + LEFT]!; left !== node; left = nodes[node + LEFT]!) {
+    const slot = nodes[node + SLOT]!;
+    const key = nodes[node + KEY]!;
+    if (slot >= 0) {
+      node = words[row + slot]! < key ? left : left + NODE_WORDS;
+    } else {
+      const rank = words[row + ~slot]!;
+      node = (sets[key + (rank >> 5)]! >>> (rank & 31)) & 1 ? left : left + NODE_WORDS;
+    }
+  }
+  return node;
+}
+
+function addLeaf(margins: Int32Array, m: number, leaf: number): void {
+  margins[m] = Math.min(Math.max(margins[m]! + leaf, -MARGIN_LIMIT), MARGIN_LIMIT);
 }

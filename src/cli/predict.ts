@@ -1,9 +1,7 @@
 import { once } from 'node:events';
 import { resolve } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { Model } from '../boosting/model.ts';
-import type { Column } from '../data/types.ts';
 import type { OutputColumn } from '../data/write.ts';
 import { ExitCode, InputError } from '../errors.ts';
 import { predictedClass } from '../numerics/softmax.ts';
@@ -19,32 +17,8 @@ interface PredictCommandOptions {
   readonly json?: boolean;
 }
 
+/** Rows that are formatted as one piece of text. */
 const BLOCK_ROWS = 32_768;
-
-function slice(column: Column, start: number, end: number): Column {
-  return column.kind === 'numeric'
-    ? { ...column, values: column.values.subarray(start, end) }
-    : { ...column, codes: column.codes.subarray(start, end) };
-}
-
-/** Predicts in blocks, so that Ctrl-C is heard in between. */
-async function predictRows(
-  model: Model,
-  columns: readonly Column[],
-  rows: number,
-  signal: AbortSignal,
-): Promise<Float64Array> {
-  const perRow = model.objective === 'multi:softprob' ? model.outputs : 1;
-  const predictions = new Float64Array(rows * perRow);
-  for (let start = 0; start < rows; start += BLOCK_ROWS) {
-    const end = Math.min(rows, start + BLOCK_ROWS);
-    const block = columns.map((column) => slice(column, start, end));
-    predictions.set(model.predict(block, end - start), start * perRow);
-    await nextTurn();
-    signal.throwIfAborted();
-  }
-  return predictions;
-}
 
 /** The columns of the output: row, prediction, and with multi:softprob a probability for each class. */
 function outputColumns(model: Model, rows: number, predictions: Float64Array): OutputColumn[] {
@@ -124,6 +98,7 @@ export function addPredictCommand(program: Command, { signal }: CommandContext):
       const [{ Model }, { loadForPrediction }] = await Promise.all([
         import('../boosting/model.ts'),
         import('../data/load.ts'),
+        import('../boosting/predict-native.ts'),
       ]);
       const model = await Model.load(options.model);
       const { rows, columns } = await loadForPrediction(
@@ -131,7 +106,7 @@ export function addPredictCommand(program: Command, { signal }: CommandContext):
         { features: model.features, target: model.target },
         { query: options.query, signal },
       );
-      const predictions = await predictRows(model, columns, rows, signal);
+      const predictions = await model.predictAsync(columns, rows, { signal });
       const output = outputColumns(model, rows, predictions);
       if (options.out === '-') {
         await writeToStdout(output);

@@ -88,17 +88,34 @@ export function logOdds(margins: Int32Array, ownClass: number): number {
  * step one binary64 operation. Within 2^−44 relative of the softmax, and they sum to 1 within 2^−44.
  */
 export function softmaxProbabilities(margins: ArrayLike<number>, unit = 1 / 1048576): number[] {
-  let top = margins[0]!;
-  for (let k = 1; k < margins.length; k++) top = Math.max(top, margins[k]!);
-  const exponentials = Array.from(margins, (m) => expNegative(Math.min((top - m) * unit, 2048)));
-  let sum = 0;
-  for (const e of exponentials) sum += e;
-  return exponentials.map((e) => e / sum);
+  const probabilities = new Array<number>(margins.length);
+  softmaxInto(probabilities, 0, margins, 0, margins.length, unit);
+  return probabilities;
 }
 
-/** The predicted class: that of the greatest margin, the lowest of them where margins tie. */
-export function predictedClass(margins: ArrayLike<number>): number {
+/** The same for `count` margins from `first`, written to `out` from `at`. */
+export function softmaxInto(
+  out: { [index: number]: number },
+  at: number,
+  margins: ArrayLike<number>,
+  first: number,
+  count: number,
+  unit: number,
+): void {
+  let top = margins[first]!;
+  for (let k = 1; k < count; k++) top = Math.max(top, margins[first + k]!);
+  let sum = 0;
+  for (let k = 0; k < count; k++) {
+    const exponential = expNegative(Math.min((top - margins[first + k]!) * unit, 2048));
+    out[at + k] = exponential;
+    sum += exponential;
+  }
+  for (let k = 0; k < count; k++) out[at + k]! /= sum;
+}
+
+/** The predicted class among `count` margins from `first`: that of the greatest, the lowest of them where margins tie. */
+export function predictedClass(margins: ArrayLike<number>, first = 0, count = margins.length): number {
   let best = 0;
-  for (let k = 1; k < margins.length; k++) if (margins[k]! > margins[best]!) best = k;
+  for (let k = 1; k < count; k++) if (margins[first + k]! > margins[first + best]!) best = k;
   return best;
 }

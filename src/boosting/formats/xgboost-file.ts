@@ -1,6 +1,6 @@
 import { InputError } from '../../errors.ts';
+import { FLT_MAX } from '../forest.ts';
 import { decodeText, JsonReader, parseJson } from '../json-reader.ts';
-import { FLT_MAX } from '../predict.ts';
 
 /** A feature as an XGBoost model file describes it. */
 export interface XgboostFeature {

@@ -2,9 +2,9 @@ import { kindOf, type ModelKind, type Objective } from '../../config/objectives.
 import { InputError } from '../../errors.ts';
 import { scaledProbability } from '../../numerics/link.ts';
 import { powerOfTwo, rint } from '../../numerics/power.ts';
+import { FLT_MAX, type Forest, MARGIN_LIMIT } from '../forest.ts';
 import { Model, type ModelFeature } from '../model.ts';
 import { LEAF_LIMIT, MAX_CLASSIFICATION_BITS } from '../model-file.ts';
-import { FLT_MAX, type Forest, MARGIN_LIMIT } from '../predict.ts';
 import { formatXgboost, parseXgboost, type XgboostModel, type XgboostTree } from './xgboost-file.ts';
 
 /**
