@@ -19,6 +19,7 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("describe", Napi::Function::New(env, describe, "describe"));
   exports.Set("binColumns", Napi::Function::New(env, bin_columns, "binColumns"));
+  exports.Set("cacheLineOffset", Napi::Function::New(env, cache_line_offset, "cacheLineOffset"));
   exports.Set("Dataset", Dataset::define(env));
   exports.Set("Batch", BatchObject::define(env));
   define_metrics(env, exports);

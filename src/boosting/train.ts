@@ -1,7 +1,5 @@
 import { type ArrayOptions, datasetFromArrays } from '../data/arrays.ts';
-import { binDataset } from '../data/binning.ts';
-import { concatDatasets } from '../data/concat.ts';
-import type { RowSet } from '../data/types.ts';
+import { binTables } from '../data/binning.ts';
 import { chooseEngine, type EngineChoice } from '../engine/choose.ts';
 import { resolveThreads } from '../engine/cpu.ts';
 import type { MetricName } from '../engine/engine.ts';
@@ -61,13 +59,10 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   const threads = resolveThreads(options.threads ?? -1);
   const { features, label, weight, types } = options;
   const training = datasetFromArrays({ features, label, weight, types, taskType });
-  const parts = [training.dataset];
-  if (options.validation !== undefined) {
-    parts.push(datasetFromArrays({ ...options.validation, taskType, schema: training.schema }).dataset);
-  }
-  const { data, ranges } = concatDatasets(parts);
-  const binned = await binDataset(data, training.schema.features, {
-    training: ranges[0] as RowSet,
+  const validation =
+    options.validation && datasetFromArrays({ ...options.validation, taskType, schema: training.schema });
+  const tables = [training.dataset, ...(validation ? [validation.dataset] : [])] as const;
+  const { binned, ranges } = await binTables(tables, training.schema.features, {
     maxBin: params.max_bin,
     threads,
     signal: options.signal,
@@ -77,7 +72,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     const { trees, ...record } = await boost(resident, {
       params,
       seed,
-      rows: ranges[0] as RowSet,
+      rows: ranges[0]!,
       evals: ranges.map((rows, i) => ({ name: i === 0 ? 'train' : 'validation', rows })),
       metrics,
       ...(options.validation && {
