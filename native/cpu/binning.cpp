@@ -62,6 +62,14 @@ class NumericCoder {
 
   uint32_t slot_of(uint32_t key) const { return std::min((std::max(key, lowest_) - lowest_) >> shift_, last_slot_); }
 
+  /** slots[i] = slot_of(keys[i]): on copies of the members and alone in a loop, so that the compiler makes vectors of it. */
+  void slots_of(const uint32_t* keys, size_t count, uint32_t* slots) const {
+    const uint32_t lowest = lowest_;
+    const uint32_t last_slot = last_slot_;
+    const int shift = shift_;
+    for (size_t i = 0; i < count; ++i) slots[i] = std::min((std::max(keys[i], lowest) - lowest) >> shift, last_slot);
+  }
+
   /** Finds the limits in a key's slot by halving; those of later slots lie above the key and do not count. */
   template <uint32_t kFirstStep>
   void encode_by(const float* values, size_t count, uint8_t* codes) const {
@@ -70,10 +78,12 @@ class NumericCoder {
     for (size_t first = 0; first < count; first += kKeyBlock) {
       const size_t size = std::min(kKeyBlock, count - first);
       ordered_keys(values + first, size, keys.data());
-      for (size_t i = 0; i < size; ++i) slots[i] = slot_of(keys[i]);
+      slots_of(keys.data(), size, slots.data());
       for (size_t i = 0; i < size; ++i) {
         uint32_t code = codes_below_[slots[i]];
-        for (uint32_t step = kFirstStep; step > 0; step /= 2) code += keys[i] > limit_[code + step - 1] ? step : 0;
+        for (uint32_t step = kFirstStep; step > 0; step /= 2) {
+          code += uint32_t{keys[i] > limit_[code + step - 1]} * step;  // a product: the compiler must not branch on data
+        }
         codes[first + i] = static_cast<uint8_t>(code);
       }
     }
@@ -96,7 +106,8 @@ std::vector<uint8_t> code_categories(const RawColumn& column, const RowSet& trai
   }
   std::vector<size_t> rows_of(count, 0);
   for (size_t i = 0; i < training.size(); ++i) {
-    if (column.codes[training[i]] >= 0) ++rows_of[static_cast<size_t>(column.codes[training[i]])];
+    const auto category = static_cast<uint32_t>(column.codes[training[i]]);
+    if (category < count) ++rows_of[category];
   }
   std::vector<size_t> order(count);
   std::iota(order.begin(), order.end(), size_t{0});
@@ -110,7 +121,8 @@ std::vector<uint8_t> code_categories(const RawColumn& column, const RowSet& trai
 void encode_categories(const int32_t* categories, size_t count, const std::vector<uint8_t>& bin_of_category,
                        uint8_t* codes) {
   for (size_t i = 0; i < count; ++i) {
-    codes[i] = categories[i] < 0 ? uint8_t{0} : bin_of_category[static_cast<size_t>(categories[i])];
+    const auto category = static_cast<uint32_t>(categories[i]);  // a missing one is beyond all others
+    codes[i] = category < bin_of_category.size() ? bin_of_category[category] : uint8_t{0};
   }
 }
 
@@ -171,8 +183,8 @@ void encode_rows(const std::vector<RawColumn>& columns, size_t rows, const std::
   std::vector<std::vector<uint8_t>> scratch(static_cast<size_t>(executor.threads()));
   executor.parallel_for(blocks * groups, [&](size_t task, size_t thread) {
     cancel.check();
-    const size_t row = task / groups * kBlockRows;
-    const size_t first = task % groups * kBlockFeatures;
+    const size_t row = task % blocks * kBlockRows;
+    const size_t first = task / blocks * kBlockFeatures;
     const size_t count = std::min(kBlockRows, rows - row);
     const size_t width = std::min(kBlockFeatures, stride - first);
     std::vector<uint8_t>& codes = scratch[thread];

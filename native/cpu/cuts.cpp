@@ -152,7 +152,7 @@ struct WeightedItem {
 };
 
 template <class Item>
-uint64_t weight_of(std::span<const Item> items) {
+uint64_t weight_of(std::span<Item> items) {
   if constexpr (sizeof(Item) == sizeof(CountedItem)) return items.size();
   return std::accumulate(items.begin(), items.end(), uint64_t{0},
                          [](uint64_t sum, const Item& item) { return sum + item.weight(); });
@@ -162,26 +162,36 @@ uint64_t weight_of(std::span<const Item> items) {
 template <class Item>
 class KeyBuckets {
  public:
-  explicit KeyBuckets(const TrainingColumn& column)
-      : end_(kBuckets), items_(std::make_unique_for_overwrite<Item[]>(column.rows.size())) {
-    for_key_blocks(column, [&](const uint32_t* keys, size_t, size_t count) {
+  explicit KeyBuckets(const TrainingColumn& column) : end_(kBuckets) {
+    // A copy of the keys: were the values read for counting and again for placing, a caller who changes them meanwhile
+    // would have them placed beyond the end.
+    const size_t rows = column.rows.size();
+    const auto copy = std::make_unique_for_overwrite<uint32_t[]>(rows);
+    for_key_blocks(column, [&](const uint32_t* keys, size_t first, size_t count) {
+      std::copy_n(keys, count, copy.get() + first);
       for (size_t i = 0; i < count; ++i) ++end_[keys[i] >> 16];
       return true;
     });
     std::exclusive_scan(end_.begin(), end_.end(), end_.begin(), uint32_t{0});
-    for_key_blocks(column, [&](const uint32_t* keys, size_t first, size_t count) {
-      for (size_t i = 0; i < count; ++i) items_[end_[keys[i] >> 16]++] = Item::of(keys[i], column.weight, first + i);
-      return true;
-    });
+    column.cancel.check();
+    items_ = std::make_unique_for_overwrite<Item[]>(rows);
+    for (size_t i = 0; i < rows; ++i) items_[end_[copy[i] >> 16]++] = Item::of(copy[i], column.weight, i);
   }
 
-  /** Bucket 0 holds the missing values alone. */
-  std::span<Item> operator[](size_t bucket) {
-    const uint32_t begin = bucket == 0 ? 0 : end_[bucket - 1];
-    return {items_.get() + begin, end_[bucket] - begin};
+  /** bucket: from 1, since bucket 0 holds the missing values alone. */
+  std::span<Item> operator[](size_t bucket) const {
+    return {items_.get() + end_[bucket - 1], items_.get() + end_[bucket]};
+  }
+  std::span<Item> present() const { return {items_.get() + end_.front(), items_.get() + end_.back()}; }
+  /** The first bucket from `bucket` on that holds something; kBuckets where there is none. */
+  size_t next_filled(size_t bucket) const {
+    constexpr size_t kStride = 16;
+    while (bucket + kStride < kBuckets && end_[bucket + kStride - 1] == end_[bucket - 1]) bucket += kStride;
+    while (bucket < kBuckets && end_[bucket] == end_[bucket - 1]) ++bucket;
+    return bucket;
   }
 
-  uint32_t largest_key(size_t bucket) {
+  uint32_t largest_key(size_t bucket) const {
     const std::span<Item> items = (*this)[bucket];
     const auto largest = std::max_element(items.begin(), items.end(), [](Item a, Item b) { return a.low < b.low; });
     return static_cast<uint32_t>(bucket << 16) | largest->low;
@@ -219,17 +229,14 @@ void radix_sort(std::span<Item> items, std::vector<Item>& buffer) {
  */
 template <class Item>
 std::vector<float> cuts_of_many(const TrainingColumn& column, int bins) {
-  KeyBuckets<Item> buckets(column);
-  uint64_t total = 0;
-  for (size_t b = 1; b < kBuckets; ++b) total += weight_of<Item>(buckets[b]);
-  BinFilling filling(total, bins);
+  const KeyBuckets<Item> buckets(column);
+  BinFilling filling(weight_of(buckets.present()), bins);
   std::vector<float> cuts;
   std::vector<Item> buffer;
   size_t last_bucket = 0;
-  for (size_t b = 1; b < kBuckets && !filling.finished(); ++b) {
+  for (size_t b = buckets.next_filled(1); b < kBuckets && !filling.finished(); b = buckets.next_filled(b + 1)) {
     const std::span<Item> items = buckets[b];
-    if (items.empty()) continue;
-    const uint64_t weight = weight_of<Item>(items);
+    const uint64_t weight = weight_of(items);
     if (filling.takes_all(weight)) {
       filling.add(weight);
     } else {

@@ -9,7 +9,10 @@ import { type BoostResult, boost, type RoundEvent } from './boost.ts';
 import { Model } from './model.ts';
 import { type BoosterParams, resolveParams } from './params.ts';
 
-/** Arrays to train on: columns by feature name, one label a row, optionally one weight a row. */
+/**
+ * Arrays to train on: columns by feature name, one label a row, optionally one weight a row. They are not copied, and must
+ * be neither changed nor transferred before training is over.
+ */
 export type TrainingArrays = Pick<ArrayOptions, 'features' | 'label' | 'weight' | 'types'>;
 
 export interface TrainOptions extends TrainingArrays {

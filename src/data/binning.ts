@@ -41,9 +41,8 @@ function toAddonColumn(column: Column): AddonColumn {
     : { codes: column.codes, categories: column.categories.length };
 }
 
-/** One value a row of the tables on top of each other; of one table, its own array. */
+/** One value a row of the tables on top of each other, in memory of its own. */
 function stack(parts: readonly Float32Array[], rows: number): Float32Array {
-  if (parts.length === 1) return parts[0]!;
   const stacked = new Float32Array(rows);
   let at = 0;
   for (const part of parts) {
@@ -63,7 +62,7 @@ function stackWeights(tables: readonly Dataset[], rows: number): Float32Array | 
 
 /**
  * Bins tables of one schema on top of each other, so that one resident data set serves training and scoring. The cut
- * points come from the first table, or its rows `training`. No column is copied.
+ * points come from the first table, or its rows `training`. Columns are not copied, and must not change meanwhile.
  * @param features The specifications of the columns, in their order.
  * @returns The binned table and, for each given one, its range of rows.
  * @throws InputError where a weight of a training row is negative or not finite, or all are zero; InterruptedError on abort.
@@ -83,6 +82,10 @@ export async function binTables(
   const stride = rowStride(features.length);
   const bins = allocateCodes(rows * stride);
   const weight = stackWeights(tables, rows);
+  const label = stack(
+    tables.map((table) => table.label),
+    rows,
+  );
   try {
     const found = await withCancelFlag(options.signal, (cancel) =>
       loadAddon().binColumns({
@@ -105,10 +108,7 @@ export async function binTables(
         type: features[f]!.type,
         ...feature,
       })),
-      label: stack(
-        tables.map(({ label }) => label),
-        rows,
-      ),
+      label,
       ...(weight && { weight }),
     };
     return { binned, ranges };

@@ -207,6 +207,31 @@ describe('binning', () => {
     }
   });
 
+  it('survives a caller who changes the columns meanwhile', async () => {
+    const rows = 400_000;
+    const values = new Float32Array(rows);
+    const codes = new Int32Array(rows);
+    const fill = (turn: number) => {
+      for (let row = 0; row < rows; row++) values[row] = Math.fround((turn % 2 ? -1 : 1) * (1 + row));
+      codes.fill(turn % 2 ? 2_000_000_000 : 299);
+    };
+    fill(0);
+    const categories = Array.from({ length: 300 }, (_, c) => `c${c}`);
+    const numeric = Array.from({ length: 8 }, (_, f) => ({
+      kind: 'numeric' as const,
+      name: `x${f}`,
+      values,
+    }));
+    const columns = [...numeric, { kind: 'categorical' as const, name: 'c', codes, categories }];
+    const features = columns.map(({ kind, name }) => ({ name, type: kind }));
+    const binning = binDataset({ rows, columns, label: values }, features);
+    const until = performance.now() + 100;
+    for (let turn = 1; performance.now() < until; turn++) fill(turn);
+    const { bins, stride, features: found } = await binning;
+    const outside = bins.some((code, i) => code > (found[i % stride]?.bins ?? 0));
+    expect(outside).toBe(false);
+  });
+
   it('stops with InterruptedError when the signal has been raised', async () => {
     const values = Float32Array.from({ length: 1000 }, (_, row) => row);
     const dataset = { rows: 1000, columns: [{ kind: 'numeric' as const, name: 'x', values }], label: values };
