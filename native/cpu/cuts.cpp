@@ -6,6 +6,7 @@
 #include <numeric>
 #include <optional>
 #include <span>
+#include <type_traits>
 
 #include "cpu/ordered_key.h"
 
@@ -153,9 +154,12 @@ struct WeightedItem {
 
 template <class Item>
 uint64_t weight_of(std::span<Item> items) {
-  if constexpr (sizeof(Item) == sizeof(CountedItem)) return items.size();
-  return std::accumulate(items.begin(), items.end(), uint64_t{0},
-                         [](uint64_t sum, const Item& item) { return sum + item.weight(); });
+  if constexpr (std::is_same_v<Item, CountedItem>) {
+    return items.size();
+  } else {
+    return std::accumulate(items.begin(), items.end(), uint64_t{0},
+                           [](uint64_t sum, const Item& item) { return sum + item.weight(); });
+  }
 }
 
 /** The keys of a column, grouped by their upper halves. */

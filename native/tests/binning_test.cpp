@@ -1,5 +1,6 @@
 // Cuts and codes against the plain form of docs/numerics.md section 1, on columns of every kind that the fast form treats apart.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <functional>
