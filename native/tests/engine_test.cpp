@@ -136,7 +136,8 @@ Table make_table(size_t rows, int features) {
   table.bins.resize(rows * stride);
   ThreadPool pool(2);
   const RowSet all{0, rows, nullptr};
-  const auto bins = bin_columns(raw, rows, all, nullptr, 256, table.bins.data(), stride, Executor(&pool));
+  const auto bins = find_bins(raw, all, nullptr, 256, Executor(&pool));
+  encode_rows(raw, rows, bins, table.bins.data(), stride, Executor(&pool));
   table.view.bins = table.bins.data();
   table.view.rows = rows;
   table.view.stride = stride;
