@@ -134,7 +134,7 @@ void transpose(std::array<uint64_t, 8>& words) {
     words[i] ^= differ << shift;
   };
   for (size_t i = 0; i < 4; ++i) exchange(i, i + 4, 32, 0x00000000ffffffffu);
-  for (const size_t i : {0, 1, 4, 5}) exchange(i, i + 2, 16, 0x0000ffff0000ffffu);
+  for (const size_t i : {0u, 1u, 4u, 5u}) exchange(i, i + 2, 16, 0x0000ffff0000ffffu);
   for (size_t i = 0; i < 8; i += 2) exchange(i, i + 1, 8, 0x00ff00ff00ff00ffu);
 }
 

@@ -12,6 +12,7 @@
 #include "core/int128.h"
 #include "cpu/binning.h"
 #include "tests/check.h"
+#include "tests/random.h"
 
 namespace {
 
@@ -20,23 +21,6 @@ using namespace lockstep;
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kLargest = std::numeric_limits<float>::max();
-
-/** xorshift64; only the values of the tests come from it. */
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed * 0x9E3779B97F4A7C15u + 1) {}
-  uint32_t word() {
-    state_ ^= state_ << 13;
-    state_ ^= state_ >> 7;
-    state_ ^= state_ << 17;
-    return static_cast<uint32_t>(state_ >> 32);
-  }
-  uint32_t below(uint32_t n) { return static_cast<uint32_t>(uint64_t{word()} * n >> 32); }
-  float unit() { return static_cast<float>(word() >> 8) * 0x1p-24f; }
-
- private:
-  uint64_t state_;
-};
 
 /** Rules 1 to 4 on sorted values, word for word. */
 std::vector<float> plain_cuts(const std::vector<float>& values, const RowSet& training,

@@ -9,6 +9,7 @@
 #include "cpu/batch.h"
 #include "cpu/binning.h"
 #include "tests/check.h"
+#include "tests/same_trees.h"
 
 namespace {
 
@@ -178,22 +179,6 @@ std::vector<size_t> all_jobs(const Batch& batch) {
   std::vector<size_t> jobs(batch.jobs());
   std::iota(jobs.begin(), jobs.end(), size_t{0});
   return jobs;
-}
-
-bool same_trees(const Ensemble& a, const Ensemble& b) {
-  if (a.trees.size() != b.trees.size() || a.base_margins != b.base_margins) return false;
-  for (size_t t = 0; t < a.trees.size(); ++t) {
-    if (a.trees[t].nodes.size() != b.trees[t].nodes.size()) return false;
-    for (size_t n = 0; n < a.trees[t].nodes.size(); ++n) {
-      const Node& x = a.trees[t].nodes[n];
-      const Node& y = b.trees[t].nodes[n];
-      if (x.feature != y.feature || x.split_bin != y.split_bin || x.leaf != y.leaf || x.left != y.left ||
-          x.missing_left != y.missing_left || x.gain != y.gain || x.cover != y.cover) {
-        return false;
-      }
-    }
-  }
-  return true;
 }
 
 void threads_and_batches_do_not_change_a_tree() {
