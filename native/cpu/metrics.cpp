@@ -135,14 +135,12 @@ size_t count_negative(const BinaryView& view, size_t begin, size_t end) {
  * the sort keeps the order of equal digits.
  */
 template <class Element>
-Ranking<Element> rank_rows(const BinaryView& view, int32_t lowest, uint32_t range, std::vector<Element>& buffer) {
+Ranking<Element> rank_rows(const BinaryView& view, int32_t lowest, uint32_t range, Element* data, Element* spare) {
   const size_t n = view.rows;
   const RadixPlan plan(n, static_cast<int>(std::bit_width(range)));
   const auto mask = static_cast<uint32_t>((1u << plan.width) - 1);
   uint32_t counts[kMaxPasses][1 << kMaxDigitBits];
   for (int pass = 0; pass < plan.passes; ++pass) std::fill_n(counts[pass], size_t{mask} + 1, 0u);
-  Element* data = buffer.data();
-  Element* spare = data + n;
   constexpr decltype(&write_rows<Element, 0>) writers[kMaxPasses + 1] = {
       write_rows<Element, 0>, write_rows<Element, 1>, write_rows<Element, 2>, write_rows<Element, 3>,
       write_rows<Element, 4>};
@@ -161,14 +159,12 @@ Ranking<Element> rank_rows(const BinaryView& view, int32_t lowest, uint32_t rang
 /** The same by several threads, each with a stretch of the rows: before each pass, each counts its own digits. */
 template <class Element>
 Ranking<Element> rank_rows_together(const BinaryView& view, int32_t lowest, uint32_t range,
-                                    std::vector<Element>& buffer, const Executor& executor) {
+                                    Element* data, Element* spare, const Executor& executor) {
   const size_t n = view.rows;
   const auto stretches = static_cast<size_t>(executor.threads());
   const auto begin_of = [&](size_t stretch) { return n * stretch / stretches; };
   const RadixPlan plan(n, static_cast<int>(std::bit_width(range)));
   const size_t buckets = size_t{1} << plan.width;
-  Element* data = buffer.data();
-  Element* spare = data + n;
 
   std::vector<size_t> negative(stretches);
   executor.parallel_for(stretches, [&](size_t s, size_t) {
@@ -317,16 +313,19 @@ void with_ranking(const BinaryView& view, MetricScratch& scratch, Use use) {
   });
   const uint32_t range =
       view.rows == 0 ? 0 : static_cast<uint32_t>(margins.highest) - static_cast<uint32_t>(margins.lowest);
-  const auto rank = [&]<class Element>(std::vector<Element>& buffer) {
-    if (buffer.size() < 2 * view.rows) buffer.resize(2 * view.rows);
+  const auto rank = [&]<class Element>(Element* data, Element* spare) {
     const bool together = executor.threads() > 1 && view.rows > kPiece;
-    use(together ? rank_rows_together(view, margins.lowest, range, buffer, executor)
-                 : rank_rows(view, margins.lowest, range, buffer));
+    use(together ? rank_rows_together(view, margins.lowest, range, data, spare, executor)
+                 : rank_rows(view, margins.lowest, range, data, spare));
   };
-  if (view.weight == nullptr && range < 1u << 31) {
-    rank(scratch.narrow);
+  if (view.weight != nullptr || range >= 1u << 31) {
+    scratch.wide.reserve(2 * view.rows);
+    rank(scratch.wide.data(), scratch.wide.data() + view.rows);
+  } else if (view.rows <= scratch.lent_size) {
+    rank(scratch.lent[0], scratch.lent[1]);
   } else {
-    rank(scratch.wide);
+    scratch.narrow.reserve(2 * view.rows);
+    rank(scratch.narrow.data(), scratch.narrow.data() + view.rows);
   }
 }
 

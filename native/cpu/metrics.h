@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "cpu/aligned.h"
 #include "cpu/pool.h"
 
 namespace lockstep {
@@ -62,8 +63,10 @@ struct RegressionView {
  * sets. One per user; holds no results between calls.
  */
 struct MetricScratch {
-  std::vector<uint32_t> narrow;  // two buffers of rows each
-  std::vector<uint64_t> wide;    // two buffers of rows each
+  AlignedBuffer<uint32_t> narrow;  // two buffers of rows each
+  AlignedBuffer<uint64_t> wide;    // two buffers of rows each
+  uint32_t* lent[2] = {};          // two buffers that serve as `narrow` where they have room: memory that is free meanwhile
+  size_t lent_size = 0;            // elements of each
   Executor executor;
 };
 
