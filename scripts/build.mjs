@@ -70,9 +70,11 @@ function buildAddon() {
   const cmakeJs = fileURLToPath(new URL('../bin/cmake-js', import.meta.resolve('cmake-js')));
   const generator = versionOf('ninja') === undefined ? [] : ['-G', 'Ninja'];
   const parallel = ['--parallel', String(availableParallelism())];
+  // In development a warning ends the build; a user's newer compiler may warn of more.
+  const warnings = process.env.LOCKSTEP_WERROR === undefined ? [] : ['--CDLOCKSTEP_WERROR=ON'];
   run(
     process.execPath,
-    [cmakeJs, 'compile', '--out', 'build', ...generator, ...parallel],
+    [cmakeJs, 'compile', '--out', 'build', ...generator, ...parallel, ...warnings],
     'Compiling the native addon',
   );
 }

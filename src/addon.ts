@@ -127,9 +127,9 @@ export interface Addon {
   describe(): { readonly hardwareThreads: number; readonly simd: readonly SimdLevel[] };
   /** The level that a name stands for: '' is what LOCKSTEP_SIMD names, or else the best. Throws for one that cannot run. */
   chooseSimd(name: string): SimdLevel;
-  binColumns(table: {
-    readonly columns: readonly AddonColumn[];
-    readonly rows: number;
+  /** Fills `bins` with the codes of the tables on top of each other; `training` and `weight` are of the first. */
+  binColumns(job: {
+    readonly tables: readonly { readonly rows: number; readonly columns: readonly AddonColumn[] }[];
     readonly stride: number;
     readonly training: RowSet;
     readonly weight?: Float32Array;
@@ -138,6 +138,8 @@ export interface Addon {
     readonly threads: number;
     readonly cancel: Int32Array;
   }): Promise<AddonFeatureBins[]>;
+  /** How many bytes lie before the first cache line that begins in the array. */
+  cacheLineOffset(bytes: Uint8Array): number;
   readonly Dataset: new (data: {
     readonly bins: Uint8Array;
     readonly rows: number;

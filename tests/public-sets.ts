@@ -1,7 +1,7 @@
 import { taskOf } from '../src/config/objectives.ts';
 import { binDataset } from '../src/data/binning.ts';
 import { loadExperimentData } from '../src/data/load.ts';
-import type { BinnedDataset, Schema } from '../src/data/types.ts';
+import type { BinnedDataset, Column, Schema } from '../src/data/types.ts';
 import type { Objective } from '../src/engine/engine.ts';
 
 /** The public sets in tests/data. */
@@ -23,7 +23,9 @@ export const PUBLIC_SETS = {
 export type PublicSet = keyof typeof PUBLIC_SETS;
 
 /** Reads and bins a public set. */
-export async function loadPublicSet(name: PublicSet): Promise<{ data: BinnedDataset; schema: Schema }> {
+export async function loadPublicSet(
+  name: PublicSet,
+): Promise<{ data: BinnedDataset; schema: Schema; columns: readonly Column[] }> {
   const { schema, train } = await loadExperimentData({
     trainPath: new URL(`data/${name}.parquet`, import.meta.url).pathname,
     target: 'target',
@@ -31,5 +33,5 @@ export async function loadPublicSet(name: PublicSet): Promise<{ data: BinnedData
     split: 'none',
     seed: 0,
   });
-  return { data: await binDataset(train, schema.features, { threads: 2 }), schema };
+  return { data: await binDataset(train, schema.features, { threads: 2 }), schema, columns: train.columns };
 }

@@ -83,15 +83,14 @@ Napi::Value evaluate_metrics(const Napi::CallbackInfo& info) {
   const std::vector<Metric> metrics = metric_list(info[0]);
   const Napi::Object scores = object(info[1], "The scores");
   std::vector<double> values(metrics.size());
+  MetricScratch scratch;
   return guarded(info.Env(), [&]() -> Napi::Value {
     if (scores.Has("classes")) {
-      MetricScratch scratch;
       evaluate(metrics.data(), metrics.size(), multiclass_view(scores), scratch, values.data());
     } else if (scores.Has("labels")) {
-      MetricScratch scratch;
       evaluate(metrics.data(), metrics.size(), binary_view(scores), scratch, values.data());
     } else {
-      evaluate(metrics.data(), metrics.size(), regression_view(scores), values.data());
+      evaluate(metrics.data(), metrics.size(), regression_view(scores), scratch, values.data());
     }
     return new_typed_array<Napi::Float64Array>(info.Env(), values);
   });

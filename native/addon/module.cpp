@@ -36,6 +36,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("describe", Napi::Function::New(env, describe, "describe"));
   exports.Set("chooseSimd", Napi::Function::New(env, choose_simd, "chooseSimd"));
   exports.Set("binColumns", Napi::Function::New(env, bin_columns, "binColumns"));
+  exports.Set("cacheLineOffset", Napi::Function::New(env, cache_line_offset, "cacheLineOffset"));
   exports.Set("Dataset", Dataset::define(env));
   exports.Set("Predictor", PredictorObject::define(env));
   exports.Set("Batch", BatchObject::define(env));

@@ -163,11 +163,16 @@ void Job::advance(const Executor& executor, const CancelFlag& cancel, std::vecto
   }
   if (classes_ > 1) add_leaves(executor);
   std::move(trees.begin(), trees.end(), std::back_inserter(ensemble_.trees));
-  score_evals(scores);
+  score_evals(executor, scores);
 }
 
-void Job::score_evals(std::vector<double>& values) {
+void Job::score_evals(const Executor& executor, std::vector<double>& values) {
   if (spec_.metrics.empty()) return;
+  scratch_.executor = executor;
+  // The tree is done with its rows, of which no evaluation set has more.
+  scratch_.lent[0] = rows_.rows.data();
+  scratch_.lent[1] = rows_.scratch.data();
+  scratch_.lent_size = spec_.rows.size() + outside_.size();
   for (const auto& eval : evals_) {
     const RowSet& rows = eval->rows;
     const bool listed = rows.list != nullptr;
@@ -193,7 +198,7 @@ void Job::score_evals(std::vector<double>& values) {
                  RegressionView{margins, listed ? eval->target.data() : scale_.target.data() + start,
                                 listed ? eval->raw.data() : data_.label + start, weight, rows.size(),
                                 scale_.margin_bits},
-                 out);
+                 scratch_, out);
         break;
     }
   }

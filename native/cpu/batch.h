@@ -59,7 +59,7 @@ class Job {
   template <class Write>
   void for_leaves(const Executor& executor, const Write& write) const;
   void add_leaves(const Executor& executor);
-  void score_evals(std::vector<double>& values);
+  void score_evals(const Executor& executor, std::vector<double>& values);
 
   const DatasetView& data_;
   const Kernels& kernels_;

@@ -3,105 +3,99 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cmath>
-#include <limits>
+#include <cstring>
 #include <numeric>
-#include <type_traits>
 
-#include "core/int128.h"
+#include "cpu/ordered_key.h"
 
 namespace lockstep {
 namespace {
 
-constexpr int kMaxValueBins = 255;
-constexpr size_t kCancelInterval = 1 << 20;
-constexpr float kLargest = std::numeric_limits<float>::max();
+/** Rows and features that are coded column by column in the cache, and then written row by row. */
+constexpr size_t kBlockRows = 4096;
+constexpr size_t kBlockFeatures = 64;
+/** Of the codes of one feature to the next: no multiple of the cache's ways, or all features would share few lines. */
+constexpr size_t kBlockStride = kBlockRows + 64;
 
-/** Infinities become ±FLT_MAX and −0 becomes +0; x is not NaN. */
-float canonical(float x) { return std::clamp(x, -kLargest, kLargest) + 0.0f; }
-
-/** An unsigned key in the order of the floats. */
-uint32_t ordered_key(float x) {
-  const auto bits = std::bit_cast<uint32_t>(x);
-  return (bits & 0x80000000u) != 0 ? ~bits : bits | 0x80000000u;
-}
-
-float from_ordered_key(uint32_t key) {
-  return std::bit_cast<float>((key & 0x80000000u) != 0 ? key & 0x7fffffffu : ~key);
-}
-
-/** Sorts by 32 bits of each element from `lowest_bit` on: least significant digit first, three passes of 11 bits. */
-template <class T>
-void radix_sort(std::vector<T>& items, int lowest_bit) {
-  constexpr int kDigit = 11;
-  std::vector<T> buffer(items.size());
-  for (int shift = lowest_bit; shift < lowest_bit + 32; shift += kDigit) {
-    std::array<size_t, 1 << kDigit> start{};
-    const auto digit = [&](T item) { return static_cast<size_t>(item >> shift) & ((1u << kDigit) - 1); };
-    for (const T item : items) ++start[digit(item)];
-    std::exclusive_scan(start.begin(), start.end(), start.begin(), size_t{0});
-    for (const T item : items) buffer[start[digit(item)]++] = item;
-    items.swap(buffer);
+/**
+ * Codes of a numeric column: #{c : key > limit_c}, where limit_0 lies above the missing key alone and limit_c below the
+ * key of cut c. A table over the range of the limits knows all but those in the key's own slot of it, mostly one.
+ */
+class NumericCoder {
+ public:
+  NumericCoder() = default;
+  /** `rows`: how many are to be coded; the table is no larger than is worth its making. */
+  NumericCoder(const std::vector<float>& cuts, size_t rows) {
+    limit_.fill(~uint32_t{0});
+    limit_[0] = kMissingKey;
+    for (size_t i = 0; i < cuts.size(); ++i) limit_[i + 1] = ordered_key(cuts[i]) - 1;
+    if (!cuts.empty()) {
+      const int bits = std::clamp(static_cast<int>(std::bit_width(rows)) - 2, 6, 15);
+      shift_ = std::max(0, static_cast<int>(std::bit_width(limit_[cuts.size()] - limit_[1])) - bits);
+      lowest_ = limit_[1] - std::min(limit_[1], uint32_t{1} << shift_);
+    }
+    last_slot_ = ((limit_[cuts.size()] - lowest_) >> shift_) + 1;
+    codes_below_.resize(last_slot_ + 1);
+    size_t most = 0;
+    for (size_t c = 0, next = 0; c <= cuts.size(); c = next) {
+      const uint32_t slot = slot_of(limit_[c]);
+      while (next <= cuts.size() && slot_of(limit_[next]) == slot) ++next;
+      most = std::max(most, next - c);
+      const uint32_t end = next > cuts.size() ? last_slot_ : slot_of(limit_[next]);
+      std::fill(codes_below_.begin() + slot + 1, codes_below_.begin() + end + 1, static_cast<uint8_t>(next));
+    }
+    halvings_ = static_cast<int>(std::bit_width(most));
   }
-}
 
-struct WeightedValue {
-  float value;
-  uint64_t weight;
+  void encode(const float* values, size_t count, uint8_t* codes) const {
+    switch (halvings_) {
+      case 1: return encode_by<1>(values, count, codes);
+      case 2: return encode_by<2>(values, count, codes);
+      case 3: return encode_by<4>(values, count, codes);
+      case 4: return encode_by<8>(values, count, codes);
+      default: return encode_by<128>(values, count, codes);
+    }
+  }
+
+ private:
+  static constexpr size_t kKeyBlock = 512;
+
+  uint32_t slot_of(uint32_t key) const { return std::min((std::max(key, lowest_) - lowest_) >> shift_, last_slot_); }
+
+  /** slots[i] = slot_of(keys[i]): on copies of the members and alone in a loop, so that the compiler makes vectors of it. */
+  void slots_of(const uint32_t* keys, size_t count, uint32_t* slots) const {
+    const uint32_t lowest = lowest_;
+    const uint32_t last_slot = last_slot_;
+    const int shift = shift_;
+    for (size_t i = 0; i < count; ++i) slots[i] = std::min((std::max(keys[i], lowest) - lowest) >> shift, last_slot);
+  }
+
+  /** Finds the limits in a key's slot by halving; those of later slots lie above the key and do not count. */
+  template <uint32_t kFirstStep>
+  void encode_by(const float* values, size_t count, uint8_t* codes) const {
+    std::array<uint32_t, kKeyBlock> keys;
+    std::array<uint32_t, kKeyBlock> slots;
+    for (size_t first = 0; first < count; first += kKeyBlock) {
+      const size_t size = std::min(kKeyBlock, count - first);
+      ordered_keys(values + first, size, keys.data());
+      slots_of(keys.data(), size, slots.data());
+      for (size_t i = 0; i < size; ++i) {
+        uint32_t code = codes_below_[slots[i]];
+        for (uint32_t step = kFirstStep; step > 0; step /= 2) {
+          code += uint32_t{keys[i] > limit_[code + step - 1]} * step;  // a product: the compiler must not branch on data
+        }
+        codes[first + i] = static_cast<uint8_t>(code);
+      }
+    }
+  }
+
+  std::array<uint32_t, 512> limit_;  // ascending; those that a search may look at beyond the last are above every key
+  std::vector<uint8_t> codes_below_;  // by slot: the number of limits in lower slots
+  uint32_t lowest_ = 0;
+  uint32_t last_slot_ = 0;
+  int shift_ = 0;
+  int halvings_ = 0;
 };
-
-std::vector<WeightedValue> distinct_values(const float* values, const RowSet& training, const uint32_t* weight) {
-  std::vector<WeightedValue> distinct;
-  const auto append = [&](float value, uint64_t w) {
-    if (distinct.empty() || distinct.back().value != value) distinct.push_back({value, 0});
-    distinct.back().weight += w;
-  };
-  if (weight == nullptr) {
-    std::vector<uint32_t> keys;
-    keys.reserve(training.size());
-    for (size_t i = 0; i < training.size(); ++i) {
-      const float x = values[training[i]];
-      if (!std::isnan(x)) keys.push_back(ordered_key(canonical(x)));
-    }
-    radix_sort(keys, 0);
-    for (const uint32_t key : keys) append(from_ordered_key(key), 1);
-  } else {
-    std::vector<uint64_t> items;
-    items.reserve(training.size());
-    for (size_t i = 0; i < training.size(); ++i) {
-      const float x = values[training[i]];
-      if (!std::isnan(x)) items.push_back(uint64_t{ordered_key(canonical(x))} << 32 | weight[i]);
-    }
-    radix_sort(items, 32);
-    for (const uint64_t item : items) append(from_ordered_key(static_cast<uint32_t>(item >> 32)), item & 0xffffffffu);
-  }
-  return distinct;
-}
-
-float cut_between(float lower, float upper) {
-  const auto middle = static_cast<float>(double{lower} / 2 + double{upper} / 2);
-  return middle <= lower ? upper : middle;
-}
-
-void encode_numeric(const float* values, size_t rows, const std::vector<float>& cuts, uint8_t* bins, size_t stride,
-                    const CancelFlag& cancel) {
-  // Nine halvings of a table padded with values above every x: no branch depends on the data.
-  std::array<float, 512> table;
-  table.fill(std::numeric_limits<float>::infinity());
-  std::copy(cuts.begin(), cuts.end(), table.begin());
-  for (size_t row = 0; row < rows; ++row) {
-    if (row % kCancelInterval == 0) cancel.check();
-    const float x = values[row];
-    if (std::isnan(x)) {
-      bins[row * stride] = 0;
-      continue;
-    }
-    const float clamped = canonical(x);
-    size_t below = 0;
-    for (size_t step = 256; step > 0; step /= 2) below += table[below + step - 1] <= clamped ? step : 0;
-    bins[row * stride] = static_cast<uint8_t>(below + 1);
-  }
-}
 
 std::vector<uint8_t> code_categories(const RawColumn& column, const RowSet& training) {
   const auto count = static_cast<size_t>(column.categories);
@@ -112,7 +106,8 @@ std::vector<uint8_t> code_categories(const RawColumn& column, const RowSet& trai
   }
   std::vector<size_t> rows_of(count, 0);
   for (size_t i = 0; i < training.size(); ++i) {
-    if (column.codes[training[i]] >= 0) ++rows_of[static_cast<size_t>(column.codes[training[i]])];
+    const auto category = static_cast<uint32_t>(column.codes[training[i]]);
+    if (category < count) ++rows_of[category];
   }
   std::vector<size_t> order(count);
   std::iota(order.begin(), order.end(), size_t{0});
@@ -123,62 +118,89 @@ std::vector<uint8_t> code_categories(const RawColumn& column, const RowSet& trai
   return code;
 }
 
-FeatureBins bin_column(const RawColumn& column, size_t rows, const RowSet& training, const uint32_t* weight,
-                       int max_bin, uint8_t* bins, size_t stride, const CancelFlag& cancel) {
-  cancel.check();
-  FeatureBins result;
-  if (column.values != nullptr) {
-    result.cuts = find_cuts(column.values, training, weight, max_bin);
-    result.bins = static_cast<int>(result.cuts.size()) + 1;
-    encode_numeric(column.values, rows, result.cuts, bins, stride, cancel);
-  } else {
-    result.bin_of_category = code_categories(column, training);
-    result.bins = std::clamp(column.categories, 1, kMaxValueBins);
-    for (size_t row = 0; row < rows; ++row) {
-      const int32_t code = column.codes[row];
-      bins[row * stride] = code < 0 ? uint8_t{0} : result.bin_of_category[static_cast<size_t>(code)];
+void encode_categories(const int32_t* categories, size_t count, const std::vector<uint8_t>& bin_of_category,
+                       uint8_t* codes) {
+  for (size_t i = 0; i < count; ++i) {
+    const auto category = static_cast<uint32_t>(categories[i]);  // a missing one is beyond all others
+    codes[i] = category < bin_of_category.size() ? bin_of_category[category] : uint8_t{0};
+  }
+}
+
+/** A square of 8 × 8 bytes in eight words, byte j of word i to byte i of word j. */
+void transpose(std::array<uint64_t, 8>& words) {
+  const auto exchange = [&](size_t i, size_t j, int shift, uint64_t mask) {
+    const uint64_t differ = ((words[i] >> shift) ^ words[j]) & mask;
+    words[j] ^= differ;
+    words[i] ^= differ << shift;
+  };
+  for (size_t i = 0; i < 4; ++i) exchange(i, i + 4, 32, 0x00000000ffffffffu);
+  for (const size_t i : {0u, 1u, 4u, 5u}) exchange(i, i + 2, 16, 0x0000ffff0000ffffu);
+  for (size_t i = 0; i < 8; i += 2) exchange(i, i + 1, 8, 0x00ff00ff00ff00ffu);
+}
+
+/** codes: (width rounded up to 8, kBlockStride), column by column, to bins: (rows, stride), row by row. */
+void write_rows(const uint8_t* codes, size_t rows, size_t width, uint8_t* bins, size_t stride) {
+  for (size_t row = 0; row < rows; row += 8) {
+    for (size_t f = 0; f < width; f += 8) {
+      std::array<uint64_t, 8> words;
+      for (size_t i = 0; i < 8; ++i) std::memcpy(&words[i], codes + (f + i) * kBlockStride + row, 8);
+      transpose(words);
+      const size_t bytes = std::min<size_t>(8, width - f);
+      for (size_t i = 0; i < std::min<size_t>(8, rows - row); ++i) {
+        std::memcpy(bins + (row + i) * stride + f, &words[i], bytes);
+      }
     }
   }
-  return result;
 }
 
 }  // namespace
 
-std::vector<float> find_cuts(const float* values, const RowSet& training, const uint32_t* weight, int max_bin) {
-  const std::vector<WeightedValue> distinct = distinct_values(values, training, weight);
-  const int limit = std::min(max_bin, kMaxValueBins);
-  std::vector<float> cuts;
-  if (distinct.size() <= static_cast<size_t>(limit)) {
-    for (size_t j = 1; j < distinct.size(); ++j) cuts.push_back(cut_between(distinct[j - 1].value, distinct[j].value));
-    return cuts;
-  }
-  uint128_t rest = 0;
-  for (const WeightedValue& v : distinct) rest += v.weight;
-  uint128_t current = 0;
-  unsigned open = static_cast<unsigned>(limit);
-  for (size_t j = 0; j < distinct.size(); ++j) {
-    if (current > 0 && open > 1 && (2 * current + distinct[j].weight) * open > 2 * rest) {
-      cuts.push_back(cut_between(distinct[j - 1].value, distinct[j].value));
-      rest -= current;
-      current = 0;
-      --open;
+std::vector<FeatureBins> find_bins(const std::vector<RawColumn>& columns, const RowSet& training,
+                                   const uint32_t* weight, int max_bin, const Executor& executor,
+                                   const CancelFlag& cancel) {
+  std::vector<FeatureBins> features(columns.size());
+  executor.parallel_for(columns.size(), [&](size_t f, size_t) {
+    cancel.check();
+    if (columns[f].values != nullptr) {
+      features[f].cuts = find_cuts(columns[f].values, training, weight, max_bin, cancel);
+      features[f].bins = static_cast<int>(features[f].cuts.size()) + 1;
+    } else {
+      features[f].bin_of_category = code_categories(columns[f], training);
+      features[f].bins = std::clamp(columns[f].categories, 1, kMaxValueBins);
     }
-    current += distinct[j].weight;
-  }
-  return cuts;
+  });
+  return features;
 }
 
-std::vector<FeatureBins> bin_columns(const std::vector<RawColumn>& columns, size_t rows, const RowSet& training,
-                                     const uint32_t* weight, int max_bin, uint8_t* bins, size_t stride,
-                                     const Executor& executor, const CancelFlag& cancel) {
-  std::vector<FeatureBins> result(columns.size());
+void encode_rows(const std::vector<RawColumn>& columns, size_t rows, const std::vector<FeatureBins>& features,
+                 uint8_t* bins, size_t stride, const Executor& executor, const CancelFlag& cancel) {
+  std::vector<NumericCoder> coders(columns.size());
   executor.parallel_for(columns.size(), [&](size_t f, size_t) {
-    result[f] = bin_column(columns[f], rows, training, weight, max_bin, bins + f, stride, cancel);
+    if (columns[f].values != nullptr) coders[f] = NumericCoder(features[f].cuts, rows);
   });
-  for (size_t row = 0; row < rows && columns.size() < stride; ++row) {
-    std::fill(bins + row * stride + columns.size(), bins + (row + 1) * stride, uint8_t{0});
-  }
-  return result;
+  const size_t blocks = (rows + kBlockRows - 1) / kBlockRows;
+  const size_t groups = (stride + kBlockFeatures - 1) / kBlockFeatures;
+  std::vector<std::vector<uint8_t>> scratch(static_cast<size_t>(executor.threads()));
+  executor.parallel_for(blocks * groups, [&](size_t task, size_t thread) {
+    cancel.check();
+    const size_t row = task % blocks * kBlockRows;
+    const size_t first = task / blocks * kBlockFeatures;
+    const size_t count = std::min(kBlockRows, rows - row);
+    const size_t width = std::min(kBlockFeatures, stride - first);
+    std::vector<uint8_t>& codes = scratch[thread];
+    codes.resize(kBlockFeatures * kBlockStride);
+    for (size_t f = first; f < first + width; ++f) {
+      uint8_t* column = codes.data() + (f - first) * kBlockStride;
+      if (f >= columns.size()) {
+        std::fill_n(column, count, uint8_t{0});
+      } else if (columns[f].values != nullptr) {
+        coders[f].encode(columns[f].values + row, count, column);
+      } else {
+        encode_categories(columns[f].codes + row, count, features[f].bin_of_category, column);
+      }
+    }
+    write_rows(codes.data(), count, width, bins + row * stride + first, stride);
+  });
 }
 
 }  // namespace lockstep

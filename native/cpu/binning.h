@@ -1,10 +1,11 @@
-// Cut points and bin codes: docs/numerics.md section 1.
+// Bins of a table's columns and the codes of its rows: docs/numerics.md section 1.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
+#include "cpu/cuts.h"
 #include "cpu/data.h"
 #include "cpu/pool.h"
 
@@ -23,15 +24,19 @@ struct FeatureBins {
   std::vector<uint8_t> bin_of_category;  // categorical: (categories)
 };
 
-/** Cuts for one numeric column. weight: (training.size()), or null for one each. 2 ≤ max_bin. */
-std::vector<float> find_cuts(const float* values, const RowSet& training, const uint32_t* weight, int max_bin);
+/**
+ * The bins of every column, from its training rows; a column a thread.
+ * weight: (training.size()), or null for one each; max_bin: 2 or more. Throws Cancelled.
+ */
+std::vector<FeatureBins> find_bins(const std::vector<RawColumn>& columns, const RowSet& training,
+                                   const uint32_t* weight, int max_bin, const Executor& executor,
+                                   const CancelFlag& cancel = CancelFlag());
 
 /**
- * Finds the bins of every column on the training rows and writes the codes of all rows.
- * bins: (rows, stride), OUT; the padding is set to 0. Throws Cancelled, leaving `bins` half-written.
+ * Writes the codes of all rows; `features` are the bins of `columns`.
+ * bins: (rows, stride), OUT, with stride ≥ columns.size(); the padding is set to 0. Throws Cancelled, leaving `bins` half-written.
  */
-std::vector<FeatureBins> bin_columns(const std::vector<RawColumn>& columns, size_t rows, const RowSet& training,
-                                     const uint32_t* weight, int max_bin, uint8_t* bins, size_t stride,
-                                     const Executor& executor, const CancelFlag& cancel = CancelFlag());
+void encode_rows(const std::vector<RawColumn>& columns, size_t rows, const std::vector<FeatureBins>& features,
+                 uint8_t* bins, size_t stride, const Executor& executor, const CancelFlag& cancel = CancelFlag());
 
 }  // namespace lockstep

@@ -5,12 +5,18 @@
 
 #include <immintrin.h>
 
+#if !defined(__clang__)
 // GCC 12 warns of its own header's undefined vectors.
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 // Only what follows may use the instructions: functions of the headers above could be shared with other files.
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl"))), apply_to = function)
+#else
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")
+#endif
 
 namespace lockstep {
 namespace {
@@ -24,7 +30,11 @@ namespace {
 }  // namespace
 }  // namespace lockstep
 
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
 #pragma GCC pop_options
+#endif
 
 namespace lockstep {
 

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
@@ -23,6 +24,23 @@ uint64_t weight_at(const uint32_t* weight, size_t row) { return weight == nullpt
 template <class Integer>
 double ratio(Integer numerator, Integer denominator, double undefined) {
   return denominator == 0 ? undefined : static_cast<double>(numerator) / static_cast<double>(denominator);
+}
+
+/** Rows that a thread takes at a time; their sums of values below 2^47 fit 64 bits. */
+constexpr size_t kPiece = size_t{1} << 16;
+
+/** Σ of(begin, end) over pieces of rows: sums are exact, so the threads may take them in any order. */
+template <class Sum, class Of>
+Sum sum_pieces(size_t rows, const Executor& executor, const Of& of) {
+  const size_t pieces = (rows + kPiece - 1) / kPiece;
+  if (pieces <= 1) return of(size_t{0}, rows);
+  std::vector<Sum> sums(pieces);
+  executor.parallel_for(pieces, [&](size_t piece, size_t) {
+    sums[piece] = of(piece * kPiece, std::min(rows, (piece + 1) * kPiece));
+  });
+  Sum total{};
+  for (const Sum& sum : sums) total += sum;
+  return total;
 }
 
 constexpr int kMaxDigitBits = 12;
@@ -83,24 +101,33 @@ struct Ranking {
   }
 };
 
-/** Writes the rows in the order of the view, negative ones first, and counts the digits of kPasses passes. */
+/** Where rows are written, by label. */
+struct Places {
+  size_t negative;
+  size_t positive;
+};
+
+/** Writes rows begin … end − 1 of the view from the given places on, and counts the digits of kPasses passes. */
 template <class Element, int kPasses>
-void write_rows(const BinaryView& view, int32_t lowest, int width, Element* data,
+void write_rows(const BinaryView& view, size_t begin, size_t end, int32_t lowest, int width, Places places, Element* data,
                 uint32_t (*counts)[1 << kMaxDigitBits]) {
   constexpr int shift = Ranking<Element>::kOffsetShift;
   const uint32_t mask = (1u << width) - 1;
-  size_t next_negative = 0;
-  size_t next_positive = static_cast<size_t>(std::count(view.label, view.label + view.rows, uint8_t{0}));
-  for (size_t i = 0; i < view.rows; ++i) {
+  for (size_t i = begin; i < end; ++i) {
     const uint32_t offset = static_cast<uint32_t>(view.margin[i]) - static_cast<uint32_t>(lowest);
     const size_t label = view.label[i] != 0;
     const Element weight = Ranking<Element>::kWeighted ? static_cast<Element>(weight_at(view.weight, i)) << 1 : 0;
-    data[label != 0 ? next_positive : next_negative] = Element{offset} << shift | weight | static_cast<Element>(label);
-    next_positive += label;
-    next_negative += 1 - label;
+    data[label != 0 ? places.positive : places.negative] =
+        Element{offset} << shift | weight | static_cast<Element>(label);
+    places.positive += label;
+    places.negative += 1 - label;
 #pragma GCC unroll 4
     for (int pass = 0; pass < kPasses; ++pass) ++counts[pass][offset >> (pass * width) & mask];
   }
+}
+
+size_t count_negative(const BinaryView& view, size_t begin, size_t end) {
+  return static_cast<size_t>(std::count(view.label + begin, view.label + end, uint8_t{0}));
 }
 
 /**
@@ -108,25 +135,68 @@ void write_rows(const BinaryView& view, int32_t lowest, int width, Element* data
  * the sort keeps the order of equal digits.
  */
 template <class Element>
-Ranking<Element> rank_rows(const BinaryView& view, int32_t lowest, uint32_t range, std::vector<Element>& buffer) {
+Ranking<Element> rank_rows(const BinaryView& view, int32_t lowest, uint32_t range, Element* data, Element* spare) {
   const size_t n = view.rows;
-  if (buffer.size() < 2 * n) buffer.resize(2 * n);
   const RadixPlan plan(n, static_cast<int>(std::bit_width(range)));
   const auto mask = static_cast<uint32_t>((1u << plan.width) - 1);
   uint32_t counts[kMaxPasses][1 << kMaxDigitBits];
   for (int pass = 0; pass < plan.passes; ++pass) std::fill_n(counts[pass], size_t{mask} + 1, 0u);
-  Element* data = buffer.data();
-  Element* spare = data + n;
   constexpr decltype(&write_rows<Element, 0>) writers[kMaxPasses + 1] = {
       write_rows<Element, 0>, write_rows<Element, 1>, write_rows<Element, 2>, write_rows<Element, 3>,
       write_rows<Element, 4>};
-  writers[plan.passes](view, lowest, plan.width, data, counts);
+  writers[plan.passes](view, 0, n, lowest, plan.width, {0, count_negative(view, 0, n)}, data, counts);
   for (int pass = 0; pass < plan.passes; ++pass) {
     uint32_t* count = counts[pass];
     uint32_t start = 0;
     for (size_t b = 0; b <= mask; ++b) start += std::exchange(count[b], start);
     const int low = Ranking<Element>::kOffsetShift + pass * plan.width;
     for (size_t i = 0; i < n; ++i) spare[count[data[i] >> low & mask]++] = data[i];
+    std::swap(data, spare);
+  }
+  return {data, n, lowest};
+}
+
+/** The same by several threads, each with a stretch of the rows: before each pass, each counts its own digits. */
+template <class Element>
+Ranking<Element> rank_rows_together(const BinaryView& view, int32_t lowest, uint32_t range,
+                                    Element* data, Element* spare, const Executor& executor) {
+  const size_t n = view.rows;
+  const auto stretches = static_cast<size_t>(executor.threads());
+  const auto begin_of = [&](size_t stretch) { return n * stretch / stretches; };
+  const RadixPlan plan(n, static_cast<int>(std::bit_width(range)));
+  const size_t buckets = size_t{1} << plan.width;
+
+  std::vector<size_t> negative(stretches);
+  executor.parallel_for(stretches, [&](size_t s, size_t) {
+    negative[s] = count_negative(view, begin_of(s), begin_of(s + 1));
+  });
+  std::vector<Places> places(stretches);
+  Places next{0, std::accumulate(negative.begin(), negative.end(), size_t{0})};
+  for (size_t s = 0; s < stretches; ++s) {
+    places[s] = next;
+    next.negative += negative[s];
+    next.positive += begin_of(s + 1) - begin_of(s) - negative[s];
+  }
+  executor.parallel_for(stretches, [&](size_t s, size_t) {
+    write_rows<Element, 0>(view, begin_of(s), begin_of(s + 1), lowest, plan.width, places[s], data, nullptr);
+  });
+  std::vector<uint32_t> counts(stretches * buckets);
+  for (int pass = 0; pass < plan.passes; ++pass) {
+    const int low = Ranking<Element>::kOffsetShift + pass * plan.width;
+    const auto digit = [&](Element row) { return static_cast<size_t>(row >> low) & (buckets - 1); };
+    executor.parallel_for(stretches, [&](size_t s, size_t) {
+      uint32_t* count = counts.data() + s * buckets;
+      std::fill_n(count, buckets, 0u);
+      for (size_t i = begin_of(s); i < begin_of(s + 1); ++i) ++count[digit(data[i])];
+    });
+    uint32_t start = 0;
+    for (size_t b = 0; b < buckets; ++b) {
+      for (size_t s = 0; s < stretches; ++s) start += std::exchange(counts[s * buckets + b], start);
+    }
+    executor.parallel_for(stretches, [&](size_t s, size_t) {
+      uint32_t* count = counts.data() + s * buckets;
+      for (size_t i = begin_of(s); i < begin_of(s + 1); ++i) spare[count[digit(data[i])]++] = data[i];
+    });
     std::swap(data, spare);
   }
   return {data, n, lowest};
@@ -148,7 +218,7 @@ auto tied_pairs(const Ranking<Element>& ranking, size_t place) {
  * Σ W·(2·N_below + N_tied) over the positive rows. All negative rows before a positive one count twice, as if none were
  * tied; where a margin has rows of both labels, half of its pairs is taken back.
  */
-uint128_t concordant_pairs(const Ranking<uint64_t>& ranking) {
+uint128_t concordant_pairs(const Ranking<uint64_t>& ranking, const Executor&) {
   uint128_t pairs = 0;
   uint128_t tied = 0;
   uint64_t negative = 0;
@@ -167,17 +237,25 @@ uint128_t concordant_pairs(const Ranking<uint64_t>& ranking) {
   return 2 * pairs - tied;
 }
 
-/**
- * The same for rows of weight 1: a positive row has as many negative ones before it as its place says, less the positive
- * ones. Sums over places have no order, so vectors can take them.
- */
-uint64_t concordant_pairs(const Ranking<uint32_t>& ranking) {
-  constexpr size_t kBlock = 1024;
-  uint64_t places = 0;
+/** Sums over sorted rows of weight 1. */
+struct PlaceSums {
+  uint64_t places = 0;     // of positive rows
   uint64_t positives = 0;
-  uint64_t tied = 0;
-  for (size_t begin = 0; begin < ranking.size; begin += kBlock) {
-    const size_t count = std::min(kBlock, ranking.size - begin);
+  uint64_t tied = 0;       // pairs of equal margin
+
+  PlaceSums& operator+=(const PlaceSums& other) {
+    places += other.places;
+    positives += other.positives;
+    tied += other.tied;
+    return *this;
+  }
+};
+
+PlaceSums place_sums(const Ranking<uint32_t>& ranking, size_t first_row, size_t last_row) {
+  constexpr size_t kBlock = 1024;
+  PlaceSums sums;
+  for (size_t begin = first_row; begin < last_row; begin += kBlock) {
+    const size_t count = std::min(kBlock, last_row - begin);
     const uint32_t* rows = ranking.rows + begin;
     uint32_t places_in_block = 0;
     uint32_t positives_in_block = 0;
@@ -186,33 +264,68 @@ uint64_t concordant_pairs(const Ranking<uint32_t>& ranking) {
       places_in_block += static_cast<uint32_t>(i) & (0u - is_positive);
       positives_in_block += is_positive;
     }
-    places += places_in_block + uint64_t{begin} * positives_in_block;
-    positives += positives_in_block;
+    sums.places += places_in_block + uint64_t{begin} * positives_in_block;
+    sums.positives += positives_in_block;
     // Words that differ in the lowest bit alone: a negative row and a positive one of the same margin.
     const size_t first = begin == 0 ? 1 : 0;
     uint32_t mixed = 0;
     for (size_t i = first; i < count; ++i) mixed |= (rows[i] ^ ranking.rows[begin + i - 1]) == 1 ? 1u : 0u;
     for (size_t i = first; mixed != 0 && i < count; ++i) {
-      if ((rows[i] ^ ranking.rows[begin + i - 1]) == 1) tied += tied_pairs(ranking, begin + i);
+      if ((rows[i] ^ ranking.rows[begin + i - 1]) == 1) sums.tied += tied_pairs(ranking, begin + i);
     }
   }
-  return positives == 0 ? 0 : 2 * (places - positives * (positives - 1) / 2) - tied;
+  return sums;
 }
+
+/**
+ * The same for rows of weight 1: a positive row has as many negative ones before it as its place says, less the positive
+ * ones. Sums over places have no order, so vectors and threads can take them.
+ */
+uint64_t concordant_pairs(const Ranking<uint32_t>& ranking, const Executor& executor) {
+  const auto sums = sum_pieces<PlaceSums>(ranking.size, executor, [&](size_t begin, size_t end) {
+    return place_sums(ranking, begin, end);
+  });
+  return sums.positives == 0 ? 0 : 2 * (sums.places - sums.positives * (sums.positives - 1) / 2) - sums.tied;
+}
+
+struct MarginRange {
+  int32_t lowest = std::numeric_limits<int32_t>::max();
+  int32_t highest = std::numeric_limits<int32_t>::min();
+
+  MarginRange& operator+=(const MarginRange& other) {
+    lowest = std::min(lowest, other.lowest);
+    highest = std::max(highest, other.highest);
+    return *this;
+  }
+};
 
 /** Calls `use` with the rows in order; a 32-bit word a row serves unless there are weights or a range of 2^31. */
 template <class Use>
 void with_ranking(const BinaryView& view, MetricScratch& scratch, Use use) {
-  int32_t lowest = std::numeric_limits<int32_t>::max();
-  int32_t highest = std::numeric_limits<int32_t>::min();
-  for (size_t i = 0; i < view.rows; ++i) {
-    lowest = std::min(lowest, view.margin[i]);
-    highest = std::max(highest, view.margin[i]);
-  }
-  const uint32_t range = view.rows == 0 ? 0 : static_cast<uint32_t>(highest) - static_cast<uint32_t>(lowest);
-  if (view.weight == nullptr && range < 1u << 31) {
-    use(rank_rows(view, lowest, range, scratch.narrow));
+  const Executor& executor = scratch.executor;
+  const auto margins = sum_pieces<MarginRange>(view.rows, executor, [&](size_t begin, size_t end) {
+    MarginRange range;
+    for (size_t i = begin; i < end; ++i) {
+      range.lowest = std::min(range.lowest, view.margin[i]);
+      range.highest = std::max(range.highest, view.margin[i]);
+    }
+    return range;
+  });
+  const uint32_t range =
+      view.rows == 0 ? 0 : static_cast<uint32_t>(margins.highest) - static_cast<uint32_t>(margins.lowest);
+  const auto rank = [&]<class Element>(Element* data, Element* spare) {
+    const bool together = executor.threads() > 1 && view.rows > kPiece;
+    use(together ? rank_rows_together(view, margins.lowest, range, data, spare, executor)
+                 : rank_rows(view, margins.lowest, range, data, spare));
+  };
+  if (view.weight != nullptr || range >= 1u << 31) {
+    scratch.wide.reserve(2 * view.rows);
+    rank(scratch.wide.data(), scratch.wide.data() + view.rows);
+  } else if (view.rows <= scratch.lent_size) {
+    rank(scratch.lent[0], scratch.lent[1]);
   } else {
-    use(rank_rows(view, lowest, range, scratch.wide));
+    scratch.narrow.reserve(2 * view.rows);
+    rank(scratch.narrow.data(), scratch.narrow.data() + view.rows);
   }
 }
 
@@ -228,7 +341,7 @@ RankMetrics rank_metrics(const BinaryView& view, const Confusion& totals, bool w
   RankMetrics result{};
   with_ranking(view, scratch, [&]<class Element>(const Ranking<Element>& ranking) {
     using Sum = typename Ranking<Element>::Sum;
-    result.auc_roc = ratio(concordant_pairs(ranking), 2 * Sum{positives} * negatives, kUndefined);
+    result.auc_roc = ratio(concordant_pairs(ranking, scratch.executor), 2 * Sum{positives} * negatives, kUndefined);
     if (!with_precision) return;
     uint64_t positive_below = 0;
     uint64_t negative_below = 0;
@@ -247,15 +360,23 @@ RankMetrics rank_metrics(const BinaryView& view, const Confusion& totals, bool w
   return result;
 }
 
-double logloss(const BinaryView& view, uint64_t total) {
-  uint128_t sum = 0;
-  for (size_t i = 0; i < view.rows; ++i) {
-    const int32_t margin = view.margin[i];
-    const int64_t sign = 1 - 2 * int64_t{view.label[i] != 0};
-    const int64_t wrong_by = sign * margin;
-    const int64_t loss = (std::max<int64_t>(wrong_by, 0) << 10) + softplus_neg_abs_q30(margin);
-    sum += static_cast<uint128_t>(loss) * weight_at(view.weight, i);
-  }
+double logloss(const BinaryView& view, uint64_t total, const Executor& executor) {
+  const auto sum = sum_pieces<uint128_t>(view.rows, executor, [&](size_t begin, size_t end) {
+    uint64_t plain = 0;
+    uint128_t weighted = 0;
+    for (size_t i = begin; i < end; ++i) {
+      const int32_t margin = view.margin[i];
+      const int64_t sign = 1 - 2 * int64_t{view.label[i] != 0};
+      const int64_t wrong_by = sign * margin;
+      const int64_t loss = (std::max<int64_t>(wrong_by, 0) << 10) + softplus_neg_abs_q30(margin);
+      if (view.weight == nullptr) {
+        plain += static_cast<uint64_t>(loss);
+      } else {
+        weighted += static_cast<uint128_t>(loss) * view.weight[i];
+      }
+    }
+    return weighted + plain;
+  });
   return std::ldexp(ratio(sum, uint128_t{total}, kUndefined), -30);
 }
 
@@ -335,13 +456,16 @@ std::vector<double> one_vs_rest_areas(const MulticlassView& view, MetricScratch&
   return areas;
 }
 
-double softmax_logloss(const MulticlassView& view, uint64_t total) {
-  uint128_t sum = 0;
-  for (size_t i = 0; i < view.rows; ++i) {
-    const int32_t* margins = view.margin + i * static_cast<size_t>(view.classes);
-    const int64_t loss = softmax_loss_q30(margins, view.classes, view.label[i]);
-    sum += static_cast<uint128_t>(loss) * weight_at(view.weight, i);
-  }
+double softmax_logloss(const MulticlassView& view, uint64_t total, const Executor& executor) {
+  const auto sum = sum_pieces<uint128_t>(view.rows, executor, [&](size_t begin, size_t end) {
+    uint128_t of_piece = 0;
+    for (size_t i = begin; i < end; ++i) {
+      const int32_t* margins = view.margin + i * static_cast<size_t>(view.classes);
+      const int64_t loss = softmax_loss_q30(margins, view.classes, view.label[i]);
+      of_piece += static_cast<uint128_t>(loss) * weight_at(view.weight, i);
+    }
+    return of_piece;
+  });
   return std::ldexp(ratio(sum, uint128_t{total}, kUndefined), -30);
 }
 
@@ -353,21 +477,25 @@ uint64_t total_weight(const RegressionView& view) {
 
 int64_t error_at(const RegressionView& view, size_t row) { return int64_t{view.margin[row]} - view.target[row]; }
 
-uint128_t squared_errors(const RegressionView& view) {
-  uint128_t sum = 0;
-  for (size_t i = 0; i < view.rows; ++i) {
-    const int64_t error = error_at(view, i);
-    sum += static_cast<uint128_t>(error * error) * weight_at(view.weight, i);
-  }
-  return sum;
+uint128_t squared_errors(const RegressionView& view, const Executor& executor) {
+  return sum_pieces<uint128_t>(view.rows, executor, [&](size_t begin, size_t end) {
+    uint128_t sum = 0;
+    for (size_t i = begin; i < end; ++i) {
+      const int64_t error = error_at(view, i);
+      sum += static_cast<uint128_t>(error * error) * weight_at(view.weight, i);
+    }
+    return sum;
+  });
 }
 
-uint128_t absolute_errors(const RegressionView& view) {
-  uint128_t sum = 0;
-  for (size_t i = 0; i < view.rows; ++i) {
-    sum += static_cast<uint128_t>(std::abs(error_at(view, i))) * weight_at(view.weight, i);
-  }
-  return sum;
+uint128_t absolute_errors(const RegressionView& view, const Executor& executor) {
+  return sum_pieces<uint128_t>(view.rows, executor, [&](size_t begin, size_t end) {
+    uint128_t sum = 0;
+    for (size_t i = begin; i < end; ++i) {
+      sum += static_cast<uint128_t>(std::abs(error_at(view, i))) * weight_at(view.weight, i);
+    }
+    return sum;
+  });
 }
 
 double r2(const RegressionView& view, uint128_t squared, uint64_t total) {
@@ -464,7 +592,7 @@ void evaluate(const Metric* metrics, size_t count, const BinaryView& view, Metri
         out[i] = ranks.auc_pr;
         break;
       case Metric::kLogloss:
-        out[i] = logloss(view, total);
+        out[i] = logloss(view, total, scratch.executor);
         break;
       case Metric::kPrecisionWeighted:
       case Metric::kRecallWeighted:
@@ -521,7 +649,7 @@ void evaluate(const Metric* metrics, size_t count, const MulticlassView& view, M
         out[i] = weighted_over_classes(areas, sums);
         break;
       case Metric::kLogloss:
-        out[i] = softmax_logloss(view, sums.total);
+        out[i] = softmax_logloss(view, sums.total, scratch.executor);
         break;
       case Metric::kAucPr:
         throw std::invalid_argument("auc_pr is a metric of two classes");
@@ -546,12 +674,12 @@ OneVsRest one_vs_rest(const MulticlassView& view, int class_index) {
   return result;
 }
 
-void evaluate(const Metric* metrics, size_t count, const RegressionView& view, double* out) {
+void evaluate(const Metric* metrics, size_t count, const RegressionView& view, MetricScratch& scratch, double* out) {
   const uint64_t total = total_weight(view);
   const bool squares = std::any_of(metrics, metrics + count, [](Metric metric) {
     return metric == Metric::kMse || metric == Metric::kRmse || metric == Metric::kR2;
   });
-  const uint128_t squared = squares ? squared_errors(view) : 0;
+  const uint128_t squared = squares ? squared_errors(view, scratch.executor) : 0;
   const auto mean = [&](uint128_t sum, int bits) {
     return std::ldexp(ratio(sum, uint128_t{total}, kUndefined), -bits);
   };
@@ -564,7 +692,7 @@ void evaluate(const Metric* metrics, size_t count, const RegressionView& view, d
         out[i] = std::sqrt(mean(squared, 2 * view.margin_bits));
         break;
       case Metric::kMae:
-        out[i] = mean(absolute_errors(view), view.margin_bits);
+        out[i] = mean(absolute_errors(view, scratch.executor), view.margin_bits);
         break;
       case Metric::kR2:
         out[i] = r2(view, squared, total);

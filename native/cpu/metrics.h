@@ -5,6 +5,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "cpu/aligned.h"
+#include "cpu/pool.h"
+
 namespace lockstep {
 
 /** In the order of `METRIC_NAMES` in src/config/metric-names.ts. */
@@ -55,10 +58,16 @@ struct RegressionView {
   int margin_bits = 0;               // −128…128
 };
 
-/** Buffers that grow to the largest set seen and are reused; one per thread. Holds no results between calls. */
+/**
+ * What metrics are computed with: buffers that grow to the largest set seen and are reused, and the threads that share large
+ * sets. One per user; holds no results between calls.
+ */
 struct MetricScratch {
-  std::vector<uint32_t> narrow;  // two buffers of rows each
-  std::vector<uint64_t> wide;    // two buffers of rows each
+  AlignedBuffer<uint32_t> narrow;  // two buffers of rows each
+  AlignedBuffer<uint64_t> wide;    // two buffers of rows each
+  uint32_t* lent[2] = {};          // two buffers that serve as `narrow` where they have room: memory that is free meanwhile
+  size_t lent_size = 0;            // elements of each
+  Executor executor;
 };
 
 /**
@@ -68,7 +77,7 @@ struct MetricScratch {
  */
 void evaluate(const Metric* metrics, size_t count, const BinaryView& view, MetricScratch& scratch, double* out);
 void evaluate(const Metric* metrics, size_t count, const MulticlassView& view, MetricScratch& scratch, double* out);
-void evaluate(const Metric* metrics, size_t count, const RegressionView& view, double* out);
+void evaluate(const Metric* metrics, size_t count, const RegressionView& view, MetricScratch& scratch, double* out);
 
 inline double evaluate(Metric metric, const BinaryView& view, MetricScratch& scratch) {
   double value = 0;
@@ -78,7 +87,8 @@ inline double evaluate(Metric metric, const BinaryView& view, MetricScratch& scr
 
 inline double evaluate(Metric metric, const RegressionView& view) {
   double value = 0;
-  evaluate(&metric, 1, view, &value);
+  MetricScratch scratch;
+  evaluate(&metric, 1, view, scratch, &value);
   return value;
 }
 

@@ -10,6 +10,7 @@
 #include "cpu/binning.h"
 #include "cpu/predict.h"
 #include "tests/check.h"
+#include "tests/same_trees.h"
 
 namespace {
 
@@ -137,7 +138,8 @@ Table make_table(size_t rows, int features) {
   table.bins.resize(rows * stride);
   ThreadPool pool(2);
   const RowSet all{0, rows, nullptr};
-  const auto bins = bin_columns(raw, rows, all, nullptr, 256, table.bins.data(), stride, Executor(&pool));
+  const auto bins = find_bins(raw, all, nullptr, 256, Executor(&pool));
+  encode_rows(raw, rows, bins, table.bins.data(), stride, Executor(&pool));
   table.view.bins = table.bins.data();
   table.view.rows = rows;
   table.view.stride = stride;
@@ -178,22 +180,6 @@ std::vector<size_t> all_jobs(const Batch& batch) {
   std::vector<size_t> jobs(batch.jobs());
   std::iota(jobs.begin(), jobs.end(), size_t{0});
   return jobs;
-}
-
-bool same_trees(const Ensemble& a, const Ensemble& b) {
-  if (a.trees.size() != b.trees.size() || a.base_margins != b.base_margins) return false;
-  for (size_t t = 0; t < a.trees.size(); ++t) {
-    if (a.trees[t].nodes.size() != b.trees[t].nodes.size()) return false;
-    for (size_t n = 0; n < a.trees[t].nodes.size(); ++n) {
-      const Node& x = a.trees[t].nodes[n];
-      const Node& y = b.trees[t].nodes[n];
-      if (x.feature != y.feature || x.split_bin != y.split_bin || x.leaf != y.leaf || x.left != y.left ||
-          x.missing_left != y.missing_left || x.gain != y.gain || x.cover != y.cover) {
-        return false;
-      }
-    }
-  }
-  return true;
 }
 
 void threads_and_batches_do_not_change_a_tree() {

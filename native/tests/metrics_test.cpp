@@ -189,6 +189,31 @@ void test_order_independence() {
   }
 }
 
+/** 200,000 rows are shared out; margins from few values, where most rows are tied, to all of int32. */
+void threads_do_not_change_a_metric() {
+  for (const uint32_t spread : {50u, 1u << 24, UINT32_MAX - 1}) {
+    const Scores scores = random_scores(spread, 200000, spread);
+    for (const bool weighted : {false, true}) {
+      MetricScratch alone;
+      for (const int threads : {2, 3, 8}) {
+        ThreadPool pool(threads);
+        MetricScratch together;
+        together.executor = Executor(&pool);
+        for (const Metric metric : kBinary) {
+          CHECK(same_bits(evaluate(metric, scores.binary(weighted), together),
+                          evaluate(metric, scores.binary(weighted), alone)));
+        }
+        if (spread > 1u << 30) continue;
+        for (const Metric metric : kRegression) {
+          double value = 0;
+          evaluate(&metric, 1, scores.regression(weighted), together, &value);
+          CHECK(same_bits(value, evaluate(metric, scores.regression(weighted))));
+        }
+      }
+    }
+  }
+}
+
 void test_full_weights_equal_none() {
   MetricScratch scratch;
   Scores scores = random_scores(3, 500, 2000);
@@ -292,6 +317,7 @@ void test_metrics() {
   test_regression();
   test_threshold();
   test_order_independence();
+  threads_do_not_change_a_metric();
   test_full_weights_equal_none();
   test_undefined();
   test_extremes();

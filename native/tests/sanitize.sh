@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../.."
 for sanitizer in "" address,undefined thread; do
   name=${sanitizer:-plain}
   dir=build/native-tests-${name/,/-}
-  cmake -S . -B "$dir" -G Ninja -DLOCKSTEP_NATIVE_TESTS=ON -DLOCKSTEP_SANITIZE="$sanitizer" \
+  cmake -S . -B "$dir" -G Ninja -DLOCKSTEP_NATIVE_TESTS=ON -DLOCKSTEP_WERROR=ON -DLOCKSTEP_SANITIZE="$sanitizer" \
     -DCMAKE_BUILD_TYPE="$([ -z "$sanitizer" ] && echo Release || echo RelWithDebInfo)" > /dev/null
   cmake --build "$dir" > "$dir/build.log" || { cat "$dir/build.log"; exit 1; }
   echo "$name:"

@@ -1,8 +1,6 @@
 import { kindOf, taskOf } from '../config/objectives.ts';
 import { type ArrayOptions, datasetFromArrays } from '../data/arrays.ts';
-import { binDataset } from '../data/binning.ts';
-import { concatDatasets } from '../data/concat.ts';
-import type { RowSet } from '../data/types.ts';
+import { binTables } from '../data/binning.ts';
 import { chooseEngine, type EngineChoice } from '../engine/choose.ts';
 import { resolveThreads } from '../engine/cpu.ts';
 import type { MetricName } from '../engine/engine.ts';
@@ -12,7 +10,10 @@ import { type BoostResult, boost, type RoundEvent } from './boost.ts';
 import { Model } from './model.ts';
 import { fitParams, type GivenParams, resolveParams } from './params.ts';
 
-/** Arrays to train on: columns by feature name, one label a row, optionally one weight a row. */
+/**
+ * Arrays to train on: columns by feature name, one label a row, optionally one weight a row. They are not copied, and must
+ * be neither changed nor transferred before training is over.
+ */
 export type TrainingArrays = Pick<ArrayOptions, 'features' | 'label' | 'weight' | 'types'>;
 
 export interface TrainOptions extends TrainingArrays {
@@ -64,13 +65,10 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
   const { features, label, weight, types } = options;
   const training = datasetFromArrays({ features, label, weight, types, taskType });
   const params = fitParams(given, training.schema);
-  const parts = [training.dataset];
-  if (options.validation !== undefined) {
-    parts.push(datasetFromArrays({ ...options.validation, taskType, schema: training.schema }).dataset);
-  }
-  const { data, ranges } = concatDatasets(parts);
-  const binned = await binDataset(data, training.schema.features, {
-    training: ranges[0] as RowSet,
+  const validation =
+    options.validation && datasetFromArrays({ ...options.validation, taskType, schema: training.schema });
+  const tables = [training.dataset, ...(validation ? [validation.dataset] : [])] as const;
+  const { binned, ranges } = await binTables(tables, training.schema.features, {
     maxBin: params.max_bin,
     threads,
     signal: options.signal,
@@ -80,7 +78,7 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     const { trees, ...record } = await boost(resident, {
       params,
       seed,
-      rows: ranges[0] as RowSet,
+      rows: ranges[0]!,
       evals: ranges.map((rows, i) => ({ name: i === 0 ? 'train' : 'validation', rows })),
       metrics,
       ...(options.validation && {

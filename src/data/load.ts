@@ -50,27 +50,48 @@ export interface ExperimentData {
 
 type Records = ExperimentData['sources'];
 
-function gather<A extends Float32Array | Int32Array>(values: A, rows: Uint32Array, out: A): A {
-  for (let i = 0; i < rows.length; i++) out[i] = values[rows[i]!]!;
-  return out;
+/** Rows `order` of an array, in place; `scratch` is as long. */
+function reorder<A extends Float32Array | Int32Array>(values: A, order: Uint32Array, scratch: A): void {
+  for (let i = 0; i < order.length; i++) scratch[i] = values[order[i]!]!;
+  values.set(scratch);
 }
 
-function gatherColumn(column: Column, rows: Uint32Array): Column {
+function partOfColumn(column: Column, start: number, end: number): Column {
   return column.kind === 'numeric'
-    ? { ...column, values: gather(column.values, rows, new Float32Array(rows.length)) }
-    : { ...column, codes: gather(column.codes, rows, new Int32Array(rows.length)) };
+    ? { ...column, values: column.values.subarray(start, end) }
+    : { ...column, codes: column.codes.subarray(start, end) };
 }
 
-function gatherDataset(dataset: Dataset, rows: Uint32Array): Dataset {
-  const label = gather(dataset.label, rows, new Float32Array(rows.length));
-  const columns = dataset.columns.map((column) => gatherColumn(column, rows));
-  if (dataset.weight === undefined) return { rows: rows.length, columns, label };
+function partOfDataset(dataset: Dataset, start: number, end: number): Dataset {
   return {
-    rows: rows.length,
-    columns,
-    label,
-    weight: gather(dataset.weight, rows, new Float32Array(rows.length)),
+    rows: end - start,
+    columns: dataset.columns.map((column) => partOfColumn(column, start, end)),
+    label: dataset.label.subarray(start, end),
+    ...(dataset.weight && { weight: dataset.weight.subarray(start, end) }),
   };
+}
+
+/**
+ * Divides a table among parts, each in the order of its row numbers, which together are all rows. The arrays are put in
+ * order in place and the parts are views of them: a large table never exists twice.
+ */
+function divideDataset(whole: Dataset, parts: readonly Uint32Array[]): Dataset[] {
+  const order = new Uint32Array(whole.rows);
+  let rows = 0;
+  const ranges = parts.map((part) => {
+    order.set(part, rows);
+    rows += part.length;
+    return [rows - part.length, rows] as const;
+  });
+  const numbers = new Float32Array(whole.rows);
+  const codes = new Int32Array(numbers.buffer);
+  for (const column of whole.columns) {
+    if (column.kind === 'numeric') reorder(column.values, order, numbers);
+    else reorder(column.codes, order, codes);
+  }
+  reorder(whole.label, order, numbers);
+  if (whole.weight !== undefined) reorder(whole.weight, order, numbers);
+  return ranges.map(([start, end]) => partOfDataset(whole, start, end));
 }
 
 /** A table with a target as its schema says. */
@@ -152,9 +173,10 @@ export async function loadExperimentData(options: LoadOptions): Promise<Experime
   const whole = encodeTable(training.table, schema, options.weight);
   const loaded: { train: Dataset; val?: Dataset; test?: Dataset } = { train: whole };
   if (parts !== undefined) {
-    loaded.train = gatherDataset(whole, parts.train);
-    loaded.val = gatherDataset(whole, parts.val);
-    if (parts.test.length > 0) loaded.test = gatherDataset(whole, parts.test);
+    const [train, val, test] = divideDataset(whole, [parts.train, parts.val, parts.test]);
+    loaded.train = train!;
+    loaded.val = val!;
+    if (test!.rows > 0) loaded.test = test!;
   }
   for (const [role, path] of [
     ['val', valPath],

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -84,9 +85,17 @@ type Format = (typeof FORMATS)[number]['format'];
 
 /** What a CSV cell holds when its value is missing, besides a number that is not one (nan). */
 const CSV_NULLS = ['', 'NA', 'NULL', 'null'];
+/** A longer line of a CSV file is an error. */
+const CSV_LINE_LIMIT = 2_000_000;
+/** Of which DuckDB holds a few for each thread. */
+const CSV_BUFFER_BYTES = 8_000_000;
+/** One thread takes what DuckDB reads: with more readers of Parquet than this, more row groups wait in memory for it. */
+const PARQUET_THREADS = 2;
 const FILE_LIMIT_OF_HEADER = 16 * 1024 * 1024;
 const FORM_SAMPLE_ROWS = 2048;
 const BLOCK_ROWS = 65_536;
+/** A query over more rows may well give far fewer. */
+const MOST_GUESSED_ROWS = 4_194_304;
 const ROUNDING_SAMPLE = 65_536;
 /** Up to this many rows, every column that float32 changed has its distinct values counted. */
 const COUNT_ALWAYS_ROWS = 131_072;
@@ -156,9 +165,11 @@ function readError(subject: string, error: unknown): LockstepError {
   const lines = text.split('\n').map((line) => line.trim());
   if (/not utf-8 encoded/.test(text)) return new InputError(notUtf8(subject), { cause: error });
   const csvLine = /CSV Error on Line: (\d+)/.exec(text);
-  const what = csvLine
-    ? (lines.find((line, i) => i > 0 && line !== '' && !line.startsWith('Original Line')) ?? '')
-    : lines[0]!.replace(/^(Failed to extract statements: )?[A-Z][A-Za-z ]* Error: /, '');
+  const what = /does not support a full read/.test(text)
+    ? `a line is longer than ${CSV_LINE_LIMIT} bytes`
+    : csvLine
+      ? (lines.find((line, i) => i > 0 && line !== '' && !line.startsWith('Original Line')) ?? '')
+      : lines[0]!.replace(/^(Failed to extract statements: )?[A-Z][A-Za-z ]* Error: /, '');
   const where = csvLine ? ` at line ${csvLine[1]}` : '';
   return new InputError(`${subject} cannot be read${where} (${what.replace(/[.\s]+$/, '')}); correct it.`, {
     cause: error,
@@ -277,6 +288,8 @@ interface Relation {
   readonly typed: readonly string[];
   /** An expression per column with the text as the file has it, where the file is text. */
   readonly written?: readonly string[];
+  /** How many rows to make room for, where something is known of that before they are read. */
+  readonly expectedRows?: number;
 }
 
 /** The relation of some files, from which single files can be read too. */
@@ -331,16 +344,22 @@ const CELL_FORMS: readonly CellForm[] = [
  * The form of each column of text cells: the first that every filled cell of the file fits, else text. The first
  * rows rule out most forms, so that the pass over all rows has little to try.
  */
-async function detectForms(connection: DuckDBConnection, cells: string[], from: string): Promise<CellForm[]> {
+async function detectForms(
+  connection: DuckDBConnection,
+  cells: string[],
+  from: string,
+): Promise<{ forms: CellForm[]; rows: number }> {
+  let rows = 0;
   let candidates = cells.map(() => CELL_FORMS);
   let filled: boolean[] = [];
   for (const limit of [` LIMIT ${FORM_SAMPLE_ROWS}`, '']) {
     const counts = cells.flatMap((c, i) => [c, ...candidates[i]!.map(({ typed }) => typed(c))]);
     const [row] = await selectRows(
       connection,
-      `SELECT ${counts.map((sql) => `count(${sql})`).join(', ')} FROM (SELECT * FROM ${from}${limit})`,
+      `SELECT count(*), ${counts.map((sql) => `count(${sql})`).join(', ')} FROM (SELECT * FROM ${from}${limit})`,
     );
-    let next = 0;
+    rows = Number(row![0]);
+    let next = 1;
     filled = [];
     candidates = candidates.map((forms) => {
       const all = row![next++];
@@ -348,7 +367,7 @@ async function detectForms(connection: DuckDBConnection, cells: string[], from: 
       return forms.filter(() => row![next++] === all);
     });
   }
-  return cells.map((_, i) => (filled[i] ? candidates[i]![0] : undefined) ?? TEXT_FORM);
+  return { forms: cells.map((_, i) => (filled[i] ? candidates[i]![0] : undefined) ?? TEXT_FORM), rows };
 }
 
 async function csvRelation(connection: DuckDBConnection, files: readonly string[]): Promise<FileRelation> {
@@ -363,19 +382,20 @@ async function csvRelation(connection: DuckDBConnection, files: readonly string[
   // rounds a later 1.5 in a column of whole numbers, or cuts the time off a later date, without an error.
   const scan = (some: readonly string[]): string =>
     `read_csv(${sqlFiles(some)}, auto_detect = false, header = true, skip = 0,
-    delim = ${sqlText(first.delimiter)}, quote = '"', escape = '"', nullstr = ${sqlList(CSV_NULLS)},
+    buffer_size = ${CSV_BUFFER_BYTES}, max_line_size = ${CSV_LINE_LIMIT}, delim = ${sqlText(first.delimiter)}, quote = '"', escape = '"', nullstr = ${sqlList(CSV_NULLS)},
     columns = {${cells.map((cell) => `${cell}: 'VARCHAR'`).join(', ')}})`;
   const from = scan(files);
-  const chosen = await detectForms(connection, cells, from);
+  const { forms, rows } = await detectForms(connection, cells, from);
   return {
     from,
     scan,
+    expectedRows: rows,
     columns: first.names.map((name, i) => ({
       name,
-      sqlType: chosen[i]!.sqlType,
-      kind: kindOf(chosen[i]!.sqlType),
+      sqlType: forms[i]!.sqlType,
+      kind: kindOf(forms[i]!.sqlType),
     })),
-    typed: cells.map((cell, i) => chosen[i]!.typed(cell)),
+    typed: cells.map((cell, i) => forms[i]!.typed(cell)),
     written: cells,
   };
 }
@@ -438,9 +458,11 @@ async function parquetRelation(
   const scan = (some: readonly string[]): string => `read_parquet(${sqlFiles(some)}, union_by_name = true)`;
   const unified = files.length === 1 ? first! : await describe(connection, `SELECT * FROM ${scan(files)}`);
   const cells = positions(names.length);
+  const [count] = await selectRows(connection, `SELECT count(*) FROM ${scan(files)}`);
   return {
     from: `${scan(files)} AS t(${cells.join(', ')})`,
     scan,
+    expectedRows: Number(count![0]),
     columns: unified.map((column, i) => ({ ...column, name: names[i]! })),
     typed: cells,
   };
@@ -469,27 +491,35 @@ async function queryRelation(connection: DuckDBConnection, data: Relation, query
       'The result of data.query',
     );
     const cells = positions(columns.length);
-    return { from: `(${select}\n) AS t(${cells.join(', ')})`, columns, typed: cells };
+    return {
+      from: `(${select}\n) AS t(${cells.join(', ')})`,
+      columns,
+      typed: cells,
+      // Most queries give no more rows than there are, and memory that is not written to is not taken from the system.
+      ...(data.expectedRows !== undefined && {
+        expectedRows: Math.min(data.expectedRows, MOST_GUESSED_ROWS),
+      }),
+    };
   } catch (error) {
     throw readError('data.query', error);
   }
 }
 
-/** Collects values in blocks, so that a column of unknown length never exists twice as a whole. */
+/** Collects the values of a column: in one array while the expected number suffices, else in blocks, which do not have to grow. */
 class Blocks<A extends Float32Array | Int32Array> {
   readonly #make: (length: number) => A;
   #full: A[] = [];
   #block: A;
   #used = 0;
 
-  constructor(make: (length: number) => A) {
+  constructor(make: (length: number) => A, expected = BLOCK_ROWS) {
     this.#make = make;
-    this.#block = make(BLOCK_ROWS);
+    this.#block = make(expected);
   }
 
   /** Room for the next `count` values, at most 65,536. */
   next(count: number): A {
-    if (this.#used + count > BLOCK_ROWS) {
+    if (this.#used + count > this.#block.length) {
       this.#full.push(this.#block.subarray(0, this.#used) as A);
       this.#block = this.#make(BLOCK_ROWS);
       this.#used = 0;
@@ -501,8 +531,10 @@ class Blocks<A extends Float32Array | Int32Array> {
   /** All values as one array; the blocks are let go. */
   take(): A {
     const parts = [...this.#full, this.#block.subarray(0, this.#used) as A];
+    const wasted = this.#block.length - this.#used;
     this.#full = [];
     this.#block = this.#make(0);
+    if (parts.length === 1 && wasted <= parts[0]!.length) return parts[0]!;
     const all = this.#make(parts.reduce((length, part) => length + part.length, 0));
     let at = 0;
     for (const part of parts) {
@@ -514,9 +546,14 @@ class Blocks<A extends Float32Array | Int32Array> {
 }
 
 class NumberReader {
-  readonly #values = new Blocks((length) => new Float32Array(length));
-  readonly #sample: number[] = [];
+  readonly #values: Blocks<Float32Array>;
+  #sample: Float64Array | undefined;
+  #sampled = 0;
   #overflows = 0;
+
+  constructor(rows: number | undefined) {
+    this.#values = new Blocks((length) => new Float32Array(length), rows);
+  }
 
   read(vector: DuckDBVector, rows: number): void {
     if (!(vector instanceof DuckDBFloatVector || vector instanceof DuckDBDoubleVector)) {
@@ -532,21 +569,26 @@ class NumberReader {
   }
 
   #note(value: number, rounded: number): void {
-    if (this.#sample.length < ROUNDING_SAMPLE) this.#sample.push(value);
+    this.#sample ??= new Float64Array(ROUNDING_SAMPLE);
+    if (this.#sampled < ROUNDING_SAMPLE) this.#sample[this.#sampled++] = value;
     if (!Number.isFinite(rounded)) this.#overflows++;
   }
 
   take({ name, kind }: SourceColumn): NumberColumn {
     const values = this.#values.take();
-    if (this.#sample.length === 0) return { form: 'numbers', name, kind, values };
-    const rounding = { overflows: this.#overflows, sample: Float64Array.from(this.#sample) };
+    if (this.#sample === undefined) return { form: 'numbers', name, kind, values };
+    const rounding = { overflows: this.#overflows, sample: this.#sample.subarray(0, this.#sampled) };
     return { form: 'numbers', name, kind, values, rounding };
   }
 }
 
 class TextReader {
-  readonly #codes = new Blocks((length) => new Int32Array(length));
+  readonly #codes: Blocks<Int32Array>;
   readonly #index = new Map<string | number, number>();
+
+  constructor(rows: number | undefined) {
+    this.#codes = new Blocks((length) => new Int32Array(length), rows);
+  }
 
   read(vector: DuckDBVector, rows: number): void {
     const codes = this.#codes.next(rows);
@@ -638,6 +680,9 @@ export class Source {
       for (const file of files) if (/\.gz$/i.test(file)) await checkGzip(file);
       const allowed = [...files, ...files.map(withoutGlob)];
       await connection.run(`SET allowed_paths = ${sqlList(allowed)}`);
+      if (format === 'parquet' && options.query === undefined) {
+        await connection.run(`SET threads = ${Math.min(PARQUET_THREADS, availableParallelism())}`);
+      }
       await connection.run('SET enable_external_access = false');
       await connection.run('SET lock_configuration = true');
       const interrupt = (): void => connection.interrupt();
@@ -686,6 +731,7 @@ export class Source {
    * @throws InputError for an absent column, one of a type that holds neither numbers nor text, or a bad row.
    */
   async read(requests: readonly ReadRequest[]): Promise<RawTable> {
+    const expected = this.#relation.expectedRows;
     const jobs = requests.map(({ name, as }) => {
       const index = this.#indexOf(name);
       const column = this.columns[index]!;
@@ -695,7 +741,7 @@ export class Source {
         );
       }
       const form = column.kind === 'text' ? 'texts' : as;
-      const reader = form === 'numbers' ? new NumberReader() : new TextReader();
+      const reader = form === 'numbers' ? new NumberReader(expected) : new TextReader(expected);
       return { column, reader, sql: this.#expression(index, form) };
     });
     const result = await this.#connection.stream(

@@ -98,7 +98,7 @@ export interface BinnedFeature {
 /** A binned table: what engines train on. Immutable once made; shared between threads without copies. */
 export interface BinnedDataset {
   readonly rows: number;
-  /** Bytes from one row to the next, ≥ features.length; the padding bytes are 0. */
+  /** Bytes from one row to the next, ≥ features.length (`rowStride`); the padding bytes are 0. */
   readonly stride: number;
   /** Row-major codes, bins[row · stride + feature]; backed by a SharedArrayBuffer. */
   readonly bins: Uint8Array;

@@ -83,7 +83,7 @@ export function toModel(experiment: PreparedExperiment, result: BoostResult): Mo
     params: experiment.params,
     seed: experiment.seed,
     training: {
-      rows: experiment.data.train.rows,
+      rows: experiment.splits[0]!.rows.end,
       rounds: result.rounds,
       best_iteration: result.bestRound - 1,
       early_stopped: result.stoppedEarly,

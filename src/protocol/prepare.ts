@@ -4,10 +4,9 @@ import { loadFeatureList } from '../config/features.ts';
 import { type FittedConfig, fitConfig } from '../config/fit.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { kindOf } from '../config/objectives.ts';
-import { binDataset } from '../data/binning.ts';
-import { concatDatasets } from '../data/concat.ts';
+import { binTables, type RowRange, rowStride } from '../data/binning.ts';
 import { type ExperimentData, loadExperimentData } from '../data/load.ts';
-import type { BinnedDataset, Dataset, RowSet, SplitName } from '../data/types.ts';
+import type { BinnedDataset, Dataset, SplitName } from '../data/types.ts';
 import { resolveThreads } from '../engine/cpu.ts';
 import { type MetricName, outputsOf } from '../engine/engine.ts';
 import { BudgetError } from '../errors.ts';
@@ -16,12 +15,13 @@ import type { Reporter } from './reporter.ts';
 /** An experiment with its data binned, ready for any engine. */
 export interface PreparedExperiment {
   readonly loaded: LoadedConfig & { readonly config: FittedConfig };
-  readonly data: ExperimentData;
+  /** What is known of the tables; their columns are let go once binned. */
+  readonly data: Pick<ExperimentData, 'schema' | 'sources'>;
   readonly binned: BinnedDataset;
   /** Row ranges of the parts that exist, in the order in which they lie in the binned table. */
   readonly splits: readonly {
     readonly name: SplitName;
-    readonly rows: { readonly start: number; readonly end: number };
+    readonly rows: RowRange;
   }[];
   readonly params: BoosterParams;
   readonly seed: number;
@@ -38,7 +38,7 @@ export interface PreparedExperiment {
  */
 export function estimateMemory(rows: number, features: number, depth: number, outputs: number): number {
   const columns = rows * features * 4;
-  const bins = rows * Math.ceil(features / 4) * 4;
+  const bins = rows * rowStride(features);
   const histograms = (depth + 2) * features * 256 * 16;
   const model = rows * (12 + outputs * (outputs > 1 ? 32 : 20));
   return 2 * columns + bins + model + histograms;
@@ -115,29 +115,24 @@ export async function prepareExperiment(
   );
   for (const warning of classWarnings(data, config, given.model.objective !== undefined))
     reporter.warn(warning);
-  const parts = [
-    { name: 'train' as const, part: data.train },
-    { name: 'val' as const, part: data.val },
-    { name: 'test' as const, part: data.test },
-  ].flatMap(({ name, part }) => (part === undefined ? [] : [{ name, part }]));
-  const tables = parts.map(({ part }) => part);
+  const others = (['val', 'test'] as const).filter((name) => data[name] !== undefined);
+  const tables: [Dataset, ...Dataset[]] = [data.train, ...others.map((name) => data[name]!)];
   checkMemory(tables, params, config.resources.max_memory_gb);
-  const joined = concatDatasets(tables);
   const load_s = seconds(loadStarted);
 
   const binStarted = performance.now();
-  reporter.step(`Binning ${joined.data.rows} rows × ${joined.data.columns.length} features`);
-  const binned = await binDataset(joined.data, data.schema.features, {
-    training: joined.ranges[0] as RowSet,
+  const rows = tables.reduce((sum, table) => sum + table.rows, 0);
+  reporter.step(`Binning ${rows} rows × ${data.schema.features.length} features`);
+  const { binned, ranges } = await binTables(tables, data.schema.features, {
     maxBin: params.max_bin,
     threads,
     signal,
   });
   return {
     loaded: { ...loaded, config },
-    data,
+    data: { schema: data.schema, sources: data.sources },
     binned,
-    splits: parts.map(({ name }, i) => ({ name, rows: joined.ranges[i] as { start: number; end: number } })),
+    splits: (['train', ...others] as const).map((name, i) => ({ name, rows: ranges[i]! })),
     params,
     seed: config.environment.random_seed,
     threads,

@@ -42,6 +42,12 @@ describe('formats', () => {
     expect(await readColumn(path, 'b')).toEqual(['x', 'y, "z"', null]);
   });
 
+  test('a CSV line may have 2,000,000 bytes', async () => {
+    const text = 'x'.repeat(1_999_990);
+    const path = writeText(folder, 'wide.csv', `a,b\n1,y\n2,${text}\n3,z\n`);
+    expect(await readColumn(path, 'b')).toEqual(['y', text, 'z']);
+  });
+
   test('a Parquet column of every numeric type becomes float32', async () => {
     const types = [
       'TINYINT',
@@ -249,6 +255,21 @@ describe('several files', () => {
 });
 
 describe('query', () => {
+  test('may give many more rows than its source has, or far fewer', async () => {
+    const path = await writeTable(folder, 'long.parquet', 'SELECT i FROM range(100000) t(i)');
+    const sum = (from: number, to: number) => ((from + to - 1) * (to - from)) / 2;
+    for (const [from, to] of [
+      [0, 250_000],
+      [7, 9],
+      [0, 60_000],
+    ] as const) {
+      const rows = `SELECT ${from} + row_number() OVER () - 1 AS v FROM data, range(3) ORDER BY v LIMIT ${to - from}`;
+      const values = (await readColumn(path, 'v', 'numbers', rows)) as number[];
+      expect(values.length).toBe(to - from);
+      expect(values.reduce((total, value) => total + value, 0)).toBe(sum(from, to));
+    }
+  });
+
   test('it selects, computes and orders rows of the view data', async () => {
     const path = await writeTable(
       folder,
@@ -317,6 +338,16 @@ describe('what cannot be read is named in one sentence', () => {
       /cut\.csv\.gz is not a complete gzip file/,
     ],
     ['broken.ndjson', '{"a":1}\n{"a":', /broken\.ndjson cannot be read/],
+    [
+      'long.csv',
+      `a,b\n1,${'x'.repeat(2_000_001)}\n2,y\n`,
+      /long\.csv cannot be read at line 2 \(Maximum line size/,
+    ],
+    [
+      'longer.csv',
+      `a,b\n1,${'x'.repeat(9_000_000)}\n2,y\n`,
+      /longer\.csv cannot be read \(a line is longer than 2000000 bytes\); correct it\.$/,
+    ],
   ])('%s', async (name, content, message) => {
     const path = content === undefined ? join(folder, name) : writeText(folder, name, content);
     const error = await failure(path);

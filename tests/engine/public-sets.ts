@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { loadAddon } from '../../src/addon.ts';
 import type { BinnedDataset } from '../../src/data/types.ts';
 import { createCpuEngine } from '../../src/engine/cpu.ts';
 import type { TrainingJob, TreeParams } from '../../src/engine/engine.ts';
@@ -49,5 +50,38 @@ export async function checkPublicSet(
     expect(reversed.trees.reverse()).toEqual(expected.trees);
     const alone = await trainBatch(engine, data, [jobs[0]!], [options.rounds]);
     expect(alone.trees[0]).toEqual(expected.trees[0]);
+  }
+}
+
+/** Trains a public set on every level, with any threads, alone and in batches, and compares all trees. */
+export async function checkLevels(
+  name: PublicSet,
+  options: { readonly seeds: number; readonly rounds: number },
+): Promise<void> {
+  const { data } = await loadPublicSet(name);
+  const jobs = Array.from({ length: options.seeds }, (_, seed): TrainingJob => {
+    return { ...publicJob(data, name, seed), evals: [], metrics: [] };
+  });
+  const trees = async (engine: ReturnType<typeof createCpuEngine>, batch: readonly TrainingJob[]) =>
+    (await trainBatch(engine, data, batch, [options.rounds])).trees;
+  const expected = await trees(createCpuEngine({ threads: 1, simd: 'scalar' }), jobs);
+  // Jobs of other seeds fill the batches, and places in the batch are shuffled by a step prime to its size.
+  const fillers = Array.from({ length: 64 }, (_, i) => ({ ...jobs[0]!, seed: 100 + i }));
+  for (const level of loadAddon().describe().simd) {
+    for (const threads of [1, 2, 3, 8]) {
+      const engine = createCpuEngine({ threads, simd: level });
+      for (const [i, job] of jobs.entries()) {
+        expect((await trees(engine, [job]))[0], `${level}, ${threads} threads, alone`).toEqual(expected[i]);
+      }
+      for (const size of threads === 2 ? [7, 64] : [7]) {
+        const batch = fillers.slice(0, size);
+        const places = jobs.map((_, i) => (i * 29 + 5) % size);
+        for (const [i, job] of jobs.entries()) batch[places[i]!] = job;
+        const trained = await trees(engine, batch);
+        for (const [i, place] of places.entries()) {
+          expect(trained[place], `${level}, ${threads} threads, batch of ${size}`).toEqual(expected[i]);
+        }
+      }
+    }
   }
 }

@@ -19,6 +19,7 @@ import xgboost as xgb
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 TOLERANCE = 1e-5
+MULTICLASS = ["digits", "lgb_multiclass5"]
 failures = []
 
 
@@ -38,7 +39,8 @@ def public_sets():
 
 
 def compare(name, ours, theirs, scale=1.0):
-    """`scale` replaces 1 in the tolerance: the largest number that float32 sums went through."""
+    """`scale` replaces 1 in the tolerance: the largest number that float32 sums went through. Rows may have a margin a class."""
+    rows, theirs = len(theirs), np.ravel(theirs)
     if ours.shape != theirs.shape:
         failures.append(name)
         print(f"{name}: {ours.shape} margins and not {theirs.shape}")
@@ -47,7 +49,7 @@ def compare(name, ours, theirs, scale=1.0):
     worst = float(error.max(initial=0))
     if not worst <= TOLERANCE:
         failures.append(name)
-    print(f"{name}: {len(ours)} rows, largest difference {worst:.1e}{'' if worst <= TOLERANCE else '  TOO LARGE'}")
+    print(f"{name}: {rows} rows, largest difference {worst:.1e}{'' if worst <= TOLERANCE else '  TOO LARGE'}")
 
 
 def matrix_of(path, features):
@@ -67,15 +69,21 @@ def exported(folder):
             other[column] = other[column].cat.reorder_categories(frame[column].cat.categories[::-1])
         compare(f"{name}, reordered", ours, booster.inplace_predict(other, predict_type="margin"))
         few = xgb.DMatrix(frame.head(2000), enable_categorical=True)
-        compare(f"{name}, SHAP", ours[:2000], booster.predict(few, pred_contribs=True).sum(axis=1))
+        shap = booster.predict(few, pred_contribs=True).sum(axis=-1)
+        compare(f"{name}, SHAP", ours[: shap.size], shap)
         if booster.num_boosted_rounds() != 100 or booster.best_iteration != 99:
             failures.append(name)
             print(f"{name}: xgboost counts {booster.num_boosted_rounds()} rounds, best {booster.best_iteration}")
-    classifier = xgb.XGBClassifier()
-    classifier.load_model(folder / "adult.json")
-    frame, _ = table("adult")
-    margins = np.fromfile(folder / "adult.ours.f64")
-    compare("adult, XGBClassifier", 1 / (1 + np.exp(-margins)), classifier.predict_proba(frame)[:, 1])
+    for name in ["adult", "digits"]:
+        classifier = xgb.XGBClassifier()
+        classifier.load_model(folder / f"{name}.json")
+        frame, _ = table(name)
+        margins = np.fromfile(folder / f"{name}.ours.f64").reshape(len(frame), -1)
+        if margins.shape[1] == 1:
+            margins = np.hstack([np.zeros_like(margins), margins])
+        powers = np.exp(margins - margins.max(axis=1, keepdims=True))
+        shares = powers / powers.sum(axis=1, keepdims=True)
+        compare(f"{name}, XGBClassifier", np.ravel(shares), classifier.predict_proba(frame))
     for path in sorted(folder.glob("random*.json")):
         model = json.loads(path.read_text())
         learner = model["learner"]
@@ -84,7 +92,8 @@ def exported(folder):
         ours = np.fromfile(path.with_suffix(".ours.f64"))
         if len(rows) == 0:
             continue
-        sizes = [abs(float(learner["learner_model_param"]["base_score"])), 1.0]
+        bases = learner["learner_model_param"]["base_score"].strip("[]").split(",")
+        sizes = [1.0, *(abs(float(base)) for base in bases)]
         for tree in learner["gradient_booster"]["model"]["trees"]:
             values = zip(tree["left_children"], tree["split_conditions"], strict=True)
             sizes.append(max(abs(value) for left, value in values if left < 0))
@@ -163,6 +172,22 @@ def cases(rows, rounds, depth):
     yield "base score 1e-9", made(logistic | {"base_score": 1e-9})
     yield "fractions as labels", made({"objective": "reg:logistic"}, 1 / (1 + np.exp(-score)))
     stop = {"evals": [(data_of(fresh, y[::-1], "numeric"), "v")], "early_stopping_rounds": 2, "verbose_eval": False}
+    third = np.digitize(score, [-0.5, 0.8])
+    softprob = {"objective": "multi:softprob", "num_class": 3}
+    yield "three classes", made(softprob, third)
+    yield "classes, partitions with names", made(softprob | {"max_cat_to_onehot": 2}, third, kind="named")
+    yield "classes, one-hot without names", made(
+        {"objective": "multi:softmax", "num_class": 4, "max_cat_to_onehot": 20}, third, kind="coded"
+    )
+    yield "random forests of classes", made({**softprob, "num_parallel_tree": 2, "subsample": 0.5}, third)
+    yield "dart of classes", made({**softprob, "booster": "dart", "rate_drop": 0.4}, third)
+    yield "classes, stopped early", made(
+        softprob,
+        third,
+        evals=[(data_of(fresh, third[::-1], "numeric"), "v")],
+        early_stopping_rounds=2,
+        verbose_eval=False,
+    )
     yield "stopped early", made(logistic | {"eval_metric": "auc"}, **stop)
     yield "missing only", made(logistic, label=np.isnan(x[:, 0]).astype(int))
     yield "one leaf", made(squares | {"max_depth": 1, "gamma": 1e9}, score, count=2)
@@ -181,9 +206,12 @@ def train(folder):
 
     for name in public_sets():
         frame, target = table(name)
-        objective = "binary:logistic" if len(np.unique(target)) == 2 else "reg:squarederror"
+        classes = len(np.unique(target))
+        params = {"objective": "binary:logistic" if classes == 2 else "reg:squarederror"}
+        if name in MULTICLASS:
+            params = {"objective": "multi:softprob", "num_class": classes}
         data = xgb.DMatrix(frame, target, enable_categorical=True)
-        booster = xgb.train({"objective": objective, "nthread": 1, "max_cat_to_onehot": 5}, data, 50)
+        booster = xgb.train(params | {"nthread": 1, "max_cat_to_onehot": 5}, data, 50)
         save(name, booster, booster.predict(data, output_margin=True))
     for name, (booster, rows, kind) in cases(3000, 60, 6):
         save(name, booster, predict(booster, rows, kind))
@@ -214,14 +242,14 @@ def fixtures(small, out):
         booster.load_model(bytearray(text))
         rows = np.array([[np.nan if v is None else v for v in column] for column in case["columns"]], dtype=np.float32).T
         margins = booster.inplace_predict(np.ascontiguousarray(rows), predict_type="margin")
-        theirs.append(case | {"sha256": hashlib.sha256(text).hexdigest(), "margins": [float(m) for m in margins]})
+        theirs.append(case | {"sha256": hashlib.sha256(text).hexdigest(), "margins": np.ravel(margins).tolist()})
     write(out / "xgboost-exports.json", theirs)
     ours = []
     for name, (booster, rows, kind) in cases(400, 2, 2):
         rows = rows[:15]
         margins = predict(booster, rows, kind)
         text = booster.save_raw("json").decode()
-        ours.append({"name": name, "model": text, "columns": lists(rows.T), "margins": [float(m) for m in margins]})
+        ours.append({"name": name, "model": text, "columns": lists(rows.T), "margins": np.ravel(margins).tolist()})
     write(out / "xgboost-models.json", ours)
 
 

@@ -5,7 +5,7 @@
  * `import DIR`: imports the models that Python trained there, and writes our margins.
  * `small FILE`: writes a few small models with rows, for the fixtures of `npm test`.
  *
- * A model is `name.json`, and its margins `name.ours.f64`, a row after the other. Its rows are those of the public set
+ * A model is `name.json`, and its margins `name.ours.f64`, a row after the other, of several classes a margin each. Its rows are those of the public set
  * `name`, or lie in `name.columns.f32`, a column after the other, with codes for categories and NaN where missing.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -15,13 +15,12 @@ import { boost } from '../../src/boosting/boost.ts';
 import { exportXgboost, importXgboost } from '../../src/boosting/formats/xgboost.ts';
 import { Model } from '../../src/boosting/model.ts';
 import { type BoosterParams, resolveParams } from '../../src/boosting/params.ts';
-import { binDataset } from '../../src/data/binning.ts';
-import { loadExperimentData, loadForPrediction } from '../../src/data/load.ts';
+import { loadForPrediction } from '../../src/data/load.ts';
 import type { Column } from '../../src/data/types.ts';
 import { createCpuEngine } from '../../src/engine/cpu.ts';
 import { marginsOf, readColumns, valuesOf } from '../formats/margins.ts';
 import { mildTrainingAndColumns } from '../model/generate.ts';
-import { PUBLIC_SETS, type PublicSet } from '../public-sets.ts';
+import { loadPublicSet, PUBLIC_SETS, type PublicSet } from '../public-sets.ts';
 
 interface Made {
   readonly name: string;
@@ -34,22 +33,19 @@ const pathOf = (name: PublicSet) => new URL(`../data/${name}.parquet`, import.me
 
 async function trainOn(name: PublicSet, given: Partial<BoosterParams>): Promise<Made> {
   const objective = PUBLIC_SETS[name];
-  const { schema, train } = await loadExperimentData({
-    trainPath: pathOf(name),
-    target: 'target',
-    taskType: objective === 'binary:logistic' ? 'classification' : 'regression',
-    split: 'none',
-    seed: 0,
+  const { schema, data, columns } = await loadPublicSet(name);
+  const { rows, features } = data;
+  const classes = schema.target.classes?.length ?? 0;
+  const params = resolveParams({
+    ...given,
+    objective,
+    ...(objective === 'multi:softprob' && { num_class: classes }),
   });
-  const { columns, rows } = train;
-  const data = await binDataset(train, schema.features, { threads: 1 });
-  const params = resolveParams({ ...given, objective });
   const rounds = params.n_estimators;
   const resident = await createCpuEngine({ threads: 1 }).load(data);
   const { trees } = await boost(resident, { params, seed: 7, rows: { start: 0, end: rows } });
   resident.dispose();
   const training = { rows, rounds, best_iteration: rounds - 1, early_stopped: false };
-  const { features } = data;
   const model = Model.fromTraining({ trees, features, schema, objective, params, seed: 7, training });
   return { name, model, columns, rows };
 }
@@ -99,7 +95,11 @@ async function importModels(folder: string): Promise<void> {
 
 async function writeSmall(file: string): Promise<void> {
   const params = { n_estimators: 3, max_depth: 3, max_cat_to_onehot: 3 };
-  const made = [await trainOn('titanic', params), await trainOn('diabetes', params)];
+  const made = [
+    await trainOn('titanic', params),
+    await trainOn('diabetes', params),
+    await trainOn('digits', params),
+  ];
   const cases = [...made, ...randomModels(18).filter(({ rows }) => rows > 5)].map((one) => {
     const rows = Math.min(one.rows, 20);
     return {

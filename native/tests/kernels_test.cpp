@@ -1,0 +1,148 @@
+// Every instruction set that this machine runs against the scalar kernels, by equality.
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "cpu/batch.h"
+#include "cpu/kernels.h"
+#include "tests/check.h"
+#include "tests/random.h"
+#include "tests/same_trees.h"
+
+namespace {
+
+using namespace lockstep;
+
+void gradients_are_the_scalar_ones(const Kernels& kernels) {
+  Random random(1);
+  constexpr size_t kRows = 64 * 40 + 23;
+  std::vector<int32_t> margin(kRows);
+  std::vector<uint8_t> label(kRows);
+  std::vector<uint32_t> weight(kRows);
+  for (size_t row = 0; row < kRows; ++row) {
+    margin[row] = static_cast<int32_t>(random.word()) >> random.below(31);
+    label[row] = static_cast<uint8_t>(random.below(2));
+    weight[row] = random.below((1u << 24) + 1);
+  }
+  for (const uint32_t* weights : {static_cast<const uint32_t*>(nullptr), static_cast<const uint32_t*>(weight.data())}) {
+    std::vector<int64_t> expected(kRows);
+    std::vector<int64_t> actual(kRows);
+    LogisticRows rows{margin.data(), label.data(), weights, {random.word(), random.word()}, 7, expected.data()};
+    kernels_named("scalar").logistic_gradients(rows, 64, kRows);
+    rows.gradient = actual.data();
+    kernels.logistic_gradients(rows, 64, kRows);
+    CHECK(actual == expected);
+  }
+}
+
+void samples_are_the_scalar_ones(const Kernels& kernels) {
+  Random random(2);
+  for (const uint64_t threshold : {uint64_t{0}, uint64_t{1}, uint64_t{1} << 31, (uint64_t{1} << 32) - 1, uint64_t{1} << 32}) {
+    const RowDraw draw{{random.word(), random.word()}, random.word(), Purpose::kSubsample, random.below(255)};
+    std::vector<uint64_t> expected(20);
+    std::vector<uint64_t> actual(20);
+    kernels_named("scalar").sample_rows(draw, threshold, 3, 20, expected.data());
+    kernels.sample_rows(draw, threshold, 3, 20, actual.data());
+    CHECK(actual == expected);
+  }
+}
+
+void partitions_are_the_scalar_ones(const Kernels& kernels) {
+  Random random(3);
+  constexpr size_t kStride = 5;
+  constexpr size_t kSpare = 15;  // as Kernels::partition allows
+  std::vector<uint8_t> codes(4096 * kStride);
+  for (uint8_t& code : codes) code = static_cast<uint8_t>(random.word());
+  std::vector<uint8_t> table(kMaxCodes);
+  for (uint8_t& left : table) left = static_cast<uint8_t>(random.below(2));
+  for (size_t count : {0, 1, 7, 15, 16, 17, 100, 1000}) {
+    std::vector<uint32_t> rows(count);
+    for (uint32_t& row : rows) row = random.below(4096);
+    for (const bool listed : {false, true}) {
+      const ColumnTest test{codes.data() + 2, kStride, static_cast<uint8_t>(random.word()),
+                            static_cast<uint8_t>(random.word()), listed ? table.data() : nullptr};
+      std::vector<uint32_t> left(count + kSpare);
+      std::vector<uint32_t> right(count, ~0u);
+      const size_t lefts = kernels_named("scalar").partition(test, rows.data(), count, left.data(), right.data());
+      std::vector<uint32_t> own_right(count);
+      std::vector<uint32_t> own = rows;
+      own.resize(count + kSpare);
+      CHECK(kernels.partition(test, own.data(), count, own.data(), own_right.data()) == lefts);
+      CHECK(std::equal(left.begin(), left.begin() + static_cast<int64_t>(lefts), own.begin()));
+      CHECK(std::equal(right.begin(), right.begin() + static_cast<int64_t>(count - lefts), own_right.begin()));
+    }
+  }
+}
+
+/** Trees over tables that take each form of the histogram: halves or counts in a word, or two words, from rows on. */
+void trees_are_the_scalar_ones(const Kernels& kernels) {
+  uint64_t seed = 10;
+  for (const size_t rows : {300, 3000, 70000}) {
+    for (const int features : {3, 19, 37}) {
+      for (const int form : {0, 1, 2}) {  // logistic, squared error, squared error with weights
+        if (rows > 3000 && features > 3) continue;
+        Random random(++seed);
+        const auto width = static_cast<size_t>(features);
+        std::vector<uint8_t> bins(rows * width);
+        std::vector<float> label(rows);
+        std::vector<float> weight(rows);
+        DatasetView view;
+        for (int f = 0; f < features; ++f) view.feature_bins.push_back(f % 3 == 0 ? 255 : 1 + static_cast<int>(random.below(255)));
+        for (size_t row = 0; row < rows; ++row) {
+          for (size_t f = 0; f < width; ++f) {
+            const auto codes = static_cast<uint32_t>(view.feature_bins[f]) + 1;
+            bins[row * width + f] = static_cast<uint8_t>(f % 4 == 1 ? random.below(codes) : 1 + random.below(codes - 1));
+          }
+          const auto signal = static_cast<uint32_t>(bins[row * width]) + random.below(128);
+          label[row] = form == 0 ? static_cast<float>(signal > 190) : static_cast<float>(signal) * 0.37f;
+          weight[row] = 0.25f + random.unit();
+        }
+        view.bins = bins.data();
+        view.rows = rows;
+        view.stride = width;
+        view.features = features;
+        view.categorical.assign(width, 0);
+        view.label = label.data();
+        if (form == 2) view.weight = weight.data();
+        JobSpec job;
+        job.params.objective = form == 0 ? Objective::kLogistic : Objective::kSquaredError;
+        job.params.subsample = features == 19 ? 0.7 : 1;
+        job.params.colsample_bytree = features == 37 ? 0.6 : 1;
+        job.params.reg_alpha = seed % 2 == 0 ? 0 : 1;
+        job.seed = seed;
+        job.rows = {0, rows - rows / 5, nullptr};
+        const HistogramLayout layout(view);
+        const auto train = [&](const Kernels& level) {
+          Batch batch(view, layout, level, {job});
+          batch.advance_job(0, 2, Executor(), CancelFlag());
+          return batch.ensemble(0);
+        };
+        const Ensemble expected = train(kernels_named("scalar"));
+        CHECK(expected.trees[0].nodes.size() > 8);
+        CHECK(same_trees(train(kernels), expected));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void test_kernels() {
+  const std::vector<std::string> levels = available_kernels();
+  CHECK(!levels.empty() && levels.back() == "scalar");
+  for (const char* level : {"avx512", "avx2", "neon"}) {
+    if (std::find(levels.begin(), levels.end(), level) == levels.end()) {
+      std::printf("not run: kernels for %s, which this machine does not have\n", level);
+      continue;
+    }
+    const Kernels& kernels = kernels_named(level);
+    gradients_are_the_scalar_ones(kernels);
+    samples_are_the_scalar_ones(kernels);
+    partitions_are_the_scalar_ones(kernels);
+    trees_are_the_scalar_ones(kernels);
+  }
+}
