@@ -150,10 +150,10 @@ export interface Addon {
     readonly weight?: Float32Array;
     readonly simd?: SimdLevel;
   }) => AddonDataset;
-  /** predictRow() reads `rowValues`, (features), with categories as ranks, and writes `rowMargins`, (outputs). */
+  /** predictRow() reads `rowWords`, (features), the bits of float32 numbers or ranks, and writes `rowMargins`, (outputs). */
   readonly Predictor: new (
     forest: AddonForest,
-    rowValues: Float32Array,
+    rowWords: Int32Array,
     rowMargins: Int32Array,
   ) => AddonPredictor;
   /** Trains jobs of a batch on the calling thread. */

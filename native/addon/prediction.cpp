@@ -129,12 +129,12 @@ PredictorObject::PredictorObject(const Napi::CallbackInfo& info) : Napi::ObjectW
   guarded(info.Env(), [&] {
     predictor_ = std::make_shared<const RawPredictor>(forest, predict_kernels(kernels_named(simd)));
   });
-  const Span<float> values = typed_array<float>(info[1], "rowValues");
+  const Span<int32_t> words = typed_array<int32_t>(info[1], "rowWords");
   const Span<int32_t> margins = typed_array<int32_t>(info[2], "rowMargins");
-  if (values.length != predictor_->features() || margins.length != predictor_->outputs()) {
-    throw Napi::RangeError::New(info.Env(), "rowValues must have an element for each feature, rowMargins for each output.");
+  if (words.length != predictor_->features() || margins.length != predictor_->outputs()) {
+    throw Napi::RangeError::New(info.Env(), "rowWords must have an element for each feature, rowMargins for each output.");
   }
-  row_values_ = values.data;
+  row_values_ = reinterpret_cast<const RowValue*>(words.data);
   row_margins_ = margins.data;
   for (size_t i = 0; i < 2; ++i) row_arrays_[i] = Napi::Persistent(info[i + 1].As<Napi::Object>());
   row_bytes_.resize(predictor_->planes());

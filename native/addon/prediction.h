@@ -12,7 +12,7 @@ namespace lockstep::addon {
 
 /**
  * new Predictor({treeStart, feature, threshold, missingLeft, left, leaf, set, setStart, setWords, ranks, baseMargins, simd?},
- * rowValues: Float32Array, rowMargins: Int32Array): cpu/predict.h says what the arrays are. Those of the forest are not
+ * rowWords: Int32Array, rowMargins: Int32Array): cpu/predict.h says what the arrays are. Those of the forest are not
  * kept; the other two are what predictRow reads and writes. Its memory goes with the JavaScript object.
  */
 class PredictorObject : public Napi::ObjectWrap<PredictorObject> {
@@ -30,12 +30,12 @@ class PredictorObject : public Napi::ObjectWrap<PredictorObject> {
   /** predictAsync(columns, rows, margins, threads, cancelFlag: Int32Array) → Promise of the same, off the event loop. */
   Napi::Value predict_async(const Napi::CallbackInfo& info);
 
-  /** predictRow(): rowMargins from rowValues, in which categories are ranks, below their number. Unchecked. */
+  /** predictRow(): rowMargins from rowWords, the words of float32 numbers and ranks below their number. Unchecked. */
   void predict_row(const Napi::CallbackInfo& info);
 
   std::shared_ptr<const RawPredictor> predictor_;
   Napi::ObjectReference row_arrays_[2];
-  const float* row_values_ = nullptr;
+  const RowValue* row_values_ = nullptr;
   int32_t* row_margins_ = nullptr;
   std::vector<uint8_t> row_bytes_;
   int64_t reported_bytes_ = 0;

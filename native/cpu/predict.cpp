@@ -251,14 +251,14 @@ bool RawPredictor::predict(const std::vector<PredictColumn>& columns, size_t row
                       });
 }
 
-void RawPredictor::predict_row(const float* values, uint8_t* bytes, int32_t* margins) const {
+void RawPredictor::predict_row(const RowValue* values, uint8_t* bytes, int32_t* margins) const {
   for (const NumericFeature& numeric : numeric_) {
-    const float value = values[numeric.feature];
+    const float value = values[numeric.feature].number;
     const uint32_t rank = numeric.table.rank(value);
     for (const RankPlane& plane : numeric.planes) bytes[plane.plane] = plane_byte(value, rank, plane.base, plane.missing);
   }
-  for (const CategoricalFeature& f : categorical_) bytes[f.plane] = static_cast<uint8_t>(values[f.feature]);
-  for (const MemberPlane& f : members_) bytes[f.plane] = f.byte_of(static_cast<uint32_t>(values[f.feature]));
+  for (const CategoricalFeature& f : categorical_) bytes[f.plane] = static_cast<uint8_t>(values[f.feature].rank);
+  for (const MemberPlane& f : members_) bytes[f.plane] = f.byte_of(static_cast<uint32_t>(values[f.feature].rank));
   std::copy(forest_.base_margins().begin(), forest_.base_margins().end(), margins);
   add_trees_to_row(forest_, bytes, margins);
 }

@@ -40,6 +40,12 @@ struct PredictColumn {
   const int32_t* ranks = nullptr;  // (categories + 1): rank of each code, then that of missing
 };
 
+/** A value of a single row. */
+union RowValue {
+  float number;  // NaN is missing
+  int32_t rank;  // of a categorical feature
+};
+
 /** A forest ready to predict rows of raw values. */
 class RawPredictor {
  public:
@@ -61,9 +67,9 @@ class RawPredictor {
 
   /**
    * Margins of one row.
-   * values: (features), the ranks of categorical ones, below their number; bytes: (planes), scratch; margins: (outputs), OUT.
+   * values: (features), ranks below their number; bytes: (planes), scratch; margins: (outputs), OUT.
    */
-  void predict_row(const float* values, uint8_t* bytes, int32_t* margins) const;
+  void predict_row(const RowValue* values, uint8_t* bytes, int32_t* margins) const;
   size_t planes() const { return planes_; }
 
   /** Memory in use. */

@@ -10,8 +10,12 @@
 #include <immintrin.h>
 
 // Only what follows may use the instructions: functions of the headers above could be shared with other files.
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
+#endif
 
 namespace lockstep {
 namespace {
@@ -108,7 +112,11 @@ struct MasksAvx2 {
 }  // namespace
 }  // namespace lockstep
 
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
 #pragma GCC pop_options
+#endif
 
 namespace lockstep {
 

@@ -9,12 +9,18 @@
 
 #include <immintrin.h>
 
+#if !defined(__clang__)
 // GCC 12 warns of its own header's undefined vectors.
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 // Only what follows may use the instructions: functions of the headers above could be shared with other files.
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl"))), apply_to = function)
+#else
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")
+#endif
 
 namespace lockstep {
 namespace {
@@ -55,12 +61,12 @@ struct MasksAvx512 {
     }
   }
 
-  /** The paths of rows 64·i … 64·i + 63; the root's bit counts most, and is left out where `without_root`. */
-  template <int kLevels, bool kWithoutRoot>
+  /** The paths of rows 64·i … 64·i + 63; the root's bit counts most. */
+  template <int kLevels>
   static __m512i paths_at(const uint64_t (*levels)[kBlockRows / 64], size_t i) {
     __m512i path = _mm512_setzero_si512();
 #pragma GCC unroll 8
-    for (int level = kWithoutRoot ? 1 : 0; level < kLevels; ++level) {
+    for (int level = 0; level < kLevels; ++level) {
       const __m512i bit = _mm512_set1_epi8(static_cast<char>(1 << (kLevels - 1 - level)));
       path = _mm512_mask_add_epi8(path, levels[level][i], path, bit);
     }
@@ -69,7 +75,7 @@ struct MasksAvx512 {
 
   template <int kLevels>
   static void paths_of(const uint64_t (*levels)[kBlockRows / 64], uint8_t* path) {
-    for (size_t i = 0; i < kBlockRows / 64; ++i) _mm512_store_si512(path + 64 * i, paths_at<kLevels, false>(levels, i));
+    for (size_t i = 0; i < kBlockRows / 64; ++i) _mm512_store_si512(path + 64 * i, paths_at<kLevels>(levels, i));
   }
 
   template <int kLevels>
@@ -86,7 +92,7 @@ struct MasksAvx512 {
     }
     for (size_t i = 0; i < kBlockRows / 64; ++i) {
       alignas(kCacheLine) uint8_t path[64];
-      _mm512_store_si512(path, paths_at<kLevels, kLevels == 6>(levels, i));
+      _mm512_store_si512(path, paths_at<kLevels>(levels, i));
 #pragma GCC unroll 4
       for (size_t j = 0; j < 4; ++j) {
         const __m512i index = _mm512_cvtepu8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(path) + j));
@@ -94,6 +100,7 @@ struct MasksAvx512 {
         if constexpr (kLevels <= 5) {
           leaf = _mm512_permutex2var_epi32(table0, index, table1);
         } else if constexpr (kLevels == 6) {
+          // The permutations take five bits of the path; the root's chooses between them.
           const auto upper = static_cast<__mmask16>(levels[0][i] >> (16 * j));
           leaf = _mm512_mask_blend_epi32(upper, _mm512_permutex2var_epi32(table0, index, table1),
                                          _mm512_permutex2var_epi32(table2, index, table3));
@@ -111,7 +118,11 @@ struct MasksAvx512 {
 }  // namespace
 }  // namespace lockstep
 
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
 #pragma GCC pop_options
+#endif
 
 namespace lockstep {
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compiles the engine and its native tests for 64-bit ARM, and compares the NEON kernels with the scalar ones under an emulator.
-# usage: arm.sh [part of the tests, "all" for every one: minutes]; without it, kernels
+# usage: arm.sh [part of the tests, "all" for every one: minutes]; without it, kernels and predict
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 compiler=aarch64-linux-gnu-g++
@@ -17,6 +17,7 @@ if [ -z "$emulator" ]; then
   echo "compiled, not run: the NEON kernels, which need qemu-aarch64 (apt-get install qemu-user-static)"
   exit 0
 fi
-part=${1:-kernels}
 echo "arm:"
-"$emulator" "$dir/lockstep_tests" $([ "$part" = all ] || echo "$part")
+for part in ${1:-kernels predict}; do
+  "$emulator" "$dir/lockstep_tests" $([ "$part" = all ] || echo "$part")
+done

@@ -8,6 +8,7 @@ void test_softmax();
 void test_kernels();
 void test_engine();
 void test_binning();
+void test_predict();
 
 int main(int count, char** arguments) {
   struct Part {
@@ -15,7 +16,8 @@ int main(int count, char** arguments) {
     void (*run)();
   };
   constexpr Part kParts[] = {{"link", test_link},       {"metrics", test_metrics}, {"softmax", test_softmax},
-                             {"kernels", test_kernels}, {"binning", test_binning}, {"engine", test_engine}};
+                             {"kernels", test_kernels}, {"binning", test_binning}, {"predict", test_predict},
+                             {"engine", test_engine}};
   bool found = false;
   for (const auto& [name, run] : kParts) {
     if (count > 1 && std::strcmp(arguments[1], name) != 0) continue;

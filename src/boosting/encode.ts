@@ -108,9 +108,9 @@ export function checkColumns(
   if (!Number.isInteger(rows) || rows < 0 || rows >= 2 ** 31) {
     throw new InputError(`The number of rows is ${rows}: it must be a whole number from 0 to 2147483647.`);
   }
-  if (columns.length !== features.length) {
+  if (columns?.length !== features.length) {
     throw new InputError(
-      `The model has ${features.length} features but was given ${columns.length} columns: give one for each feature, in the order of its schema.`,
+      `The model has ${features.length} features but was given ${columns?.length ?? 'no'} columns: give one for each feature, in the order of its schema.`,
     );
   }
   for (let f = 0; f < columns.length; f++) checkColumn(features[f]!, columns[f]!, rows);
@@ -118,9 +118,9 @@ export function checkColumns(
 
 function checkColumn(spec: ModelFeature, column: Column, rows: number): void {
   const kind = spec.type === 'categorical' ? 'categorical' : 'numeric';
-  if (column.name !== spec.name) {
+  if (column?.name !== spec.name) {
     throw new InputError(
-      `The column ${column.name} stands where the model has the feature ${spec.name}: give the columns in the order of its schema.`,
+      `The column ${column?.name} stands where the model has the feature ${spec.name}: give the columns in the order of its schema.`,
     );
   }
   if (column.kind !== kind) {
@@ -130,8 +130,11 @@ function checkColumn(spec: ModelFeature, column: Column, rows: number): void {
   }
   const [cells, wanted] =
     column.kind === 'numeric' ? [column.values, 'Float32Array'] : [column.codes, 'Int32Array'];
-  if (cells[Symbol.toStringTag] !== wanted || cells.length < rows) {
+  if (cells?.[Symbol.toStringTag] !== wanted || cells.length < rows) {
     throw new InputError(`The column ${spec.name} must be a ${wanted} of at least ${rows} values.`);
+  }
+  if (column.kind === 'categorical' && !Array.isArray(column.categories)) {
+    throw new InputError(`The column ${spec.name} has no list of categories: give the names of its codes.`);
   }
 }
 
@@ -190,10 +193,12 @@ function writeNumber(words: Int32Array, at: number, bits: number): void {
   words[at + 1] = missing ? MISSING_RIGHT_KEY : key;
 }
 
-/** Reads single rows, given as values in the order of the features or by name, as numbers. */
+/** Reads single rows, given as values in the order of the features or by name, as words of 32 bits. */
 export class RowReader {
-  /** The row read last: float32 numbers, the indices of levels, the ranks of categories; NaN where a number is missing. */
+  /** The row read last: numbers and the indices of levels, NaN where they are missing. */
   readonly numbers: Float32Array;
+  /** The same words: the ranks of categories. */
+  readonly words: Int32Array;
   readonly #encoders: readonly FeatureEncoder[];
   readonly #names: readonly string[];
   /** Whether the values of a feature are names. */
@@ -202,6 +207,7 @@ export class RowReader {
 
   constructor(encoders: readonly FeatureEncoder[]) {
     this.numbers = new Float32Array(encoders.length);
+    this.words = new Int32Array(this.numbers.buffer);
     this.#encoders = encoders;
     this.#names = encoders.map(({ spec }) => spec.name);
     this.#named = encoders.map(({ spec }) => spec.categories !== undefined);
@@ -214,14 +220,15 @@ export class RowReader {
   readArray(values: ArrayLike<RowValue>): void {
     const numbers = this.numbers;
     const named = this.#named;
-    if (values.length !== numbers.length) {
+    if (values?.length !== numbers.length) {
       throw new InputError(
-        `The row has ${values.length} values but the model has ${numbers.length} features: give one value for each, in the order of its schema.`,
+        `The row has ${values?.length ?? 'no'} values but the model has ${numbers.length} features: give one value for each, in the order of its schema.`,
       );
     }
     for (let f = 0; f < numbers.length; f++) {
       const value = values[f];
-      numbers[f] = typeof value === 'number' && !named[f] ? value : this.#numberOf(f, value);
+      if (typeof value === 'number' && !named[f]) numbers[f] = value;
+      else this.#read(f, value);
     }
   }
 
@@ -238,34 +245,39 @@ export class RowReader {
     for (const key in record) {
       if (key !== names[f]) continue;
       const value = record[key];
-      numbers[f] = typeof value === 'number' && !named[f] ? value : this.#numberOf(f, value);
+      if (typeof value === 'number' && !named[f]) numbers[f] = value;
+      else this.#read(f, value);
       f++;
     }
     if (f < names.length) this.#readByName(record);
   }
 
   #readByName(record: Readonly<Record<string, RowValue>>): void {
+    if (typeof record !== 'object' || record === null) {
+      throw new InputError(
+        `The row is ${record === null ? 'null' : `of type ${typeof record}`}: it must be an object with a value for each feature.`,
+      );
+    }
     for (let f = 0; f < this.#names.length; f++) {
       const name = this.#names[f]!;
       const value = record[name];
       if (value === undefined && !(name in record)) {
         throw new InputError(`The row has no ${name}: give every feature a value, null where it is missing.`);
       }
-      this.numbers[f] = this.#numberOf(f, value);
+      this.#read(f, value);
     }
   }
 
-  #numberOf(f: number, value: RowValue): number {
-    if (this.#named[f]) return this.#numberOfName(f, value);
-    return typeof value === 'number' ? value : numberOf(this.#encoders[f]!.spec, value);
-  }
-
-  /** A category by its name as its rank, a level as its index. */
-  #numberOfName(f: number, value: RowValue): number {
+  /** Enters one value: a category by its name as its rank, a level as its index. */
+  #read(f: number, value: RowValue): void {
     const { spec, ranks, missingRank, unlistedRank } = this.#encoders[f]!;
+    if (!this.#named[f]) {
+      this.numbers[f] = typeof value === 'number' ? value : numberOf(spec, value);
+      return;
+    }
     const index = this.#indexOf(f, value);
-    if (spec.type !== 'categorical') return index < 0 ? Number.NaN : index;
-    return index >= 0 ? ranks[index]! : index === UNLISTED ? unlistedRank : missingRank;
+    if (spec.type !== 'categorical') this.numbers[f] = index < 0 ? Number.NaN : index;
+    else this.words[f] = index >= 0 ? ranks[index]! : index === UNLISTED ? unlistedRank : missingRank;
   }
 
   /** Index of the category called `value`; −1 if missing, UNLISTED if there is none of that name. */
@@ -296,11 +308,10 @@ export function rowWriter(
     slot >= 0 && spec.type === 'categorical' ? [f] : [],
   );
   const slots = Int32Array.from(encoders, ({ slot }) => slot);
-  const { numbers } = reader;
-  const bits = new Int32Array(numbers.buffer);
+  const read = reader.words;
   return (words) => {
-    for (const f of numeric) writeNumber(words, slots[f]!, bits[f]!);
-    for (const f of categorical) words[slots[f]!] = numbers[f]!;
+    for (const f of numeric) writeNumber(words, slots[f]!, read[f]!);
+    for (const f of categorical) words[slots[f]!] = read[f]!;
   };
 }
 

@@ -63,7 +63,7 @@ export class NativePredictor implements ForestPredictor {
           baseMargins: Int32Array.from(baseMargins),
           ...(simd && { simd }),
         },
-        this.#reader.numbers,
+        this.#reader.words,
         this.#rowMargins,
       );
     } catch (error) {
