@@ -1,10 +1,11 @@
 import type { Model } from '../../src/boosting/model.ts';
 import type { Column } from '../../src/data/types.ts';
+import { agreedMargins } from '../model/predictors.ts';
 
-/** Margins as XGBoost counts them: numbers, the base included. */
+/** Margins as XGBoost counts them, numbers, the base included; every predictor has given them. */
 export function marginsOf(model: Model, columns: readonly Column[], rows: number): Float64Array {
   const unit = 2 ** -model.marginBits;
-  return Float64Array.from(model.predictMargins(columns, rows), (m) => model.baseValue + m * unit);
+  return Float64Array.from(agreedMargins(model, columns, rows), (m) => model.baseValue + m * unit);
 }
 
 /** The first `rows` values of a column, with codes for categories and NaN where missing. */

@@ -1,11 +1,13 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { Model, type RowValue, type TrainingResult } from '../../src/boosting/model.ts';
+import { usePredictors } from '../../src/boosting/predict.ts';
 import type { Column } from '../../src/data/types.ts';
 import { InputError } from '../../src/errors.ts';
 import { probability } from '../../src/numerics/link.ts';
 import { denseTraining, trainingAndColumns } from './generate.ts';
 import { naiveMargins } from './naive.ts';
+import { PREDICTORS, repeated } from './predictors.ts';
 
 /** A cell as a person would write it in a row: categories and levels by name. */
 function cell(column: Column, names: readonly string[] | undefined, row: number): RowValue {
@@ -75,7 +77,9 @@ const values = (...numbers: number[]): Column => ({
 const left = probability(-1);
 const right = probability(1);
 
-describe('prediction', () => {
+describe.each(PREDICTORS)('prediction by $name', ({ make }) => {
+  beforeAll(() => usePredictors(make));
+
   it('equals a naive walk of the engine trees over bins', () => {
     fc.assert(
       fc.property(trainingAndColumns, ({ training, columns, rows }) => {
@@ -84,7 +88,7 @@ describe('prediction', () => {
         const expected = Int32Array.from(all.flat());
         expect(margins).toEqual(expected);
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 
@@ -103,7 +107,7 @@ describe('prediction', () => {
           expect(model.predictRow(record)).toEqual(expected);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -128,8 +132,58 @@ describe('prediction', () => {
           });
         }
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
+  });
+
+  it('of any number of rows, at once or on threads, is that of each row', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        trainingAndColumns,
+        fc.integer({ min: 1, max: 2600 }),
+        fc.integer({ min: 1, max: 3 }),
+        async ({ training, columns, rows }, count, threads) => {
+          fc.pre(rows > 0);
+          const model = Model.fromTraining(training);
+          const all = columns.map((column) => repeated(column, rows, count));
+          const margins = model.predictMargins(all, count);
+          const naive = Array.from({ length: rows }, (_, row) => naiveMargins(training, columns, row));
+          const expected = Array.from({ length: count }, (_, row) => naive[row % rows]!);
+          expect(margins).toEqual(Int32Array.from(expected.flat()));
+          expect(await model.predictAsync(all, count, { threads })).toEqual(model.predict(all, count));
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('of no rows is empty', async () => {
+    const model = stump(numeric, undefined, { bin: 1, missingLeft: false });
+    expect(model.predict([values()], 0)).toEqual(new Float64Array(0));
+    expect(await model.predictAsync([values()], 0)).toEqual(new Float64Array(0));
+  });
+
+  it('takes columns in shared memory and parts of arrays', () => {
+    const model = stump(numeric, undefined, { bin: 1, missingLeft: false });
+    const shared = new Float32Array(new SharedArrayBuffer(160)).map((_, i) => i % 2);
+    for (const whole of [shared, Float32Array.from(shared)]) {
+      const column: Column = { kind: 'numeric', name: 'x', values: whole.subarray(1, 39) };
+      const expected = Float64Array.from({ length: 38 }, (_, i) => (i % 2 === 0 ? right : left));
+      expect(model.predict([column], 38)).toEqual(expected);
+    }
+  });
+
+  it('off the event loop ends with the reason of its signal', async () => {
+    const model = Model.fromTraining(denseTraining(50, 6, 4));
+    const rows = 50_000;
+    const columns = model.features.map(
+      ({ name }): Column => ({ ...values(), name, values: new Float32Array(rows) }) as Column,
+    );
+    const abort = new AbortController();
+    const prediction = model.predictAsync(columns, rows, { threads: 1, signal: abort.signal });
+    abort.abort(new Error('enough'));
+    await expect(prediction).rejects.toThrow('enough');
+    await expect(model.predictAsync(columns, rows, { signal: abort.signal })).rejects.toThrow('enough');
   });
 
   it('of a batch larger than a block equals that of its rows', () => {
@@ -256,7 +310,8 @@ describe('prediction', () => {
   });
 });
 
-describe('bad input to prediction', () => {
+describe.each(PREDICTORS)('bad input to prediction by $name', ({ make }) => {
+  beforeAll(() => usePredictors(make));
   const model = stump(numeric, undefined, { bin: 1, missingLeft: false });
   const coloured = stump(colour, ['blue', 'red'], { bin: 0, missingLeft: false, set: 0b010 });
 
@@ -269,8 +324,34 @@ describe('bad input to prediction', () => {
       () => coloured.predictRow({ colour: [1] as unknown as string }),
       "a category's name",
     ],
+    ['a big integer for a number', () => model.predictRow({ x: 1n as unknown as number }), 'of type bigint'],
+    ['no row', () => model.predictRow(null as unknown as Record<string, number>), 'The row is null'],
+    [
+      'a number for a row',
+      () => model.predictRow(1 as unknown as Record<string, number>),
+      'The row is of type number',
+    ],
     ['a row array of another length', () => model.predictRowArray([1, 2]), '2 values'],
+    ['an empty row array', () => model.predictRowArray([]), '0 values'],
+    ['no row array', () => model.predictRowArray(undefined as unknown as number[]), 'no values'],
+    ['text in a row array', () => model.predictRowArray(['tall']), 'The value of x is the text "tall"'],
     ['another number of columns', () => model.predict([], 1), '0 columns'],
+    ['no columns', () => model.predict(undefined as unknown as Column[], 1), 'no columns'],
+    ['a list of nothing', () => model.predict([undefined as unknown as Column], 1), 'The column undefined'],
+    [
+      'a column without values',
+      () => model.predict([{ kind: 'numeric', name: 'x' } as unknown as Column], 1),
+      'must be a Float32Array',
+    ],
+    [
+      'codes without categories',
+      () =>
+        coloured.predict(
+          [{ kind: 'categorical', name: 'colour', codes: Int32Array.of(0) } as unknown as Column],
+          1,
+        ),
+      'has no list of categories',
+    ],
     ['columns in another order', () => model.predict([{ ...values(1), name: 'z' }], 1), 'The column z'],
     ['a column shorter than the rows', () => model.predict([values(1)], 2), 'at least 2 values'],
     ['a column of another type', () => coloured.predict([{ ...values(1), name: 'colour' }], 1), 'is numeric'],
@@ -292,9 +373,42 @@ describe('bad input to prediction', () => {
         ),
       'Row 1 of the column colour has the code 7',
     ],
+    [
+      'a code beyond the categories of many rows',
+      () =>
+        coloured.predict(
+          [
+            {
+              kind: 'categorical',
+              name: 'colour',
+              codes: new Int32Array(3000).fill(2, 2999),
+              categories: ['blue', 'red'],
+            },
+          ],
+          3000,
+        ),
+      'Row 2999 of the column colour has the code 2',
+    ],
     ['a fractional number of rows', () => model.predict([values(1)], 0.5), 'number of rows is 0.5'],
+    ['a negative number of rows', () => model.predict([values(1)], -1), 'number of rows is -1'],
+    [
+      'more rows than there can be',
+      () => model.predict([values(1)], 2 ** 31),
+      'number of rows is 2147483648',
+    ],
   ])('%s is an input error that says so', (_, act, message) => {
     expect(act).toThrow(InputError);
     expect(act).toThrow(message);
+  });
+
+  it('is an input error off the event loop too', async () => {
+    await expect(model.predictAsync([], 1)).rejects.toThrow(InputError);
+    const column: Column = {
+      kind: 'categorical',
+      name: 'colour',
+      codes: new Int32Array(3000).fill(2, 2999),
+      categories: ['blue', 'red'],
+    };
+    await expect(coloured.predictAsync([column], 3000)).rejects.toThrow('Row 2999 of the column colour');
   });
 });

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Builds the native tests plainly, under ASan + UBSan and under TSan, and runs each.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+for sanitizer in "" address,undefined thread; do
+  name=${sanitizer:-plain}
+  dir=build/native-tests-${name/,/-}
+  cmake -S . -B "$dir" -G Ninja -DLOCKSTEP_NATIVE_TESTS=ON -DLOCKSTEP_WERROR=ON -DLOCKSTEP_SANITIZE="$sanitizer" \
+    -DCMAKE_BUILD_TYPE="$([ -z "$sanitizer" ] && echo Release || echo RelWithDebInfo)" > /dev/null
+  taskset -c 1 cmake --build "$dir" -j1 > "$dir/build.log" || { cat "$dir/build.log"; exit 1; }
+  echo "$name:"
+  UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1 taskset -c 1 "$dir/lockstep_tests" predict
+done
