@@ -137,7 +137,7 @@ PredictorObject::PredictorObject(const Napi::CallbackInfo& info) : Napi::ObjectW
   row_values_ = reinterpret_cast<const RowValue*>(words.data);
   row_margins_ = margins.data;
   for (size_t i = 0; i < 2; ++i) row_arrays_[i] = Napi::Persistent(info[i + 1].As<Napi::Object>());
-  row_bytes_.resize(predictor_->planes());
+  row_bytes_.resize(predictor_->row_bytes());
   reported_bytes_ = static_cast<int64_t>(predictor_->bytes());
   Napi::MemoryManagement::AdjustExternalMemory(info.Env(), reported_bytes_);
 }

@@ -76,8 +76,8 @@ class CompiledForest {
   const std::vector<int32_t>& base_margins() const { return base_margins_; }
   const std::vector<ForestTree>& trees() const { return trees_; }
   const WalkNode* nodes() const { return nodes_.data(); }
-  /** Whether any split tests a set. */
-  bool has_sets() const { return !sets_.empty(); }
+  size_t node_count() const { return nodes_.size(); }
+  size_t sets() const { return sets_.size(); }
   /** Of each node the leaf value, or the number of the set. */
   const int32_t* values() const { return values_.data(); }
   const CodeSet& set(size_t s) const { return sets_[s]; }

@@ -166,15 +166,14 @@ class RawPredictor::Compiler {
       predictor_.members_.push_back({f, made.plane, {words, words + count}});
       return;
     }
-    const auto [found, is_new] = set_planes_.try_emplace(f, 0);
-    if (is_new) {
-      found->second = new_plane();
-      predictor_.categorical_.push_back({f, found->second});
-    }
+    const auto [found, is_new] = categorical_.try_emplace(f, predictor_.categorical_.size());
+    if (is_new) predictor_.categorical_.push_back({f, new_plane(), {}, 0, {}});
+    CategoricalFeature& categorical = predictor_.categorical_[found->second];
     CodeSet codes;
     std::copy_n(words, count, codes.word);
-    made.plane = found->second;
-    made.test = -1 - static_cast<int32_t>(predictor_.forest_.add_set(codes));
+    categorical.sets.push_back(predictor_.forest_.add_set(codes));
+    made.plane = categorical.plane;
+    made.test = -1 - static_cast<int32_t>(categorical.sets.back());
   }
 
   uint32_t new_plane() {
@@ -187,7 +186,7 @@ class RawPredictor::Compiler {
   std::vector<std::vector<float>> cuts_;
   std::map<size_t, std::vector<RankPlane>> rank_planes_;
   std::map<std::tuple<size_t, size_t, bool>, uint32_t> rank_plane_numbers_;
-  std::map<size_t, uint32_t> set_planes_;
+  std::map<size_t, size_t> categorical_;  // places in the predictor's list
 };
 
 RawPredictor::RawPredictor(const RawForest& forest, const PredictKernels& kernels)
@@ -196,6 +195,27 @@ RawPredictor::RawPredictor(const RawForest& forest, const PredictKernels& kernel
       ranks_of_feature_(forest.ranks),
       used_(forest.ranks.size(), 0) {
   Compiler(*this, forest).compile();
+  make_row_nodes();
+}
+
+void RawPredictor::make_row_nodes() {
+  if (forest_.sets() == 0) return;
+  if (row_bytes() > kMostPlanes) throw std::length_error("the forest has more sets of categories than nodes can name");
+  std::vector<uint32_t> byte_of_set(forest_.sets());
+  size_t next = planes_;
+  for (CategoricalFeature& f : categorical_) {
+    f.first_byte = next;
+    for (const size_t s : f.sets) byte_of_set[s] = static_cast<uint32_t>(next++);
+    for (unsigned rank = 0; rank < ranks_of_feature_[f.feature]; ++rank) {
+      for (const size_t s : f.sets) f.outside.push_back(forest_.set(s).has(rank) ? 0 : 1);
+    }
+  }
+  row_nodes_.assign(forest_.nodes(), forest_.nodes() + forest_.node_count());
+  for (size_t n = 0; n < row_nodes_.size(); ++n) {
+    WalkNode& node = row_nodes_[n];
+    if ((node.left & kSetTest) == 0) continue;
+    node = {node.left & ~kSetTest, byte_of_set[static_cast<size_t>(forest_.values()[n])] << 8};
+  }
 }
 
 bool RawPredictor::fill_planes(const std::vector<PredictColumn>& columns, size_t row, size_t count,
@@ -257,15 +277,19 @@ void RawPredictor::predict_row(const RowValue* values, uint8_t* bytes, int32_t* 
     const uint32_t rank = numeric.table.rank(value);
     for (const RankPlane& plane : numeric.planes) bytes[plane.plane] = plane_byte(value, rank, plane.base, plane.missing);
   }
-  for (const CategoricalFeature& f : categorical_) bytes[f.plane] = static_cast<uint8_t>(values[f.feature].rank);
+  for (const CategoricalFeature& f : categorical_) {
+    const auto rank = static_cast<size_t>(values[f.feature].rank);
+    std::copy_n(f.outside.data() + rank * f.sets.size(), f.sets.size(), bytes + f.first_byte);
+  }
   for (const MemberPlane& f : members_) bytes[f.plane] = f.byte_of(static_cast<uint32_t>(values[f.feature].rank));
   std::copy(forest_.base_margins().begin(), forest_.base_margins().end(), margins);
-  add_trees_to_row(forest_, bytes, margins);
+  add_trees_to_row(forest_, row_nodes(), bytes, margins);
 }
 
 size_t RawPredictor::bytes() const {
-  size_t bytes = forest_.bytes();
+  size_t bytes = forest_.bytes() + row_nodes_.capacity() * sizeof(WalkNode);
   for (const NumericFeature& numeric : numeric_) bytes += numeric.table.bytes();
+  for (const CategoricalFeature& f : categorical_) bytes += f.outside.capacity() + f.sets.capacity() * sizeof(size_t);
   for (const MemberPlane& member : members_) bytes += member.set.capacity() * sizeof(uint32_t);
   return bytes;
 }

@@ -67,10 +67,10 @@ class RawPredictor {
 
   /**
    * Margins of one row.
-   * values: (features), ranks below their number; bytes: (planes), scratch; margins: (outputs), OUT.
+   * values: (features), ranks below their number; bytes: (row_bytes), scratch; margins: (outputs), OUT.
    */
   void predict_row(const RowValue* values, uint8_t* bytes, int32_t* margins) const;
-  size_t planes() const { return planes_; }
+  size_t row_bytes() const { return planes_ + forest_.sets(); }
 
   /** Memory in use. */
   size_t bytes() const;
@@ -87,10 +87,16 @@ class RawPredictor {
     RankTable table;
     std::vector<RankPlane> planes;
   };
-  /** A categorical feature with at most 256 ranks, which are the bytes. */
+  /**
+   * A categorical feature with at most 256 ranks, which are the bytes. A single row instead has a byte for each of the
+   * feature's sets, 0 where its rank is in the set, else 1: so all nodes test alike, and no branch on their kind is mispredicted.
+   */
   struct CategoricalFeature {
     size_t feature;
     uint32_t plane;
+    std::vector<size_t> sets;      // numbers in the forest
+    size_t first_byte = 0;         // of a row's
+    std::vector<uint8_t> outside;  // (ranks, sets)
   };
   /** A split on a categorical feature with more: the byte is 0 where the rank is in the set, else 1. */
   struct MemberPlane {
@@ -102,10 +108,13 @@ class RawPredictor {
   };
   class Compiler;
 
+  void make_row_nodes();
+  const WalkNode* row_nodes() const { return row_nodes_.empty() ? forest_.nodes() : row_nodes_.data(); }
   bool fill_planes(const std::vector<PredictColumn>& columns, size_t row, size_t count, uint8_t* planes) const;
 
   const PredictKernels& kernels_;
   CompiledForest forest_;
+  std::vector<WalkNode> row_nodes_;  // none where no node has a set
   size_t planes_ = 0;
   std::vector<size_t> ranks_of_feature_;
   std::vector<uint8_t> used_;

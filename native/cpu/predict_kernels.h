@@ -36,8 +36,8 @@ const PredictKernels& predict_kernels(const Kernels& kernels);
 void walk_from(const CompiledForest& forest, const ForestTree& tree, const uint8_t* planes, size_t rows,
                const uint32_t* start, int32_t* margins);
 
-/** Adds all trees to the margins of one row; bytes: (planes); margins: (outputs), IN and OUT. */
-void add_trees_to_row(const CompiledForest& forest, const uint8_t* bytes, int32_t* margins);
+/** Adds all trees to the margins of one row by nodes like those of the forest, but without sets; margins: (outputs), IN and OUT. */
+void add_trees_to_row(const CompiledForest& forest, const WalkNode* nodes, const uint8_t* bytes, int32_t* margins);
 
 const PredictKernels* predict_avx2_kernels();  // null on other processors than x86-64
 const PredictKernels* predict_avx512_kernels();

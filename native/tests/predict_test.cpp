@@ -234,7 +234,7 @@ void raw_margins_are_those_of_a_plain_walk(const Kernels& level) {
         CHECK(predictor.predict(rows.columns, count, of_part.data(), Executor()));
         CHECK(std::equal(expected.begin(), expected.begin() + part, of_part.begin()) && of_part.back() == 12345);
       }
-      std::vector<uint8_t> bytes(predictor.planes());
+      std::vector<uint8_t> bytes(predictor.row_bytes());
       for (size_t row = 0; row < 300; ++row) {
         std::vector<RowValue> cells;
         for (size_t f = 0; f < kFeatures; ++f) cells.push_back(rows.cell(f, row));

@@ -10,7 +10,6 @@ const MISSING_LEFT_KEY = -0x7f800000;
 const MISSING_RIGHT_KEY = 0x7f800000;
 const FLT_MAX_BITS = 0x7f7fffff;
 const INFINITY_BITS = 0x7f800000;
-const UNLISTED = -2;
 
 /** Integers that compare as the finite float32 numbers do; infinities as ±FLT_MAX, −0 as 0. NaN has no key. */
 export function orderedKey(bits: number): number {
@@ -201,16 +200,15 @@ export class RowReader {
   readonly words: Int32Array;
   readonly #encoders: readonly FeatureEncoder[];
   readonly #names: readonly string[];
-  /** Whether the values of a feature are names. */
-  readonly #named: readonly boolean[];
-  #indexOfName: (ReadonlyMap<RowValue, number> | undefined)[] | undefined;
+  /** Words of the names of a feature's categories, empty until one is read; undefined where values are numbers. */
+  readonly #wordOfName: readonly (Map<RowValue, number> | undefined)[];
 
   constructor(encoders: readonly FeatureEncoder[]) {
     this.numbers = new Float32Array(encoders.length);
     this.words = new Int32Array(this.numbers.buffer);
     this.#encoders = encoders;
     this.#names = encoders.map(({ spec }) => spec.name);
-    this.#named = encoders.map(({ spec }) => spec.categories !== undefined);
+    this.#wordOfName = encoders.map(({ spec }) => spec.categories && new Map());
   }
 
   /**
@@ -218,16 +216,17 @@ export class RowReader {
    * @throws InputError where the length is wrong, or a value is of a type that its feature cannot have.
    */
   readArray(values: ArrayLike<RowValue>): void {
-    const numbers = this.numbers;
-    const named = this.#named;
-    if (values?.length !== numbers.length) {
+    const features = this.numbers.length;
+    if (values?.length !== features) {
       throw new InputError(
-        `The row has ${values?.length ?? 'no'} values but the model has ${numbers.length} features: give one value for each, in the order of its schema.`,
+        `The row has ${values?.length ?? 'no'} values but the model has ${features} features: give one value for each, in the order of its schema.`,
       );
     }
-    for (let f = 0; f < numbers.length; f++) {
+    const numbers = this.numbers;
+    const wordOfName = this.#wordOfName;
+    for (let f = 0; f < features; f++) {
       const value = values[f];
-      if (typeof value === 'number' && !named[f]) numbers[f] = value;
+      if (typeof value === 'number' && wordOfName[f] === undefined) numbers[f] = value;
       else this.#read(f, value);
     }
   }
@@ -237,15 +236,15 @@ export class RowReader {
    * @throws InputError where the key of a feature is missing, or a value is of a type that its feature cannot have.
    */
   readRecord(record: Readonly<Record<string, RowValue>>): void {
-    const numbers = this.numbers;
-    const named = this.#named;
     const names = this.#names;
+    const numbers = this.numbers;
+    const wordOfName = this.#wordOfName;
     // Records mostly have their keys in the order of the features, and are read fastest in their own.
     let f = 0;
     for (const key in record) {
       if (key !== names[f]) continue;
       const value = record[key];
-      if (typeof value === 'number' && !named[f]) numbers[f] = value;
+      if (typeof value === 'number' && wordOfName[f] === undefined) numbers[f] = value;
       else this.#read(f, value);
       f++;
     }
@@ -270,29 +269,39 @@ export class RowReader {
 
   /** Enters one value: a category by its name as its rank, a level as its index. */
   #read(f: number, value: RowValue): void {
-    const { spec, ranks, missingRank, unlistedRank } = this.#encoders[f]!;
-    if (!this.#named[f]) {
-      this.numbers[f] = typeof value === 'number' ? value : numberOf(spec, value);
+    const wordOfName = this.#wordOfName[f];
+    if (wordOfName === undefined) {
+      this.numbers[f] = typeof value === 'number' ? value : numberOf(this.#encoders[f]!.spec, value);
       return;
     }
-    const index = this.#indexOf(f, value);
-    if (spec.type !== 'categorical') this.numbers[f] = index < 0 ? Number.NaN : index;
-    else this.words[f] = index >= 0 ? ranks[index]! : index === UNLISTED ? unlistedRank : missingRank;
+    const word = wordOfName.get(value);
+    if (word !== undefined) this.words[f] = word;
+    else this.#readOther(f, value, wordOfName);
   }
 
-  /** Index of the category called `value`; −1 if missing, UNLISTED if there is none of that name. */
-  #indexOf(f: number, value: RowValue): number {
-    this.#indexOfName ??= this.#encoders.map(({ spec }) => spec.categories && indexOfNames(spec.categories));
-    switch (typeof value) {
-      case 'string':
-      case 'number':
-        return this.#indexOfName[f]!.get(value) ?? (Number.isNaN(value) ? -1 : UNLISTED);
-      case 'boolean':
-        return this.#indexOfName[f]!.get(String(value)) ?? UNLISTED;
-      default:
-        if (value !== null && value !== undefined) throw unusableValue(this.#encoders[f]!.spec, value);
-        return -1;
+  /** The first name of a feature, and values that are none. */
+  #readOther(f: number, value: RowValue, wordOfName: Map<RowValue, number>): void {
+    const { spec, ranks, missingRank, unlistedRank } = this.#encoders[f]!;
+    if (wordOfName.size === 0) {
+      const enter = (c: number) => {
+        if (spec.type === 'categorical') this.words[f] = ranks[c]!;
+        else this.numbers[f] = c;
+        return this.words[f]!;
+      };
+      for (const [name, c] of indexOfNames(spec.categories!)) wordOfName.set(name, enter(c));
     }
+    const name = typeof value === 'boolean' ? String(value) : value;
+    const word = wordOfName.get(name);
+    if (word !== undefined) {
+      this.words[f] = word;
+      return;
+    }
+    const isUnlisted = typeof name === 'string' || (typeof name === 'number' && !Number.isNaN(name));
+    if (!isUnlisted && typeof value !== 'number' && value !== null && value !== undefined) {
+      throw unusableValue(spec, value);
+    }
+    if (spec.type === 'categorical') this.words[f] = isUnlisted ? unlistedRank : missingRank;
+    else this.numbers[f] = Number.NaN;
   }
 }
 
