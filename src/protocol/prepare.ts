@@ -77,20 +77,24 @@ function classWarnings({ schema, val }: ExperimentData, config: FittedConfig, ch
 
 const seconds = (from: number) => (performance.now() - from) / 1000;
 
+/** An experiment's tables, read and checked but not binned. */
+export interface LoadedExperiment {
+  readonly config: FittedConfig;
+  readonly data: ExperimentData;
+  readonly params: BoosterParams;
+}
+
 /**
- * Reads, checks and bins the data of a config.
+ * Reads and checks the data of a config.
  * @throws InputError for data that cannot be used, BudgetError where training would not fit max_memory_gb,
  *   InterruptedError on abort.
  */
-export async function prepareExperiment(
+export async function loadExperiment(
   loaded: LoadedConfig,
   reporter: Reporter,
   signal?: AbortSignal,
-): Promise<PreparedExperiment> {
+): Promise<LoadedExperiment> {
   const { config: given } = loaded;
-  const threads = resolveThreads(given.resources.n_jobs);
-
-  const loadStarted = performance.now();
   reporter.step(`Reading ${given.data.train_path}`);
   const features = given.data.features === undefined ? undefined : await loadFeatureList(given.data.features);
   const data = await loadExperimentData({
@@ -115,14 +119,31 @@ export async function prepareExperiment(
   );
   for (const warning of classWarnings(data, config, given.model.objective !== undefined))
     reporter.warn(warning);
+  const tables = [data.train, data.val, data.test].filter((part) => part !== undefined);
+  checkMemory(tables, params, config.resources.max_memory_gb);
+  return { config, data, params };
+}
+
+/**
+ * Reads, checks and bins the data of a config.
+ * @throws InputError for data that cannot be used, BudgetError where training would not fit max_memory_gb,
+ *   InterruptedError on abort.
+ */
+export async function prepareExperiment(
+  loaded: LoadedConfig,
+  reporter: Reporter,
+  signal?: AbortSignal,
+): Promise<PreparedExperiment> {
+  const threads = resolveThreads(loaded.config.resources.n_jobs);
+
+  const loadStarted = performance.now();
+  const { config, data, params } = await loadExperiment(loaded, reporter, signal);
   const parts = [
     { name: 'train' as const, part: data.train },
     { name: 'val' as const, part: data.val },
     { name: 'test' as const, part: data.test },
   ].flatMap(({ name, part }) => (part === undefined ? [] : [{ name, part }]));
-  const tables = parts.map(({ part }) => part);
-  checkMemory(tables, params, config.resources.max_memory_gb);
-  const joined = concatDatasets(tables);
+  const joined = concatDatasets(parts.map(({ part }) => part));
   const load_s = seconds(loadStarted);
 
   const binStarted = performance.now();
