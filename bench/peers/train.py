@@ -63,25 +63,30 @@ def others_between(start, end):
 def wait_for_idle(seconds):
     """Ends when a sample was idle or the time is up; returns the reading at the start of the last sample."""
     until = time.perf_counter() + seconds
-    start = read_clocks()
-    while start[2] is not None and time.perf_counter() < until:
+    while True:
+        start = read_clocks()
+        if start[2] is None:
+            return start
         time.sleep(SAMPLE_S)
-        end = read_clocks()
-        if others_between(start, end) < IDLE_CORES or time.perf_counter() >= until:
-            break
-        start = end
-    return start
+        if others_between(start, read_clocks()) < IDLE_CORES or time.perf_counter() >= until:
+            return start
 
 
-def timed(wait_s, body):
-    """The result of body() and the Section that it took, after a wait for an idle machine."""
-    sample = wait_for_idle(wait_s)
+def timed(body):
+    """The result of body() and what it took."""
     start = read_clocks()
     result = body()
     end = read_clocks()
-    wall = end[0] - start[0]
-    judged_from = sample if wall < SHORTEST_JUDGED_S else start
-    return result, dict(wall_s=wall, cpu_s=end[1] - start[1], busy_cores=others_between(judged_from, end))
+    return result, dict(wall_s=end[0] - start[0], cpu_s=end[1] - start[1])
+
+
+def timed_when_idle(wait_s, body):
+    """The same after a wait for an idle machine, with how busy it was; one sample is taken in any case."""
+    sample = wait_for_idle(wait_s)
+    start = read_clocks()
+    result, took = timed(body)
+    judged_from = sample if took["wall_s"] < SHORTEST_JUDGED_S else start
+    return result, dict(took, busy_cores=others_between(judged_from, read_clocks()))
 
 
 class Table:
@@ -359,10 +364,10 @@ def peak_memory_mb():
 def run(job):
     library = importlib.import_module(job["library"])
     adapter = dict(xgboost=Xgboost, lightgbm=Lightgbm, catboost=Catboost)[job["library"]]
-    table, load = timed(0, lambda: Table(job["table"]))
+    table, load = timed(lambda: Table(job["table"]))
     peer = adapter(library, job, table)
-    binned, bin_section = timed(job["wait_s"], peer.prepare)
-    (rounds, scores), boost = timed(job["wait_s"], lambda: peer.train(binned))
+    binned, bin_section = timed_when_idle(job["wait_s"], peer.prepare)
+    (rounds, scores), boost = timed_when_idle(job["wait_s"], lambda: peer.train(binned))
     return dict(
         version=library.__version__,
         load=load,

@@ -193,7 +193,7 @@ function overridesOf({ overrides = [], rounds, depth }: BenchOptions): string[] 
 }
 
 /** Runs `body` with a folder of its own, which is gone afterwards, even where the process is told to end at once. */
-async function withFolder<T>(body: (folder: string) => Promise<T>): Promise<T> {
+export async function withFolder<T>(body: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'lockstep-bench-')).catch((cause: unknown) => {
     throw writeError(tmpdir(), cause);
   });

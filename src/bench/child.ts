@@ -10,7 +10,7 @@ import { chooseEngine } from '../engine/choose.ts';
 import type { ResidentDataset, TrainingJob } from '../engine/engine.ts';
 import { ExitCode } from '../errors.ts';
 import type { Timing, TimingJob } from './job.ts';
-import { Meter } from './meter.ts';
+import { timed, timedWhenIdle } from './meter.ts';
 import { readTable } from './table.ts';
 
 /** Rounds of a batch between two looks at its scores, as a sweep takes them. */
@@ -83,20 +83,19 @@ async function time(job: TimingJob): Promise<Timing> {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
     version: string;
   };
-  const { result: loaded, section: load } = await new Meter(0).time(() => readTable(job.table));
+  const { result: loaded, took: load } = await timed(() => readTable(job.table));
   const { table, data } = loaded;
   const training = { start: 0, end: table.train_rows };
   const evals: RowSet[] = [training];
   if (table.rows > table.train_rows) evals.push({ start: table.train_rows, end: table.rows });
   const features = data.columns.map(({ name, kind }) => ({ name, type: kind }));
-  const meter = new Meter(job.wait_s);
-  const { result: resident, section: bin } = await meter.time(async () =>
+  const { result: resident, section: bin } = await timedWhenIdle(job.wait_s, async () =>
     engine.load(
       await binDataset(data, features, { training, maxBin: job.params.max_bin, threads: job.threads }),
     ),
   );
   const train = job.batch === undefined ? trainOne : trainBatch;
-  const { result, section: boosting } = await meter.time(() => train(resident, job, evals));
+  const { result, section: boosting } = await timedWhenIdle(job.wait_s, () => train(resident, job, evals));
   const score = (value: number | undefined) => (value === undefined || Number.isNaN(value) ? null : value);
   return {
     version,

@@ -1,6 +1,6 @@
 import type { BoosterParams } from '../boosting/params.ts';
 import type { EngineKind, MetricName } from '../engine/engine.ts';
-import type { Section } from './meter.ts';
+import type { Section, Took } from './meter.ts';
 
 /** The libraries that Lockstep is compared with, by their Python packages. */
 export const PEERS = ['xgboost', 'lightgbm', 'catboost'] as const;
@@ -31,7 +31,7 @@ export interface Timing {
   /** The engine and its instruction set; Lockstep alone. */
   readonly description?: string;
   /** From the columns on disk to arrays in memory, in the form that the library takes. */
-  readonly load: Section;
+  readonly load: Took;
   /** From arrays to what the library trains on, validation rows included; null where it does this as part of training. */
   readonly bin: Section | null;
   /** All rounds of training, with the metric on both row sets after each and early stopping on watch. */
@@ -46,13 +46,14 @@ export interface Timing {
 
 const isNumber = (value: unknown) => typeof value === 'number' && Number.isFinite(value);
 
+function isTook(value: unknown): boolean {
+  const took = value as Partial<Took> | null | undefined;
+  return isNumber(took?.wall_s) && isNumber(took?.cpu_s);
+}
+
 function isSection(value: unknown): boolean {
-  const section = value as Partial<Section> | null | undefined;
-  return (
-    isNumber(section?.wall_s) &&
-    isNumber(section?.cpu_s) &&
-    (section?.busy_cores === null || isNumber(section?.busy_cores))
-  );
+  const busy = (value as Partial<Section> | null | undefined)?.busy_cores;
+  return isTook(value) && (busy === null || isNumber(busy));
 }
 
 /** Whether a process that may be anything answered with a timing. */
@@ -61,7 +62,7 @@ export function isTiming(value: unknown): value is Timing {
   const isScore = (score: unknown) => score === null || isNumber(score);
   return (
     typeof timing?.version === 'string' &&
-    isSection(timing.load) &&
+    isTook(timing.load) &&
     (timing.bin === null || isSection(timing.bin)) &&
     isSection(timing.boost) &&
     isNumber(timing.rounds) &&

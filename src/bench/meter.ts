@@ -10,11 +10,15 @@ const SAMPLE_MS = 400;
 const SHORTEST_JUDGED_MS = 250;
 const TICKS_A_SECOND = 100;
 
-/** What one timed section took. */
-export interface Section {
+/** What a part of a process's work took. */
+export interface Took {
   readonly wall_s: number;
-  /** Of this process and all its threads. */
+  /** Of the process and all its threads. */
   readonly cpu_s: number;
+}
+
+/** A timed section, with how busy the machine was. */
+export interface Section extends Took {
   /** Cores that other processes kept busy meanwhile; null where the system does not say. */
   readonly busy_cores: number | null;
 }
@@ -50,38 +54,36 @@ function othersBetween(from: Reading, to: Reading): number | null {
   return Math.max(0, (to.allCores - from.allCores - (to.cpu - from.cpu)) / (to.wall - from.wall));
 }
 
-/** Times sections of this process's work, each after a wait for an idle machine. */
-export class Meter {
-  readonly #waitMs: number;
+/** Runs `body` and says what it took. */
+export async function timed<T>(body: () => Promise<T>): Promise<{ result: T; took: Took }> {
+  const from = read();
+  const result = await body();
+  const to = read();
+  return { result, took: { wall_s: to.wall - from.wall, cpu_s: to.cpu - from.cpu } };
+}
 
-  /** @param waitSeconds the longest wait before a section; 0 for none */
-  constructor(waitSeconds: number) {
-    this.#waitMs = waitSeconds * 1000;
-  }
+/**
+ * Runs `body` on a machine that is as idle as can be had, and says what it took and how busy the machine was.
+ * @param waitSeconds the longest wait for an idle machine; a sample of 0.4 s is taken in any case
+ */
+export async function timedWhenIdle<T>(
+  waitSeconds: number,
+  body: () => Promise<T>,
+): Promise<{ result: T; section: Section }> {
+  const sample = await waitForIdle(waitSeconds);
+  const from = read();
+  const { result, took } = await timed(body);
+  const judgedFrom = took.wall_s * 1000 < SHORTEST_JUDGED_MS ? sample : from;
+  return { result, section: { ...took, busy_cores: othersBetween(judgedFrom, read()) } };
+}
 
-  async time<T>(body: () => Promise<T>): Promise<{ result: T; section: Section }> {
-    const sample = await this.#waitForIdle();
+/** Ends when a sample was idle or the time is up; returns the reading at the start of the last sample. */
+async function waitForIdle(seconds: number): Promise<Reading> {
+  const until = performance.now() + seconds * 1000;
+  for (;;) {
     const from = read();
-    const result = await body();
-    const to = read();
-    const wall_s = to.wall - from.wall;
-    const judgedFrom = wall_s * 1000 < SHORTEST_JUDGED_MS ? sample : from;
-    return {
-      result,
-      section: { wall_s, cpu_s: to.cpu - from.cpu, busy_cores: othersBetween(judgedFrom, to) },
-    };
-  }
-
-  /** Ends when a sample was idle or the time is up; returns the reading at the start of the last sample. */
-  async #waitForIdle(): Promise<Reading> {
-    const until = performance.now() + this.#waitMs;
-    let from = read();
-    while (from.allCores !== null && performance.now() < until) {
-      await sleep(SAMPLE_MS);
-      const to = read();
-      if (othersBetween(from, to)! < IDLE_CORES || performance.now() >= until) break;
-      from = to;
-    }
-    return from;
+    if (from.allCores === null) return from;
+    await sleep(SAMPLE_MS);
+    if (othersBetween(from, read())! < IDLE_CORES || performance.now() >= until) return from;
   }
 }

@@ -1,5 +1,5 @@
 import { busyCores, isBusy, type Measurement, type Repeat } from './measure.ts';
-import type { Section } from './meter.ts';
+import type { Took } from './meter.ts';
 import { isPeer } from './peers.ts';
 
 /** Median, least and greatest of some repeats. */
@@ -53,7 +53,7 @@ function summarizeOne({ repeats, clock, batch = 1 }: Measurement, work: Work): O
   if (repeats.length === 0) return undefined;
   const quiet = repeats.filter((repeat) => !isBusy(repeat));
   const counted = quiet.length > 0 ? quiet : repeats;
-  const time = (section: Section) => (clock === 'cpu' ? section.cpu_s : section.wall_s);
+  const time = (section: Took) => (clock === 'cpu' ? section.cpu_s : section.wall_s);
   const bins = counted.flatMap(({ bin }) => (bin === null ? [] : [time(bin)]));
   const boost_s = spread(counted.map(({ boost }) => time(boost)));
   const { rounds, scores } = counted[0]!;

@@ -117,6 +117,6 @@ export async function barChart(chart: {
       await drawPanel(panel),
     );
   }
-  parts.push(...chart.notes.map((text): ChartPart => ({ text, style: 'note' })));
+  parts.push({ gap: 10 }, ...chart.notes.map((text): ChartPart => ({ text, style: 'note' })));
   return composeChart(WIDTH, chart.title, parts);
 }

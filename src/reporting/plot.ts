@@ -50,7 +50,8 @@ const THEME = `
 /** A part of a chart: what Plot drew, or a line of text. */
 export type ChartPart =
   | { readonly plot: ChartElement; readonly height: number }
-  | { readonly text: string; readonly style: 'title' | 'heading' | 'note' };
+  | { readonly text: string; readonly style: 'title' | 'heading' | 'note' }
+  | { readonly gap: number };
 
 const TEXT_STYLES = {
   title: { size: 16, weight: 600, colour: COLOURS.text, height: 26 },
@@ -79,7 +80,9 @@ export async function composeChart(
   const children: ChartElement[] = [];
   let y = MARGIN;
   for (const part of parts) {
-    if ('plot' in part) {
+    if ('gap' in part) {
+      y += part.gap;
+    } else if ('plot' in part) {
       // Plot's own style sheet is for a chart that stands in a page by itself.
       part.plot.querySelector('style')?.remove();
       part.plot.setAttribute('x', String(MARGIN));
