@@ -3,6 +3,7 @@
  * configs is loaded at its first call, so that importing this for training on arrays stays light.
  */
 import './boosting/predict-native.ts';
+import type { BenchOptions, BenchOutcome } from './bench/benchmark.ts';
 import type { LoadOptions as ConfigOptions, LoadedConfig } from './config/load.ts';
 import type { ExperimentData, LoadOptions } from './data/load.ts';
 import type { Column, Schema } from './data/types.ts';
@@ -10,6 +11,7 @@ import type { OutputColumn } from './data/write.ts';
 import type { RunOptions, RunOutcome } from './protocol/run.ts';
 import type { VerifyOptions, VerifyOutcome } from './protocol/verify.ts';
 
+export type { BenchData, BenchOptions, BenchOutcome, BenchResult } from './bench/benchmark.ts';
 export {
   type BoostOptions,
   type BoostResult,
@@ -99,6 +101,11 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
 /** Trains an experiment's baseline on every engine and thread count and compares fingerprints: see `lockstep verify`. */
 export async function verifyDeterminism(options: VerifyOptions): Promise<VerifyOutcome> {
   return (await import('./protocol/verify.ts')).verifyDeterminism(options);
+}
+
+/** Times engines, thread counts and peers side by side: see `lockstep bench` in docs/cli.md. */
+export async function runBenchmark(options: BenchOptions = {}): Promise<BenchOutcome> {
+  return (await import('./bench/benchmark.ts')).runBenchmark(options);
 }
 
 /**

@@ -307,9 +307,19 @@ void TreeGrower::search_children(Call& call, Workspace& workspace, std::unique_p
   Work& large = &small == &left ? right : left;
   const bool search_small = !deep && finder_.is_splittable(small.node.sums);
   const bool search_large = !deep && finder_.is_splittable(large.node.sums);
+  const bool small_has_few = finder_.is_small(small.trained.size());
+  const bool large_has_few = finder_.is_small(large.trained.size());
   const auto build = [&](const Work& work, Histogram& into) {
     builder_.build(call.rows.rows.data() + work.trained.begin, work.trained.size(), into, workspace.scratch, executor,
                    call.cancel);
+  };
+  const auto search_few = [&](Work& work) {
+    std::unique_ptr<Histogram> spare = take_histogram(workspace);
+    call.features.with_features_of(work, [&](const SearchedFeatures& searched) {
+      work.split = finder_.find_small(builder_, call.rows.rows.data() + work.trained.begin, work.trained.size(), searched,
+                                      work.node, *spare);
+    });
+    give_back(workspace, std::move(spare));
   };
   const auto search_alone = [&](Work& work, std::unique_ptr<Histogram> own) {
     build(work, *own);
@@ -318,12 +328,22 @@ void TreeGrower::search_children(Call& call, Workspace& workspace, std::unique_p
     });
     work.histogram = std::move(own);
   };
-  if (!search_large) {
-    if (search_small) {
+  if (small_has_few && search_small) search_few(small);
+  if (large_has_few && search_large) search_few(large);
+  if (!search_large || large_has_few) {
+    if (search_small && !small_has_few) {
       search_alone(small, std::move(histogram));
     } else {
       give_back(workspace, std::move(histogram));
     }
+    return;
+  }
+  if (small_has_few && !histogram->wide) {
+    builder_.subtract_rows(call.rows.rows.data() + small.trained.begin, small.trained.size(), *histogram);
+    call.features.with_features_of(large, [&](const SearchedFeatures& searched) {
+      large.split = finder_.find(*histogram, searched, large.node);
+    });
+    large.histogram = std::move(histogram);
     return;
   }
   // One update costs about as much as four cells do when histograms are subtracted.
@@ -332,6 +352,7 @@ void TreeGrower::search_children(Call& call, Workspace& workspace, std::unique_p
     search_alone(large, std::move(histogram));
     return;
   }
+  const bool search_small_too = search_small && !small_has_few;
   const bool keep = left.depth + 1 < call.params.max_depth;
   std::unique_ptr<Histogram> fresh = std::move(summed.histogram);
   if (fresh == nullptr) {
@@ -340,11 +361,11 @@ void TreeGrower::search_children(Call& call, Workspace& workspace, std::unique_p
   }
   call.features.with_features_of(small, [&](const SearchedFeatures& of_small) {
     call.features.with_features_of(large, [&](const SearchedFeatures& of_large) {
-      finder_.find_pair(builder_, {small.node, of_small, search_small ? &small.split : nullptr}, *fresh,
+      finder_.find_pair(builder_, {small.node, of_small, search_small_too ? &small.split : nullptr}, *fresh,
                         {large.node, of_large, &large.split}, *histogram, large.trained.size(), keep, executor);
     });
   });
-  if (search_small) {
+  if (search_small_too) {
     small.histogram = std::move(fresh);
   } else {
     give_back(workspace, std::move(fresh));

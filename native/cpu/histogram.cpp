@@ -33,11 +33,14 @@ using Halves = std::array<int64_t*, kBlockFeatures / HistogramLayout::kHalf>;
 /** A pair of words, for sums that do not fit one. */
 typedef int64_t WordPair __attribute__((vector_size(16)));
 
+/** What add_block does to its cells: adds to words or to pairs of words, or subtracts from words. */
+enum class Sum { kPacked, kWide, kSubtracted };
+
 /**
  * Adds rows to the cells of kFeatures neighbouring features. All offsets but the code are compile-time facts, so an
  * update is a load of the code, a load, an add and a store: what a core can do at best, about one cycle.
  */
-template <int kFeatures, bool kMasked, bool kWide>
+template <int kFeatures, bool kMasked, Sum kSum>
 void add_block(const RowBlock& block, const Halves& halves, uint32_t mask) {
   int64_t* const half[4] = {halves[0], halves[1], halves[2], halves[3]};
   size_t ahead = 0;
@@ -60,10 +63,12 @@ void add_block(const RowBlock& block, const Halves& halves, uint32_t mask) {
       }
       const size_t cell = size_t{codes[f]} * HistogramLayout::kHalf + static_cast<size_t>(f % HistogramLayout::kHalf);
       int64_t* const cells = half[f / HistogramLayout::kHalf];
-      if constexpr (kWide) {
+      if constexpr (kSum == Sum::kWide) {
         *reinterpret_cast<WordPair*>(cells + 2 * cell) += pair;
-      } else {
+      } else if constexpr (kSum == Sum::kPacked) {
         cells[cell] += word;
+      } else {
+        cells[cell] -= word;
       }
     }
   }
@@ -71,18 +76,19 @@ void add_block(const RowBlock& block, const Halves& halves, uint32_t mask) {
 
 using AddBlock = void (*)(const RowBlock&, const Halves&, uint32_t);
 
-template <bool kMasked, bool kWide, int... kFeatures>
+template <bool kMasked, Sum kSum, int... kFeatures>
 constexpr std::array<AddBlock, kBlockFeatures + 1> add_block_table(std::integer_sequence<int, kFeatures...>) {
-  return {nullptr, add_block<kFeatures + 1, kMasked, kWide>...};
+  return {nullptr, add_block<kFeatures + 1, kMasked, kSum>...};
 }
 
-template <bool kMasked, bool kWide>
-constexpr auto kAddBlock = add_block_table<kMasked, kWide>(std::make_integer_sequence<int, kBlockFeatures>());
+template <bool kMasked, Sum kSum>
+constexpr auto kAddBlock = add_block_table<kMasked, kSum>(std::make_integer_sequence<int, kBlockFeatures>());
 
-AddBlock choose_block(int features, bool masked, bool wide) {
+template <bool kMasked>
+AddBlock choose_block(int features, Sum sum) {
   const auto f = static_cast<size_t>(features);
-  if (wide) return masked ? kAddBlock<true, true>[f] : kAddBlock<false, true>[f];
-  return masked ? kAddBlock<true, false>[f] : kAddBlock<false, false>[f];
+  if (sum == Sum::kWide) return kAddBlock<kMasked, Sum::kWide>[f];
+  return sum == Sum::kPacked ? kAddBlock<kMasked, Sum::kPacked>[f] : kAddBlock<kMasked, Sum::kSubtracted>[f];
 }
 
 }  // namespace
@@ -156,8 +162,10 @@ void HistogramBuilder::begin_tree(const std::vector<int>& features, const int64_
   }
 }
 
-void HistogramBuilder::add_rows(const uint32_t* rows, size_t count, int64_t* words, bool wide, RowsAhead ahead) const {
+void HistogramBuilder::add_rows(const uint32_t* rows, size_t count, int64_t* words, bool wide, RowsAhead ahead,
+                                bool subtract) const {
   if (count == 0) return;
+  const Sum sum = subtract ? Sum::kSubtracted : wide ? Sum::kWide : Sum::kPacked;
   const size_t ahead_a_row = (ahead.count + count - 1) / count;
   const size_t chunk = blocks_.size() == 1 ? count : kChunkRows;
   for (size_t begin = 0; begin < count; begin += chunk) {
@@ -170,7 +178,8 @@ void HistogramBuilder::add_rows(const uint32_t* rows, size_t count, int64_t* wor
       const auto all = static_cast<uint32_t>((uint64_t{1} << block.features) - 1);
       const RowBlock part{data_.bins + block.first_feature, data_.stride, gradients_, rows + begin,
                           std::min(chunk, count - begin),   ahead,        ahead_a_row};
-      choose_block(block.features, block.mask != all, wide)(part, halves, block.mask);
+      const AddBlock add = block.mask == all ? choose_block<false>(block.features, sum) : choose_block<true>(block.features, sum);
+      add(part, halves, block.mask);
     }
   }
 }
@@ -229,6 +238,30 @@ void HistogramBuilder::subtract(const Histogram& child, Histogram& parent, size_
     }
   }
   parent.wide = wide;
+}
+
+void HistogramBuilder::subtract_rows(const uint32_t* rows, size_t count, Histogram& parent) const {
+  add_rows(rows, count, parent.words.data(), false, {}, true);
+}
+
+void HistogramBuilder::sum_features(const uint32_t* rows, size_t count, const std::vector<int>& features,
+                                    Histogram& out) const {
+  out.wide = is_wide(count);
+  const size_t words = out.wide ? 2 : 1;
+  out.words.reserve(layout_.cells * words);
+  for (const int feature : features) {
+    const int codes = data_.feature_bins[static_cast<size_t>(feature)] + 1;
+    for (unsigned code = 0; code < static_cast<unsigned>(codes); ++code) {
+      std::fill_n(out.words.data() + layout_.cell(feature, code) * words, words, 0);
+    }
+    for (size_t i = 0; i < count; ++i) {
+      const int64_t word = gradients_[rows[i]];
+      const uint8_t code = data_.bins[rows[i] * data_.stride + static_cast<size_t>(feature)];
+      int64_t* const cell = out.words.data() + layout_.cell(feature, code) * words;
+      cell[0] += out.wide ? word >> 32 : word;
+      if (out.wide) cell[1] += word & 0xffffffff;
+    }
+  }
 }
 
 }  // namespace lockstep

@@ -147,6 +147,12 @@ class HistogramBuilder {
   /** Makes `parent` its own difference with `child`: what remains is the sibling, which has `count` rows. */
   void subtract(const Histogram& child, Histogram& parent, size_t count) const;
 
+  /** Takes rows from the histogram of a node, which is not wide. */
+  void subtract_rows(const uint32_t* rows, size_t count, Histogram& parent) const;
+
+  /** Sums up to kPackedRows rows for some features alone; other cells are unspecified. */
+  void sum_features(const uint32_t* rows, size_t count, const std::vector<int>& features, Histogram& out) const;
+
   /** Whether the sums of `count` rows need two words a cell. */
   bool is_wide(size_t count) const { return packing_ == Packing::kSplit || count > kPackedRows; }
 
@@ -163,7 +169,9 @@ class HistogramBuilder {
     int features;   // up to 32
     uint32_t mask;  // those that take part
   };
-  void add_rows(const uint32_t* rows, size_t count, int64_t* words, bool wide, RowsAhead ahead) const;
+  /** Only where sums are not wide can rows be subtracted. */
+  void add_rows(const uint32_t* rows, size_t count, int64_t* words, bool wide, RowsAhead ahead,
+                bool subtract = false) const;
 
   const DatasetView& data_;
   const HistogramLayout& layout_;

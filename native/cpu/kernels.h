@@ -56,6 +56,26 @@ struct LogisticRows {
   int64_t* gradient;        // (rows), OUT: pairs as Packing::kHalves
 };
 
+/** Rows up to which a node is searched without a histogram. */
+inline constexpr size_t kSmallRows = 64;
+
+/** A node of at least two rows and at most kSmallRows, for a search without a histogram. */
+struct SmallNode {
+  static constexpr int kBlock = 32;
+  /** Numeric features that are searched: bit l of `lanes` is feature first_feature + l. */
+  struct Block {
+    int first_feature;
+    uint32_t lanes;
+  };
+
+  const DatasetView& data;
+  const uint32_t* rows;
+  size_t count;
+  const std::vector<Block>& blocks;
+  alignas(64) int32_t gradient[kSmallRows];
+  alignas(64) int32_t hessian[kSmallRows];
+};
+
 struct Kernels {
   const char* name;
 
@@ -84,6 +104,9 @@ struct Kernels {
    */
   void (*search_pair)(const int64_t* child, int64_t* parent, bool keep, const LaneGroup& group, NodeSearch* child_search,
                       NodeSearch& sibling_search);
+
+  /** Offers the numeric candidates of a small node that may count; null where histograms serve as well. */
+  void (*search_small)(const SmallNode& node, NodeSearch& search);
 };
 
 /** The names that `kernels_named` knows and this machine can run, best first. */

@@ -5,6 +5,12 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <utility>
+
 // Only what follows may use the instructions: functions of the headers above could be shared with other files.
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
@@ -20,6 +26,7 @@ namespace {
 
 #include "cpu/kernels_rows.h"
 #include "cpu/kernels_search.h"
+#include "cpu/kernels_small.h"
 
 }  // namespace
 }  // namespace lockstep
@@ -38,7 +45,8 @@ const Kernels* avx2_kernels() {
                                    sample_row_masks<RowsAvx2>,
                                    partition_rows<RowsAvx2>,
                                    search_group<LanesAvx2, LanesAvx2, DoublesAvx2>,
-                                   search_group_pair<LanesAvx2, LanesAvx2>};
+                                   search_group_pair<LanesAvx2, LanesAvx2>,
+                                   search_small<SmallAvx2, LanesAvx2>};
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &kernels : nullptr;
 }
 

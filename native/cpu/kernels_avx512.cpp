@@ -5,6 +5,12 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <utility>
+
 #if !defined(__clang__)
 // GCC 12 warns of its own header's undefined vectors.
 #pragma GCC diagnostic ignored "-Wuninitialized"
@@ -26,6 +32,7 @@ namespace {
 
 #include "cpu/kernels_rows.h"
 #include "cpu/kernels_search.h"
+#include "cpu/kernels_small.h"
 
 }  // namespace
 }  // namespace lockstep
@@ -44,7 +51,8 @@ const Kernels* avx512_kernels() {
                                    sample_row_masks<RowsAvx512>,
                                    partition_rows<RowsAvx512>,
                                    search_group<LanesAvx512, LanesAvx2, DoublesAvx512>,
-                                   search_group_pair<LanesAvx512, LanesAvx2>};
+                                   search_group_pair<LanesAvx512, LanesAvx2>,
+                                   search_small<SmallAvx512, LanesAvx512>};
   const bool runs = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   return runs ? &kernels : nullptr;

@@ -23,7 +23,8 @@ const Kernels* neon_kernels() {
                                    sample_row_masks<RowsNeon>,
                                    partition_rows<RowsNeon>,
                                    search_group<LanesNeon, LanesNeon, DoublesNeon>,
-                                   search_group_pair<LanesNeon, LanesNeon>};
+                                   search_group_pair<LanesNeon, LanesNeon>,
+                                   nullptr};
   return &kernels;
 }
 

@@ -22,6 +22,8 @@ struct NarrowFilter {
   typename V::Ints least, range;
 
   static constexpr double kScale = 0x1p-31;
+  /** A lesser threshold counts as none: it would not be a normal number, and its rounding not a relative one. */
+  static constexpr double kLeastThreshold = 0x1p-100;
 
   explicit NarrowFilter(const NodeSearch& search) {
     const GainFilter& f = search.filter();
@@ -37,14 +39,19 @@ struct NarrowFilter {
 
   void aim(const NodeSearch& search) {
     const GainFilter& f = search.filter();
-    threshold = V::set(static_cast<float>(f.threshold * (kScale * kScale)));
+    const double scaled = f.threshold * (kScale * kScale);
+    threshold = V::set(scaled < kLeastThreshold ? 0 : static_cast<float>(scaled));
     slack = V::set(static_cast<float>(f.slack * (kScale * kScale) * (1 + 0x1p-20)));
   }
 
   /** Lanes whose left sums, in packed words, may make the best split. */
   uint32_t pass(typename V::Words a, typename V::Words b) const {
-    const auto h = V::low_halves(a, b);
-    const auto g = V::from_int(V::high_halves(a, b));
+    return pass_sums(V::high_halves(a, b), V::low_halves(a, b));
+  }
+
+  /** The same for sums in words of their own. */
+  uint32_t pass_sums(typename V::Ints left_gradient, typename V::Ints h) const {
+    const auto g = V::from_int(left_gradient);
     const auto x = V::add(V::from_int(h), lambda);
     const auto y = V::sub(total, x);
     const auto product = V::mul(threshold, V::mul(x, y));

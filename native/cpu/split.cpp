@@ -189,6 +189,9 @@ SearchedFeatures::SearchedFeatures(const DatasetView& data, const HistogramLayou
       continue;
     }
     numeric.push_back(feature);
+    const int first = feature / SmallNode::kBlock * SmallNode::kBlock;
+    if (blocks.empty() || blocks.back().first_feature != first) blocks.push_back({first, 0});
+    blocks.back().lanes |= uint32_t{1} << (feature - first);
     const HistogramLayout::Group& group = layout.groups[static_cast<size_t>(feature / HistogramLayout::kLanes)];
     if (groups.empty() || groups.back().first_feature != group.first_feature) {
       groups.push_back({group.offset, group.halves, 0, group.half_cells(), group.first_feature, 0});
@@ -255,6 +258,26 @@ Split SplitFinder::find(const Histogram& histogram, const SearchedFeatures& feat
   search_numeric(histogram, features, search);
   search_categorical(histogram, features, search);
   return finish(histogram, search);
+}
+
+Split SplitFinder::find_small(const HistogramBuilder& builder, const uint32_t* rows, size_t count,
+                              const SearchedFeatures& features, const SplitNode& node, Histogram& spare) const {
+  const SearchContext context = this->context();
+  NodeSearch search(context, node, true);
+  if (count > 1) {
+    SmallNode small{data_, rows, count, features.blocks, {}, {}};
+    for (size_t i = 0; i < count; ++i) {
+      const Sums pair = unpack(builder.gradients()[rows[i]], packing_);
+      small.gradient[i] = static_cast<int32_t>(pair.g);
+      small.hessian[i] = static_cast<int32_t>(pair.h);
+    }
+    kernels_.search_small(small, search);
+  }
+  if (!features.categorical.empty()) {
+    builder.sum_features(rows, count, features.categorical, spare);
+    search_categorical(spare, features, search);
+  }
+  return finish(spare, search);
 }
 
 void SplitFinder::find_pair(const HistogramBuilder& builder, const SearchedChild& child, const Histogram& histogram,

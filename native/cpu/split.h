@@ -99,6 +99,7 @@ struct SearchedFeatures {
   std::vector<LaneGroup> groups;
   std::vector<int> numeric;
   std::vector<int> categorical;
+  std::vector<SmallNode::Block> blocks;  // the numeric ones again
 
   /** `features` ascend. */
   SearchedFeatures(const DatasetView& data, const HistogramLayout& layout, const std::vector<int>& features);
@@ -125,6 +126,13 @@ class SplitFinder {
 
   /** The best acceptable split of a node, or one with feature −1. */
   Split find(const Histogram& histogram, const SearchedFeatures& features, const SplitNode& node) const;
+
+  /** Whether nodes of so many rows are searched without a histogram, by find_small. */
+  bool is_small(size_t rows) const { return rows <= kSmallRows && filterable_ && kernels_.search_small != nullptr; }
+
+  /** As find, from the node's rows. `spare` is written over. */
+  Split find_small(const HistogramBuilder& builder, const uint32_t* rows, size_t count, const SearchedFeatures& features,
+                   const SplitNode& node, Histogram& spare) const;
 
   /**
    * Subtracts `histogram`, the child's, from `parent`, which becomes the sibling's, and finds the splits of both; the

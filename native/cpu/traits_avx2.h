@@ -26,6 +26,7 @@ struct LanesAvx2 {
   }
   static Ints set_int(uint32_t x) { return _mm256_set1_epi32(static_cast<int>(x)); }
   static Ints sub_int(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }
+  static void store_ints(int32_t* p, Ints a) { _mm256_store_si256(reinterpret_cast<__m256i*>(p), a); }
   static Floats from_int(Ints a) { return _mm256_cvtepi32_ps(a); }
   static Floats set(float x) { return _mm256_set1_ps(x); }
   static Floats zero() { return _mm256_setzero_ps(); }
@@ -185,5 +186,70 @@ struct RowsAvx2 {
   static void store_compressed(uint32_t* p, Ints a, uint32_t mask) {
     const __m128i places = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(kCompressPlaces.lane[mask]));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permutevar8x32_epi32(a, _mm256_cvtepu8_epi32(places)));
+  }
+};
+
+/** Keys of kernels_small.h: the code of a row in the upper byte, its number in the lower. */
+struct SmallAvx2 {
+  static constexpr int kLanes = 16;
+  using Keys = __m256i;
+  using Ints = __m256i;
+
+  static Keys last() { return _mm256_set1_epi16(-1); }
+  static void order(Keys& a, Keys& b) {
+    const Keys low = _mm256_min_epu16(a, b);
+    b = _mm256_max_epu16(a, b);
+    a = low;
+  }
+  static void load(const SmallNode& node, int first_feature, Keys* keys) {
+    const size_t end = node.data.rows * node.data.stride;
+    for (size_t i = 0; i < node.count; ++i) {
+      const size_t at = node.rows[i] * node.data.stride + static_cast<size_t>(first_feature);
+      alignas(16) uint8_t bytes[kLanes] = {};
+      std::memcpy(bytes, node.data.bins + at, at + kLanes <= end ? kLanes : end - at);
+      const __m128i codes = _mm_load_si128(reinterpret_cast<const __m128i*>(bytes));
+      keys[i] = _mm256_or_si256(_mm256_slli_epi16(_mm256_cvtepu8_epi16(codes), 8),
+                                _mm256_set1_epi16(static_cast<short>(i)));
+    }
+  }
+  /** A bit a lane: the sign of each 16-bit word. */
+  static uint32_t signs(__m256i words) {
+    const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    return static_cast<uint32_t>(_mm_movemask_epi8(bytes));
+  }
+  /** Lanes in which the codes are the same. */
+  static uint32_t equal(Keys a, Keys b) {
+    return signs(_mm256_cmpeq_epi16(_mm256_srli_epi16(_mm256_xor_si256(a, b), 8), _mm256_setzero_si256()));
+  }
+  /** Lanes in which the codes differ. */
+  static uint32_t differ(Keys a, Keys b) { return ~equal(a, b) & 0xFFFF; }
+  static uint32_t missing(Keys a) { return equal(a, _mm256_setzero_si256()); }
+  /** Keys of lanes `lane` … lane + 7. */
+  static Ints lanes(const Keys* key, int lane) {
+    const auto* p = reinterpret_cast<const uint16_t*>(key) + lane;
+    return _mm256_cvtepu16_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+
+  /** Gradient pairs by row number. */
+  struct Table {
+    const int32_t* g;
+    const int32_t* h;
+    explicit Table(const SmallNode& node) : g(node.gradient), h(node.hessian) {}
+  };
+  static Ints look_up(const int32_t* of, Ints key) {
+    return _mm256_i32gather_epi32(of, _mm256_and_si256(key, _mm256_set1_epi32(255)), 4);
+  }
+  template <int>
+  static void add(const Table& table, Ints key, Ints& g, Ints& h) {
+    g = _mm256_add_epi32(g, look_up(table.g, key));
+    h = _mm256_add_epi32(h, look_up(table.h, key));
+  }
+  /** Adds the rows whose code is 0; returns whether there are any. */
+  template <int>
+  static bool add_missing(const Table& table, Ints key, Ints& g, Ints& h) {
+    const __m256i missing = _mm256_cmpgt_epi32(_mm256_set1_epi32(256), key);
+    g = _mm256_add_epi32(g, _mm256_and_si256(missing, look_up(table.g, key)));
+    h = _mm256_add_epi32(h, _mm256_and_si256(missing, look_up(table.h, key)));
+    return _mm256_testz_si256(missing, missing) == 0;
   }
 };

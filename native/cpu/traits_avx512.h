@@ -36,6 +36,7 @@ struct LanesAvx512 {
   }
   static Ints set_int(uint32_t x) { return _mm512_set1_epi32(static_cast<int>(x)); }
   static Ints sub_int(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
+  static void store_ints(int32_t* p, Ints a) { _mm512_store_si512(p, a); }
   static Floats from_int(Ints a) { return _mm512_cvtepi32_ps(a); }
   static Floats set(float x) { return _mm512_set1_ps(x); }
   static Floats zero() { return _mm512_setzero_ps(); }
@@ -158,5 +159,72 @@ struct RowsAvx512 {
   /** The lanes of `mask` next to each other; what follows them is unspecified. */
   static void store_compressed(uint32_t* p, Ints a, uint32_t mask) {
     _mm512_storeu_si512(p, _mm512_maskz_compress_epi32(static_cast<__mmask16>(mask), a));
+  }
+};
+
+/** Keys of kernels_small.h: the code of a row in the upper byte, its number in the lower. */
+struct SmallAvx512 {
+  static constexpr int kLanes = 32;
+  using Keys = __m512i;
+
+  static Keys last() { return _mm512_set1_epi16(-1); }
+  static void order(Keys& a, Keys& b) {
+    const Keys low = _mm512_min_epu16(a, b);
+    b = _mm512_max_epu16(a, b);
+    a = low;
+  }
+  static void load(const SmallNode& node, int first_feature, Keys* keys) {
+    const int features = std::min(kLanes, node.data.features - first_feature);
+    const auto mask = static_cast<__mmask32>((uint64_t{1} << features) - 1);
+    const uint8_t* codes = node.data.bins + first_feature;
+    for (size_t i = 0; i < node.count; ++i) {
+      const __m256i code = _mm256_maskz_loadu_epi8(mask, codes + node.rows[i] * node.data.stride);
+      keys[i] = _mm512_or_si512(_mm512_slli_epi16(_mm512_cvtepu8_epi16(code), 8),
+                                _mm512_set1_epi16(static_cast<short>(i)));
+    }
+  }
+  /** Lanes in which the codes differ. */
+  static uint32_t differ(Keys a, Keys b) {
+    return _mm512_test_epi16_mask(_mm512_xor_si512(a, b), _mm512_set1_epi16(static_cast<short>(0xFF00)));
+  }
+  static uint32_t missing(Keys a) { return _mm512_cmplt_epu16_mask(a, _mm512_set1_epi16(256)); }
+  /** Keys of lanes `lane` … lane + 15. */
+  static __m512i lanes(const Keys* key, int lane) {
+    const auto* p = reinterpret_cast<const uint16_t*>(key) + lane;
+    return _mm512_cvtepu16_epi32(_mm256_load_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+
+  /** Gradient pairs by row number, 32 a table. */
+  struct Table {
+    __m512i g[kSmallRows / 16];
+    __m512i h[kSmallRows / 16];
+    explicit Table(const SmallNode& node) {
+      for (size_t i = 0; i < kSmallRows / 16; ++i) {
+        g[i] = _mm512_load_si512(node.gradient + 16 * i);
+        h[i] = _mm512_load_si512(node.hessian + 16 * i);
+      }
+    }
+  };
+  template <int kTables>
+  static __m512i look_up(const __m512i* of, __m512i key) {
+    if constexpr (kTables == 1) {
+      return _mm512_permutex2var_epi32(of[0], key, of[1]);
+    } else {
+      const __mmask16 upper = _mm512_test_epi32_mask(key, _mm512_set1_epi32(16 * kTables));
+      return _mm512_mask_blend_epi32(upper, look_up<kTables / 2>(of, key), look_up<kTables / 2>(of + kTables, key));
+    }
+  }
+  template <int kTables>
+  static void add(const Table& table, __m512i key, __m512i& g, __m512i& h) {
+    g = _mm512_add_epi32(g, look_up<kTables>(table.g, key));
+    h = _mm512_add_epi32(h, look_up<kTables>(table.h, key));
+  }
+  /** Adds the rows whose code is 0; returns whether there are any. */
+  template <int kTables>
+  static bool add_missing(const Table& table, __m512i key, __m512i& g, __m512i& h) {
+    const __mmask16 missing = _mm512_cmplt_epu32_mask(key, _mm512_set1_epi32(256));
+    g = _mm512_mask_add_epi32(g, missing, g, look_up<kTables>(table.g, key));
+    h = _mm512_mask_add_epi32(h, missing, h, look_up<kTables>(table.h, key));
+    return bits_of(missing) != 0;
   }
 };

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { EnvironmentError, ExitCode, InputError, InterruptedError, LockstepError } from '../errors.ts';
+import { addBenchCommand } from './bench.ts';
 import { addBuildCommand } from './build.ts';
 import { addDoctorCommand } from './doctor.ts';
 import { addExportCommand } from './export.ts';
@@ -68,6 +69,7 @@ function createProgram(signal: AbortSignal): Command {
   addImportCommand(program);
   addInitCommand(program, context);
   addVerifyCommand(program, context);
+  addBenchCommand(program, context);
   addDoctorCommand(program);
   addBuildCommand(program);
   return program;

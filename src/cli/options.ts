@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { EngineChoice } from '../engine/choose.ts';
+import type { EngineKind } from '../engine/engine.ts';
 
 /** What every command is given beside its own arguments. */
 export interface CommandContext {
@@ -52,4 +53,41 @@ export function list(value: string): string[] {
   const items = value.split(',').map((item) => item.trim());
   if (items.includes('')) throw new InvalidArgumentError('Write names with commas between them.');
   return items;
+}
+
+const ENGINES: readonly EngineKind[] = ['cpu', 'cuda', 'webgpu'];
+
+/** Reads engines such as `cpu,webgpu`. */
+export function engineList(value: string): EngineKind[] {
+  return list(value).map((name) => {
+    const kind = ENGINES.find((engine) => engine === name);
+    if (kind === undefined) throw new InvalidArgumentError(`The engines are ${ENGINES.join(', ')}.`);
+    return kind;
+  });
+}
+
+/** Reads whole numbers from 1 to `most` such as `1,2,8`. */
+export function countList(value: string, most: number): number[] {
+  return list(value).map((text) => {
+    const count = Number(text);
+    if (!/^\d+$/.test(text) || count < 1 || count > most) {
+      throw new InvalidArgumentError(`Write whole numbers from 1 to ${most} with commas between them.`);
+    }
+    return count;
+  });
+}
+
+/** Reads numbers of threads such as `1,2`. */
+export function threadList(value: string): number[] {
+  return countList(value, 1024);
+}
+
+/** Reads a number from `low` to `high`, a whole one if `whole`. */
+export function numberIn(
+  value: string,
+  { low, high, whole }: { readonly low: number; readonly high: number; readonly whole: boolean },
+): number {
+  const isNumber = (whole ? /^\d+$/ : /^\d+(\.\d+)?$/).test(value);
+  if (isNumber && Number(value) >= low && Number(value) <= high) return Number(value);
+  throw new InvalidArgumentError(`Give a ${whole ? 'whole ' : ''}number from ${low} to ${high}.`);
 }

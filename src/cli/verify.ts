@@ -1,43 +1,24 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import type { EngineKind } from '../engine/engine.ts';
 import { ExitCode } from '../errors.ts';
 import { formatSeconds } from '../reporting/format.ts';
 import {
   type CommandContext,
+  engineList,
   jsonOption,
-  list,
   path,
   quietOption,
   setOption,
   type TrainingOptions,
+  threadList,
 } from './options.ts';
 import { createProgress } from './progress.ts';
 import { print, printError, printJson, table } from './terminal.ts';
-
-const ENGINES: readonly EngineKind[] = ['cpu', 'cuda', 'webgpu'];
 
 interface VerifyCommandOptions extends Omit<TrainingOptions, 'engine'> {
   readonly engines?: readonly EngineKind[];
   readonly threads?: readonly number[];
   readonly expect?: string;
-}
-
-function engineList(value: string): EngineKind[] {
-  return list(value).map((name) => {
-    const kind = ENGINES.find((engine) => engine === name);
-    if (kind === undefined) throw new InvalidArgumentError(`The engines are ${ENGINES.join(', ')}.`);
-    return kind;
-  });
-}
-
-function threadList(value: string): number[] {
-  return list(value).map((text) => {
-    const count = Number(text);
-    if (!/^\d+$/.test(text) || count < 1 || count > 1024) {
-      throw new InvalidArgumentError('Write whole numbers from 1 to 1024 with commas between them.');
-    }
-    return count;
-  });
 }
 
 /** `lockstep verify`: the determinism check. */

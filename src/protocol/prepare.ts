@@ -77,20 +77,24 @@ function classWarnings({ schema, val }: ExperimentData, config: FittedConfig, ch
 
 const seconds = (from: number) => (performance.now() - from) / 1000;
 
+/** An experiment's tables, read and checked but not binned. */
+export interface LoadedExperiment {
+  readonly config: FittedConfig;
+  readonly data: ExperimentData;
+  readonly params: BoosterParams;
+}
+
 /**
- * Reads, checks and bins the data of a config.
+ * Reads and checks the data of a config.
  * @throws InputError for data that cannot be used, BudgetError where training would not fit max_memory_gb,
  *   InterruptedError on abort.
  */
-export async function prepareExperiment(
+export async function loadExperiment(
   loaded: LoadedConfig,
   reporter: Reporter,
   signal?: AbortSignal,
-): Promise<PreparedExperiment> {
+): Promise<LoadedExperiment> {
   const { config: given } = loaded;
-  const threads = resolveThreads(given.resources.n_jobs);
-
-  const loadStarted = performance.now();
   reporter.step(`Reading ${given.data.train_path}`);
   const features = given.data.features === undefined ? undefined : await loadFeatureList(given.data.features);
   const data = await loadExperimentData({
@@ -115,12 +119,35 @@ export async function prepareExperiment(
   );
   for (const warning of classWarnings(data, config, given.model.objective !== undefined))
     reporter.warn(warning);
-  const others = (['val', 'test'] as const).filter((name) => data[name] !== undefined);
-  const tables: [Dataset, ...Dataset[]] = [data.train, ...others.map((name) => data[name]!)];
-  checkMemory(tables, params, config.resources.max_memory_gb);
+  checkMemory(tablesOf(data), params, config.resources.max_memory_gb);
+  return { config, data, params };
+}
+
+const SPLITS = ['train', 'val', 'test'] as const;
+
+/** The tables that there are, in the order of SPLITS. */
+function tablesOf({ train, val, test }: ExperimentData): [Dataset, ...Dataset[]] {
+  return [train, ...[val, test].filter((table) => table !== undefined)];
+}
+
+/**
+ * Reads, checks and bins the data of a config.
+ * @throws InputError for data that cannot be used, BudgetError where training would not fit max_memory_gb,
+ *   InterruptedError on abort.
+ */
+export async function prepareExperiment(
+  loaded: LoadedConfig,
+  reporter: Reporter,
+  signal?: AbortSignal,
+): Promise<PreparedExperiment> {
+  const threads = resolveThreads(loaded.config.resources.n_jobs);
+
+  const loadStarted = performance.now();
+  const { config, data, params } = await loadExperiment(loaded, reporter, signal);
   const load_s = seconds(loadStarted);
 
   const binStarted = performance.now();
+  const tables = tablesOf(data);
   const rows = tables.reduce((sum, table) => sum + table.rows, 0);
   reporter.step(`Binning ${rows} rows × ${data.schema.features.length} features`);
   const { binned, ranges } = await binTables(tables, data.schema.features, {
@@ -132,7 +159,7 @@ export async function prepareExperiment(
     loaded: { ...loaded, config },
     data: { schema: data.schema, sources: data.sources },
     binned,
-    splits: (['train', ...others] as const).map((name, i) => ({ name, rows: ranges[i]! })),
+    splits: SPLITS.filter((name) => data[name] !== undefined).map((name, i) => ({ name, rows: ranges[i]! })),
     params,
     seed: config.environment.random_seed,
     threads,

@@ -109,7 +109,12 @@ function describeDifference(name: string, reference: string, difference: TreeDif
   return `${name} differs from ${reference}, first in ${place}: ${field} is ${other}, not ${first}.`;
 }
 
-function chosenEngines(wanted: readonly EngineKind[] | undefined): {
+/**
+ * The engines to run, and those that cannot.
+ * @param wanted Absent: all that can run here.
+ * @throws EnvironmentError where one of `wanted`, or every engine, cannot run here.
+ */
+export function chosenEngines(wanted: readonly EngineKind[] | undefined): {
   engines: EngineKind[];
   not_run: { engine: EngineKind; reason: string }[];
 } {

@@ -14,6 +14,7 @@ const LAYERS = [
   'boosting',
   'reporting',
   'protocol',
+  'bench',
   'cli',
   'schema',
 ];
@@ -60,12 +61,13 @@ describe('the layers of src', () => {
     expect(upward.map(({ from, to }) => `${relative(source, from)} → ${relative(source, to)}`)).toEqual([]);
   });
 
-  it('leave zod to src/config and DuckDB to src/data', () => {
+  it('leave zod to src/config, DuckDB to src/data and plotting to one file of src/reporting', () => {
     const users = (pattern: RegExp) =>
       readdirSync(source, { recursive: true, encoding: 'utf8' })
         .filter((name) => name.endsWith('.ts') && pattern.test(readFileSync(join(source, name), 'utf8')))
         .map((name) => name.split('/')[0]);
     expect(new Set(users(/from 'zod'/))).toEqual(new Set(['config']));
     expect(new Set(users(/from '@duckdb\/node-api'/))).toEqual(new Set(['data']));
+    expect(users(/'(@observablehq\/plot|linkedom)'/)).toEqual(['reporting']);
   });
 });

@@ -4,7 +4,18 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { cli, type Ended, filesBelow, repository, scratch, smallCsv, start, writeExperiment } from './cli.ts';
 
 const newFolder = scratch();
-const COMMANDS = ['run', 'train', 'predict', 'export', 'import', 'init', 'verify', 'doctor', 'build'];
+const COMMANDS = [
+  'run',
+  'train',
+  'predict',
+  'export',
+  'import',
+  'init',
+  'verify',
+  'bench',
+  'doctor',
+  'build',
+];
 const HASH = /^[0-9a-f]{64}$/;
 
 async function predictionsOf(path: string): Promise<number[]> {
@@ -564,7 +575,7 @@ describe('doctor, build and the command line itself', () => {
       NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(register)}`,
     });
     expect(ended.stderr).toContain('/cli/run.js');
-    expect(ended.stderr).not.toMatch(/zod|duckdb|\/yaml\/|\/config\/|\/data\//);
+    expect(ended.stderr).not.toMatch(/zod|duckdb|\/yaml\/|\/config\/|\/data\/|observablehq|linkedom/);
   });
 
   it('a bug ends with 4, one sentence, and the stack to report', async () => {

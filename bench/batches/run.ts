@@ -1,0 +1,221 @@
+// Where the border lies between a model that all threads share and models of one thread each (docs/workers.md): what
+// sharing gains by the model's cost, and how long mixed batches take as planned and otherwise.
+// usage: run.ts [--out FILE] [--threads N] [--repeats N]
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { type AddonBatch, loadAddon } from '../../src/addon.ts';
+import { describeMachine } from '../../src/bench/machine.ts';
+import { timedWhenIdle } from '../../src/bench/meter.ts';
+import { median } from '../../src/bench/summary.ts';
+import { generateSynthetic } from '../../src/bench/synthetic.ts';
+import { resolveParams, treeParams } from '../../src/boosting/params.ts';
+import { datasetFromArrays } from '../../src/data/arrays.ts';
+import { binDataset } from '../../src/data/binning.ts';
+import type { TrainingJob } from '../../src/engine/engine.ts';
+import { markdownTable } from '../../src/reporting/format.ts';
+import { trainOnWorkers } from '../../src/workers/pool.ts';
+
+const { values } = parseArgs({
+  options: {
+    out: { type: 'string', default: 'bench/results/batches.json' },
+    threads: { type: 'string', default: '2' },
+    repeats: { type: 'string', default: '5' },
+  },
+});
+const threads = Number(values.threads);
+const repeats = Number(values.repeats);
+const FEATURES = 28;
+const ROWS = [300, 1000, 3000, 10_000, 30_000, 100_000, 300_000];
+const DEPTHS = [4, 6, 8];
+/** Rows and levels that a timing trains on at least: a few tenths of a second. */
+const WORK = 60_000_000;
+const WAIT_S = 30;
+/** Cores that others may keep busy during a timing. */
+const IDLE = 0.15;
+
+const columns: Record<string, Float32Array> = {};
+const most = ROWS.at(-1)!;
+const label = await generateSynthetic({ rows: most, features: FEATURES, seed: 42 }, async (f, column) => {
+  columns[`f${f}`] = column;
+});
+const { schema, dataset } = datasetFromArrays({ features: columns, label, taskType: 'classification' });
+const { bins, rows, stride, features } = await binDataset(dataset, schema.features);
+const addon = loadAddon();
+const resident = new addon.Dataset({
+  bins,
+  rows,
+  stride,
+  featureBins: Int32Array.from(features, (feature) => feature.bins),
+  categorical: new Uint8Array(FEATURES),
+  label: dataset.label,
+  simd: addon.chooseSimd(''),
+});
+const cancel = new Int32Array(new SharedArrayBuffer(4));
+
+function jobOf(trainedRows: number, max_depth: number, seed: number): TrainingJob {
+  const params = resolveParams({ objective: 'binary:logistic', max_depth });
+  return {
+    params: treeParams(params),
+    seed,
+    rows: { start: 0, end: trainedRows },
+    evals: [],
+    metrics: [],
+  };
+}
+
+/** Jobs as the engine trains them: some shared by all threads, then the others whole on one each. */
+async function advance(
+  batch: AddonBatch,
+  rounds: number,
+  plan: { shared: Uint32Array; whole: Uint32Array; costs: Float64Array },
+): Promise<void> {
+  const { shared, whole, costs } = plan;
+  if (shared.length > 0) await batch.advance(shared, rounds, threads, cancel);
+  if (whole.length > 0) await trainOnWorkers({ batch: batch.id, rounds, cancel }, whole, costs, threads);
+}
+
+interface Timing {
+  readonly seconds: number;
+  readonly busy_cores: number | null;
+}
+
+async function time(body: () => Promise<void>): Promise<Timing> {
+  const { section } = await timedWhenIdle(WAIT_S, body);
+  return { seconds: section.wall_s, busy_cores: section.busy_cores };
+}
+
+/** The median of the timings on an idle machine; of all where there is none. */
+function middle(timings: readonly Timing[]): number {
+  const quiet = timings.filter(({ busy_cores }) => (busy_cores ?? 0) <= IDLE);
+  return median((quiet.length > 0 ? quiet : timings).map(({ seconds }) => seconds));
+}
+
+const all = (count: number) => Uint32Array.from({ length: count }, (_, i) => i);
+const none = new Uint32Array();
+
+interface Sharing {
+  readonly rows: number;
+  readonly depth: number;
+  readonly cost: number;
+  readonly rounds: number;
+  readonly alone: Timing[];
+  readonly shared: Timing[];
+}
+
+async function measureSharing(trainedRows: number, depth: number): Promise<Sharing> {
+  const batch = new addon.Batch(resident, [jobOf(trainedRows, depth, 1)]);
+  const cost = trainedRows * FEATURES * depth;
+  const rounds = Math.max(5, Math.ceil(WORK / (trainedRows * depth)));
+  const alone: Timing[] = [];
+  const shared: Timing[] = [];
+  await batch.advance(all(1), 2, threads, cancel);
+  for (let repeat = 0; repeat < repeats; repeat++) {
+    // Rounds get a little cheaper as training goes on, so that the order changes.
+    for (const count of repeat % 2 === 0 ? [1, threads] : [threads, 1]) {
+      const timing = await time(async () => {
+        await batch.advance(all(1), rounds, count, cancel);
+      });
+      (count === 1 ? alone : shared).push(timing);
+    }
+  }
+  batch.dispose();
+  return { rows: trainedRows, depth, cost, rounds, alone, shared };
+}
+
+/** Mixed batches: numbers of jobs by rows. */
+const MIXED: readonly Readonly<Record<number, number>>[] = [
+  { 100000: 1, 3000: 40 },
+  { 100000: 1, 3000: 5 },
+  { 30000: 3 },
+  { 300000: 1, 30000: 4, 3000: 40 },
+];
+const MIXED_ROUNDS = 20;
+
+interface Mixed {
+  readonly jobs: Readonly<Record<number, number>>;
+  readonly shared: number;
+  readonly timings: Readonly<Record<'planned' | 'whole' | 'given' | 'shared', Timing[]>>;
+}
+
+async function measureMixed(jobs: Readonly<Record<number, number>>): Promise<Mixed> {
+  // Object keys that are numbers come in ascending order: the longest job last.
+  const specs = Object.entries(jobs).flatMap(([trainedRows, count]) =>
+    Array.from({ length: count }, (_, i) => jobOf(Number(trainedRows), 6, i)),
+  );
+  const batch = new addon.Batch(resident, specs);
+  const indices = all(specs.length);
+  const costs = Float64Array.from(specs, ({ rows: of }) => ('end' in of ? of.end - of.start : 0));
+  const longestFirst = indices.slice().sort((a, b) => costs[b]! - costs[a]!);
+  const costsOf = (order: Uint32Array) => Float64Array.from(order, (job) => costs[job]!);
+  const plans = {
+    planned: batch.plan(indices, threads),
+    whole: { shared: none, whole: longestFirst, costs: costsOf(longestFirst) },
+    given: { shared: none, whole: indices, costs: costsOf(indices) },
+    shared: { shared: longestFirst, whole: none, costs: new Float64Array() },
+  };
+  const timings = { planned: [], whole: [], given: [], shared: [] } as Mixed['timings'];
+  await advance(batch, 1, plans.whole);
+  for (let repeat = 0; repeat < repeats; repeat++) {
+    for (const [name, plan] of Object.entries(plans)) {
+      timings[name as keyof Mixed['timings']].push(await time(() => advance(batch, MIXED_ROUNDS, plan)));
+    }
+  }
+  batch.dispose();
+  return { jobs, shared: plans.planned.shared.length, timings };
+}
+
+const sharing: Sharing[] = [];
+for (const depth of DEPTHS) {
+  for (const trainedRows of ROWS) {
+    process.stderr.write(`${trainedRows} rows, depth ${depth}\n`);
+    sharing.push(await measureSharing(trainedRows, depth));
+  }
+}
+const mixed: Mixed[] = [];
+for (const jobs of MIXED) {
+  process.stderr.write(`${JSON.stringify(jobs)}\n`);
+  mixed.push(await measureMixed(jobs));
+}
+
+const machine = describeMachine();
+const speedup = ({ alone, shared }: Sharing) => middle(alone) / middle(shared);
+/** The constant of the plan's formula that would give this speed-up. */
+const sharingCost = (one: Sharing) => {
+  const gain = speedup(one) - 1;
+  return gain <= 0 ? Number.POSITIVE_INFINITY : one.cost * ((threads - 1) / gain - 1);
+};
+process.stdout.write(
+  `${machine.cpu}, ${machine.cores} cores, ${machine.simd}, Node ${machine.node_version}; ${threads} threads; medians of ${repeats}\n\n`,
+);
+process.stdout.write(
+  `${markdownTable(
+    ['rows', 'depth', 'cost, M updates', 'ms a round, 1 thread', `${threads} threads`, 'speed-up', 'fits, M'],
+    sharing.map((one) => [
+      String(one.rows),
+      String(one.depth),
+      (one.cost / 1e6).toPrecision(3),
+      ((middle(one.alone) / one.rounds) * 1e3).toPrecision(3),
+      ((middle(one.shared) / one.rounds) * 1e3).toPrecision(3),
+      speedup(one).toFixed(2),
+      (sharingCost(one) / 1e6).toPrecision(2),
+    ]),
+  )}\n\n`,
+);
+process.stdout.write(
+  `${markdownTable(
+    ['jobs: number × rows', 'shared by plan', 'planned s', 'all whole', 'as given', 'all shared'],
+    mixed.map(({ jobs, shared, timings }) => [
+      Object.entries(jobs)
+        .map(([trainedRows, count]) => `${count} × ${trainedRows}`)
+        .join(', '),
+      String(shared),
+      ...(['planned', 'whole', 'given', 'shared'] as const).map((name) =>
+        middle(timings[name]).toPrecision(3),
+      ),
+    ]),
+  )}\n`,
+);
+writeFileSync(
+  values.out,
+  `${JSON.stringify({ machine, threads, repeats, features: FEATURES, sharing, mixed }, null, 1)}\n`,
+);
