@@ -34,7 +34,7 @@ export interface Timing {
   readonly load: Took;
   /** From arrays to what the library trains on, validation rows included; null where it does this as part of training. */
   readonly bin: Section | null;
-  /** All rounds of training, with the metric on both row sets after each and early stopping on watch. */
+  /** All rounds of training, with the metric on both row sets after each and early stopping on watch; of the second time if it is short. */
   readonly boost: Section;
   readonly rounds: number;
   /** Of the last round, as the library computes the metric; null where it is undefined or there are no such rows. */

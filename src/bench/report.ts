@@ -166,7 +166,7 @@ export function machineLine({ machine, started }: BenchOutcome): string {
 
 /** What the columns of the tables mean. */
 export const LEGEND = [
-  'Medians. One thread: CPU time of the process; several: wall time. Boosting is all rounds with the metric on training and validation rows after each; every timing is a fresh process.',
+  'Medians. One thread: CPU time of the process; several: wall time. Boosting is all rounds with the metric on training and validation rows after each; every timing is a fresh process, and where boosting takes less than half a second, the second time in it counts.',
   'bin: from arrays in memory to what the library trains on. fastest peer: boosting time over that of the fastest peer on as many threads. M cells/s: million rows × features × levels a second.',
 ];
 
