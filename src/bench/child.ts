@@ -10,7 +10,7 @@ import { chooseEngine } from '../engine/choose.ts';
 import type { ResidentDataset, TrainingJob } from '../engine/engine.ts';
 import { ExitCode } from '../errors.ts';
 import type { Timing, TimingJob } from './job.ts';
-import { timed, timedWhenIdle, timedWhenWarm } from './meter.ts';
+import { timed, timedWhenIdle } from './meter.ts';
 import { readTable } from './table.ts';
 
 /** Rounds of a batch between two looks at its scores, as a sweep takes them. */
@@ -95,7 +95,11 @@ async function time(job: TimingJob): Promise<Timing> {
     ),
   );
   const train = job.batch === undefined ? trainOne : trainBatch;
-  const { result, section: boosting } = await timedWhenWarm(job.wait_s, () => train(resident, job, evals));
+  const { result, section: boosting } = await timedWhenIdle(
+    job.wait_s,
+    () => train(resident, job, evals),
+    true,
+  );
   const score = (value: number | undefined) => (value === undefined || Number.isNaN(value) ? null : value);
   return {
     version,

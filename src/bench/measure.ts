@@ -63,8 +63,8 @@ const CHILD = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? '../../dist/bench/child.js' : './child.js', import.meta.url),
 );
 
-/** Timed sections of a process that each begin with a wait; short boosting is done twice. */
-const WAITS = 3;
+/** Timed sections of a process that each begin with a wait. */
+const WAITS = 2;
 
 const threadVariables = (threads: number): NodeJS.ProcessEnv =>
   Object.fromEntries(
