@@ -27,7 +27,9 @@ const repeats = Number(values.repeats);
 const FEATURES = 28;
 const ROWS = [300, 1000, 3000, 10_000, 30_000, 100_000, 300_000];
 const DEPTHS = [4, 6, 8];
-/** Rows and levels that a timing trains on at least: a few tenths of a second. */
+/** Rounds of each model: later trees of small tables are mere stumps. */
+const ROUNDS = 50;
+/** Rows × levels × rounds that a timing trains at least, a few tenths of a second, with as many models as that takes. */
 const WORK = 60_000_000;
 const WAIT_S = 30;
 /** Cores that others may keep busy during a timing. */
@@ -97,29 +99,29 @@ interface Sharing {
   readonly rows: number;
   readonly depth: number;
   readonly cost: number;
+  /** Of all models of a timing. */
   readonly rounds: number;
   readonly alone: Timing[];
   readonly shared: Timing[];
 }
 
 async function measureSharing(trainedRows: number, depth: number): Promise<Sharing> {
-  const batch = new addon.Batch(resident, [jobOf(trainedRows, depth, 1)]);
   const cost = trainedRows * FEATURES * depth;
-  const rounds = Math.max(5, Math.ceil(WORK / (trainedRows * depth)));
+  const models = Math.ceil(WORK / (trainedRows * depth * ROUNDS));
   const alone: Timing[] = [];
   const shared: Timing[] = [];
-  await batch.advance(all(1), 2, threads, cancel);
   for (let repeat = 0; repeat < repeats; repeat++) {
-    // Rounds get a little cheaper as training goes on, so that the order changes.
-    for (const count of repeat % 2 === 0 ? [1, threads] : [threads, 1]) {
+    for (const count of [1, threads]) {
+      const jobs = Array.from({ length: models }, (_, seed) => jobOf(trainedRows, depth, seed));
+      const batch = new addon.Batch(resident, jobs);
       const timing = await time(async () => {
-        await batch.advance(all(1), rounds, count, cancel);
+        await batch.advance(all(models), ROUNDS, count, cancel);
       });
+      batch.dispose();
       (count === 1 ? alone : shared).push(timing);
     }
   }
-  batch.dispose();
-  return { rows: trainedRows, depth, cost, rounds, alone, shared };
+  return { rows: trainedRows, depth, cost, rounds: ROUNDS * models, alone, shared };
 }
 
 /** Mixed batches: numbers of jobs by rows. */
@@ -129,7 +131,6 @@ const MIXED: readonly Readonly<Record<number, number>>[] = [
   { 30000: 3 },
   { 300000: 1, 30000: 4, 3000: 40 },
 ];
-const MIXED_ROUNDS = 20;
 
 interface Mixed {
   readonly jobs: Readonly<Record<number, number>>;
@@ -142,25 +143,28 @@ async function measureMixed(jobs: Readonly<Record<number, number>>): Promise<Mix
   const specs = Object.entries(jobs).flatMap(([trainedRows, count]) =>
     Array.from({ length: count }, (_, i) => jobOf(Number(trainedRows), 6, i)),
   );
-  const batch = new addon.Batch(resident, specs);
   const indices = all(specs.length);
   const costs = Float64Array.from(specs, ({ rows: of }) => ('end' in of ? of.end - of.start : 0));
   const longestFirst = indices.slice().sort((a, b) => costs[b]! - costs[a]!);
   const costsOf = (order: Uint32Array) => Float64Array.from(order, (job) => costs[job]!);
+  const planning = new addon.Batch(resident, specs);
   const plans = {
-    planned: batch.plan(indices, threads),
+    planned: planning.plan(indices, threads),
     whole: { shared: none, whole: longestFirst, costs: costsOf(longestFirst) },
     given: { shared: none, whole: indices, costs: costsOf(indices) },
     shared: { shared: longestFirst, whole: none, costs: new Float64Array() },
   };
+  // The worker threads start.
+  await advance(planning, 1, plans.whole);
+  planning.dispose();
   const timings = { planned: [], whole: [], given: [], shared: [] } as Mixed['timings'];
-  await advance(batch, 1, plans.whole);
   for (let repeat = 0; repeat < repeats; repeat++) {
     for (const [name, plan] of Object.entries(plans)) {
-      timings[name as keyof Mixed['timings']].push(await time(() => advance(batch, MIXED_ROUNDS, plan)));
+      const batch = new addon.Batch(resident, specs);
+      timings[name as keyof Mixed['timings']].push(await time(() => advance(batch, ROUNDS, plan)));
+      batch.dispose();
     }
   }
-  batch.dispose();
   return { jobs, shared: plans.planned.shared.length, timings };
 }
 
