@@ -65,6 +65,12 @@ LOCKSTEP_HD inline int32_t softplus_neg_abs_q30(int32_t m, const LinkSegment* ta
   return t > 0x1FFFFFFu ? 0 : evaluate_segment(table, t, 25);
 }
 
+/** The loss ln(1 + e^−m) of a row of label 1, or ln(1 + e^m) of one of label 0; below 2^42. */
+LOCKSTEP_HD inline int64_t logistic_loss_q30(int32_t m, bool is_positive, const LinkSegment* table = kSoftplusTable) {
+  const bool is_wrong = (m < 0) == is_positive;
+  return (is_wrong ? static_cast<int64_t>(margin_magnitude(m)) << 10 : 0) + softplus_neg_abs_q30(m, table);
+}
+
 /**
  * The margin whose integer sigmoid is `prob`: the upper end of the bracket that bisection of [−2^24, 0] leaves around
  * rint(prob · 2^30), mirrored for prob > ½. Odd about ½, and 0 for ½. Probabilities at or beyond those of ±2^24,

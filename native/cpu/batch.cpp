@@ -169,6 +169,7 @@ void Job::advance(const Executor& executor, const CancelFlag& cancel, std::vecto
 void Job::score_evals(const Executor& executor, std::vector<double>& values) {
   if (spec_.metrics.empty()) return;
   scratch_.executor = executor;
+  scratch_.kernels = &kernels_;
   // The tree is done with its rows, of which no evaluation set has more.
   scratch_.lent[0] = rows_.rows.data();
   scratch_.lent[1] = rows_.scratch.data();

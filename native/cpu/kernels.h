@@ -82,6 +82,9 @@ struct Kernels {
   /** Fills gradient[begin … end); begin is a multiple of 64. */
   void (*logistic_gradients)(const LogisticRows& rows, size_t begin, size_t end);
 
+  /** Σ of the logistic losses of `count` rows, at most 2^16, in units of 2^-30; docs/metrics.md. label is 0 or 1. */
+  uint64_t (*logistic_losses)(const int32_t* margin, const uint8_t* label, size_t count);
+
   /**
    * Whether rows take part under `subsample`: bit i of masks[b] is set iff row 64·b + i has a word below `threshold`;
    * blocks first … last − 1.

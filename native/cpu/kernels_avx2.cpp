@@ -42,6 +42,7 @@ namespace lockstep {
 const Kernels* avx2_kernels() {
   static constexpr Kernels kernels{"avx2",
                                    logistic_rows<RowsAvx2>,
+                                   loss_sum<RowsAvx2>,
                                    sample_row_masks<RowsAvx2>,
                                    partition_rows<RowsAvx2>,
                                    search_group<LanesAvx2, LanesAvx2, DoublesAvx2>,

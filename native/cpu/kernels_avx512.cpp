@@ -48,6 +48,7 @@ namespace lockstep {
 const Kernels* avx512_kernels() {
   static constexpr Kernels kernels{"avx512",
                                    logistic_rows<RowsAvx512>,
+                                   loss_sum<RowsAvx512>,
                                    sample_row_masks<RowsAvx512>,
                                    partition_rows<RowsAvx512>,
                                    search_group<LanesAvx512, LanesAvx2, DoublesAvx512>,

@@ -20,6 +20,7 @@ namespace {
 const Kernels* neon_kernels() {
   static constexpr Kernels kernels{"neon",
                                    logistic_rows<RowsNeon>,
+                                   loss_sum<RowsNeon>,
                                    sample_row_masks<RowsNeon>,
                                    partition_rows<RowsNeon>,
                                    search_group<LanesNeon, LanesNeon, DoublesNeon>,

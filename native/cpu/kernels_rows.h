@@ -35,18 +35,25 @@ void for_row_words(const RowDraw& draw, uint32_t block, const Visit& visit) {
   }
 }
 
+/** evaluate_segment of core/, for kLanes magnitudes within the table. */
+template <class R, int kSlopeBits>
+typename R::Ints evaluate_segments(const LinkSegment* table, typename R::Ints t) {
+  typename R::Ints c0, c12;
+  R::gather_segments(table, R::template shift_right<14>(t), c0, c12);
+  const auto f = R::sub(R::bit_and(t, R::set(16383)), R::set(8192));
+  const auto c1 = R::template shift_right<12>(c12);
+  const auto c2 = R::template shift_right<20>(R::template shift_left<20>(c12));
+  const auto slope = R::add(c1, R::template shift_right<14>(R::add(R::mul(f, c2), R::set(8192))));
+  const auto half = R::set(1u << (kSlopeBits - 17));
+  return R::add(c0, R::template shift_right<kSlopeBits - 16>(R::add(R::mul(f, slope), half)));
+}
+
 /** logistic_gradient, apply_weight and quantise_logistic of core/, for kLanes rows. */
 template <class R>
 void logistic_vector(const LogisticRows& rows, size_t row, typename R::Ints dither) {
   const auto m = R::load(rows.margin + row);
   const auto t = R::min(R::abs(m), R::set(0xFFFFFFu));
-  typename R::Ints c0, c12;
-  R::gather_segments(kSigmoidTable, R::template shift_right<14>(t), c0, c12);
-  const auto f = R::sub(R::bit_and(t, R::set(16383)), R::set(8192));
-  const auto c1 = R::template shift_right<12>(c12);
-  const auto c2 = R::template shift_right<20>(R::template shift_left<20>(c12));
-  const auto slope = R::add(c1, R::template shift_right<14>(R::add(R::mul(f, c2), R::set(8192))));
-  const auto q = R::add(c0, R::template shift_right<10>(R::add(R::mul(f, slope), R::set(1 << 9))));
+  const auto q = evaluate_segments<R, 26>(kSigmoidTable, t);
   const auto a = R::template shift_right<15>(q);
   const auto b = R::bit_and(q, R::set(32767));
   const auto square = R::add(
@@ -73,6 +80,50 @@ void logistic_rows(const LogisticRows& rows, size_t begin, size_t end) {
                      [&](size_t first, typename R::Ints words) { logistic_vector<R>(rows, first, words); });
   }
   for (; row < end; ++row) logistic_row(rows, row);
+}
+
+/** Adds up to 2^16 vectors of unsigned words, half a word at a time. */
+template <class R>
+struct WordSums {
+  typename R::Ints low;
+  typename R::Ints high;
+
+  WordSums() : low(R::set(0)), high(R::set(0)) {}
+  void add(typename R::Ints words) {
+    low = R::add(low, R::bit_and(words, R::set(0xffff)));
+    high = R::add(high, R::template shift_right_unsigned<16>(words));
+  }
+  uint64_t total() const {
+    uint32_t lows[R::kLanes];
+    uint32_t highs[R::kLanes];
+    constexpr uint32_t kAll = (1u << R::kLanes) - 1;
+    R::store_compressed(lows, low, kAll);
+    R::store_compressed(highs, high, kAll);
+    uint64_t sum = 0;
+    for (int lane = 0; lane < R::kLanes; ++lane) sum += lows[lane] + (uint64_t{highs[lane]} << 16);
+    return sum;
+  }
+};
+
+/** logistic_loss_q30 of core/, summed. */
+template <class R>
+uint64_t loss_sum(const int32_t* margin, const uint8_t* label, size_t count) {
+  constexpr size_t kLanes = R::kLanes;
+  const auto limit = R::set(0x1FFFFFFu);
+  WordSums<R> wrong_by;
+  WordSums<R> softplus;
+  size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const auto m = R::load(margin + i);
+    const auto magnitude = R::abs(m);
+    // Negative beyond the table, also for −2^31, whose magnitude is 2^31 without a sign.
+    const auto room = R::sub(limit, magnitude);
+    const auto t = R::select_negative(room, limit, magnitude);
+    softplus.add(R::select_negative(room, R::set(0), evaluate_segments<R, 25>(kSoftplusTable, t)));
+    const auto is_right = R::exclusive_or(m, R::template shift_left<31>(R::load_bytes(label + i)));
+    wrong_by.add(R::select_negative(is_right, R::set(0), magnitude));
+  }
+  return (wrong_by.total() << 10) + softplus.total() + logistic_loss_sum(margin + i, label + i, count - i);
 }
 
 template <class R>

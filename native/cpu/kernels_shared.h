@@ -22,6 +22,12 @@ inline void logistic_row(const LogisticRows& rows, size_t row) {
   rows.gradient[row] = pack_pair(pair.g, pair.h, 32);
 }
 
+inline uint64_t logistic_loss_sum(const int32_t* margin, const uint8_t* label, size_t count) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < count; ++i) sum += static_cast<uint64_t>(logistic_loss_q30(margin[i], label[i] != 0));
+  return sum;
+}
+
 /**
  * Goes on with a partition at row i, of whose predecessors `lefts` went left; returns how many go left in all. Without
  * branches on the data: each row is written to both sides, and one side advances.

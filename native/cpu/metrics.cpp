@@ -12,6 +12,7 @@
 #include "core/int128.h"
 #include "core/link.h"
 #include "core/softmax.h"
+#include "cpu/kernels.h"
 
 namespace lockstep {
 namespace {
@@ -19,6 +20,12 @@ namespace {
 constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 uint64_t weight_at(const uint32_t* weight, size_t row) { return weight == nullptr ? 1 : weight[row]; }
+
+/** Of a view of any kind. */
+template <class View>
+uint64_t total_weight(const View& view) {
+  return view.weight == nullptr ? view.rows : std::accumulate(view.weight, view.weight + view.rows, uint64_t{0});
+}
 
 /** Two conversions to nearest, ties to even, and one division. */
 template <class Integer>
@@ -360,22 +367,15 @@ RankMetrics rank_metrics(const BinaryView& view, const Confusion& totals, bool w
   return result;
 }
 
-double logloss(const BinaryView& view, uint64_t total, const Executor& executor) {
-  const auto sum = sum_pieces<uint128_t>(view.rows, executor, [&](size_t begin, size_t end) {
-    uint64_t plain = 0;
-    uint128_t weighted = 0;
+double logloss(const BinaryView& view, uint64_t total, const MetricScratch& scratch) {
+  const auto losses = (scratch.kernels == nullptr ? kernels_named("") : *scratch.kernels).logistic_losses;
+  const auto sum = sum_pieces<uint128_t>(view.rows, scratch.executor, [&](size_t begin, size_t end) {
+    if (view.weight == nullptr) return uint128_t{losses(view.margin + begin, view.label + begin, end - begin)};
+    uint128_t sum_of_piece = 0;
     for (size_t i = begin; i < end; ++i) {
-      const int32_t margin = view.margin[i];
-      const int64_t sign = 1 - 2 * int64_t{view.label[i] != 0};
-      const int64_t wrong_by = sign * margin;
-      const int64_t loss = (std::max<int64_t>(wrong_by, 0) << 10) + softplus_neg_abs_q30(margin);
-      if (view.weight == nullptr) {
-        plain += static_cast<uint64_t>(loss);
-      } else {
-        weighted += static_cast<uint128_t>(loss) * view.weight[i];
-      }
+      sum_of_piece += static_cast<uint128_t>(logistic_loss_q30(view.margin[i], view.label[i] != 0)) * view.weight[i];
     }
-    return weighted + plain;
+    return sum_of_piece;
   });
   return std::ldexp(ratio(sum, uint128_t{total}, kUndefined), -30);
 }
@@ -469,12 +469,6 @@ double softmax_logloss(const MulticlassView& view, uint64_t total, const Executo
   return std::ldexp(ratio(sum, uint128_t{total}, kUndefined), -30);
 }
 
-uint64_t total_weight(const RegressionView& view) {
-  uint64_t total = 0;
-  for (size_t i = 0; i < view.rows; ++i) total += weight_at(view.weight, i);
-  return total;
-}
-
 int64_t error_at(const RegressionView& view, size_t row) { return int64_t{view.margin[row]} - view.target[row]; }
 
 uint128_t squared_errors(const RegressionView& view, const Executor& executor) {
@@ -565,8 +559,9 @@ Confusion confusion(const BinaryView& view) {
 }
 
 void evaluate(const Metric* metrics, size_t count, const BinaryView& view, MetricScratch& scratch, double* out) {
-  const Confusion c = confusion(view);
-  const uint64_t total = c.true_positive + c.false_positive + c.false_negative + c.true_negative;
+  const bool counted = std::any_of(metrics, metrics + count, [](Metric metric) { return metric != Metric::kLogloss; });
+  const Confusion c = counted ? confusion(view) : Confusion{};
+  const uint64_t total = total_weight(view);
   const auto wanted = [&](Metric metric) { return std::find(metrics, metrics + count, metric) != metrics + count; };
   const bool with_precision = wanted(Metric::kAucPr);
   const bool ranked = with_precision || wanted(Metric::kAucRoc);
@@ -592,7 +587,7 @@ void evaluate(const Metric* metrics, size_t count, const BinaryView& view, Metri
         out[i] = ranks.auc_pr;
         break;
       case Metric::kLogloss:
-        out[i] = logloss(view, total, scratch.executor);
+        out[i] = logloss(view, total, scratch);
         break;
       case Metric::kPrecisionWeighted:
       case Metric::kRecallWeighted:

@@ -10,6 +10,8 @@
 
 namespace lockstep {
 
+struct Kernels;
+
 /** In the order of `METRIC_NAMES` in src/config/metric-names.ts. */
 enum class Metric : uint8_t {
   kAccuracy,
@@ -68,6 +70,7 @@ struct MetricScratch {
   uint32_t* lent[2] = {};          // two buffers that serve as `narrow` where they have room: memory that is free meanwhile
   size_t lent_size = 0;            // elements of each
   Executor executor;
+  const Kernels* kernels = nullptr;  // null: the best of this machine
 };
 
 /**

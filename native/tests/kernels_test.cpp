@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/link.h"
 #include "cpu/batch.h"
 #include "cpu/kernels.h"
 #include "tests/check.h"
@@ -37,6 +38,36 @@ void gradients_are_the_scalar_ones(const Kernels& kernels) {
     kernels.logistic_gradients(rows, 64, kRows);
     CHECK(actual == expected);
   }
+}
+
+void losses_are_those_of_the_rows(const Kernels& kernels) {
+  Random random(4);
+  constexpr size_t kRows = size_t{1} << 16;
+  std::vector<int32_t> margin(kRows);
+  std::vector<uint8_t> label(kRows);
+  for (size_t row = 0; row < kRows; ++row) {
+    margin[row] = static_cast<int32_t>(random.word()) >> random.below(31);
+    label[row] = static_cast<uint8_t>(random.below(2));
+  }
+  const int32_t edges[] = {0, 1, 16383, 16384, (1 << 25) - 1, 1 << 25, INT32_MAX};
+  for (size_t i = 0; i < 4 * std::size(edges); ++i) {
+    margin[i] = i % 2 == 0 ? edges[i / 4] : -edges[i / 4];
+    label[i] = i / 2 % 2;
+  }
+  margin[60] = margin[61] = INT32_MIN;
+  label[60] = 0;
+  label[61] = 1;
+  for (const size_t count : {size_t{0}, size_t{1}, size_t{15}, size_t{62}, size_t{1000}, kRows}) {
+    uint64_t expected = 0;
+    for (size_t row = 0; row < count; ++row) {
+      expected += static_cast<uint64_t>(logistic_loss_q30(margin[row], label[row] != 0));
+    }
+    CHECK(kernels.logistic_losses(margin.data(), label.data(), count) == expected);
+  }
+  // The greatest sums of half words.
+  std::fill(margin.begin(), margin.end(), INT32_MAX);
+  std::fill(label.begin(), label.end(), uint8_t{0});
+  CHECK(kernels.logistic_losses(margin.data(), label.data(), kRows) == (uint64_t{kRows} * INT32_MAX) << 10);
 }
 
 void samples_are_the_scalar_ones(const Kernels& kernels) {
@@ -141,6 +172,7 @@ void test_kernels() {
     }
     const Kernels& kernels = kernels_named(level);
     gradients_are_the_scalar_ones(kernels);
+    losses_are_those_of_the_rows(kernels);
     samples_are_the_scalar_ones(kernels);
     partitions_are_the_scalar_ones(kernels);
     trees_are_the_scalar_ones(kernels);
