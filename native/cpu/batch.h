@@ -29,12 +29,12 @@ struct BatchPlan {
 };
 
 /**
- * The plan that takes least time for jobs of these costs (updates of histogram cells a round). A job that is shared among n
- * threads is taken to run 1 + (n − 1)·c / (c + kSharingCost) times as fast: docs/workers.md has the measurements.
+ * The plan that takes least time for jobs of these costs (updates of histogram cells a round). Sharing a round among n threads
+ * is taken to cost what c/n + kSharingCost updates do: docs/workers.md has the measurements.
  */
 BatchPlan plan_batch(const std::vector<size_t>& jobs, const std::vector<double>& costs, size_t threads);
 
-inline constexpr double kSharingCost = 3e6;
+inline constexpr double kSharingCost = 1e6;
 
 /** One model under training. */
 class Job {

@@ -16,7 +16,7 @@ namespace lockstep {
 namespace {
 
 /** Rows below which a partition is not worth sharing out. */
-constexpr size_t kParallelPartition = 16384;
+constexpr size_t kParallelPartition = 4096;
 /** Rows that are set apart at a time where the data is large: those to come are fetched meanwhile. */
 constexpr size_t kChunkRows = 256;
 /** From so many rows on, a child of a large data set is summed while its rows are set apart and their codes at hand. */

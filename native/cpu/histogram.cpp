@@ -15,7 +15,7 @@ constexpr size_t kChunkRows = 256;
 constexpr size_t kCachedBytes = size_t{1} << 20;
 constexpr size_t kCancelRows = size_t{1} << 16;
 /** Below so many updates a thread is not worth waking. */
-constexpr size_t kParallelUpdates = size_t{1} << 17;
+constexpr size_t kParallelUpdates = size_t{1} << 15;
 
 struct RowBlock {
   const uint8_t* bins;       // of the block's first feature

@@ -267,6 +267,8 @@ void plans_share_what_would_outlast_the_rest() {
   CHECK(plan({1e8, 1e8, 1e8}, 2).shared.size() == 1);
   // Threads hardly help small ones.
   CHECK(plan({1e5, 1e5, 1e5}, 2).shared.empty());
+  CHECK(plan({2e6}, 2).shared.empty());
+  CHECK(plan({3e6}, 2).whole.empty());
   const BatchPlan mixed = plan({1e6, 1e9, 2e6, 1e6}, 2);
   CHECK(mixed.shared == std::vector<size_t>{1});
   CHECK((mixed.whole == std::vector<size_t>{2, 0, 3}));
