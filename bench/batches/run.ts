@@ -14,6 +14,7 @@ import { binDataset } from '../../src/data/binning.ts';
 import type { TrainingJob } from '../../src/engine/engine.ts';
 import { markdownTable } from '../../src/reporting/format.ts';
 import { trainOnWorkers } from '../../src/workers/pool.ts';
+import { measureHandoff } from './handoff.ts';
 
 const { values } = parseArgs({
   options: {
@@ -34,6 +35,8 @@ const WORK = 60_000_000;
 const WAIT_S = 30;
 /** Cores that others may keep busy during a timing. */
 const IDLE = 0.15;
+/** The longest hand-off between neighbouring cores, in nanoseconds; distant ones take 200 or more. */
+const NEAR = 120;
 
 const columns: Record<string, Float32Array> = {};
 const most = ROWS.at(-1)!;
@@ -79,17 +82,23 @@ async function advance(
 interface Timing {
   readonly seconds: number;
   readonly busy_cores: number | null;
+  /** The longer one of those before and after. */
+  readonly handoff_ns: number;
 }
 
 async function time(body: () => Promise<void>): Promise<Timing> {
+  const before = await measureHandoff();
   const { section } = await timedWhenIdle(WAIT_S, body);
-  return { seconds: section.wall_s, busy_cores: section.busy_cores };
+  const handoff = Math.max(before, await measureHandoff());
+  return { seconds: section.wall_s, busy_cores: section.busy_cores, handoff_ns: Math.round(handoff) };
 }
 
-/** The median of the timings on an idle machine; of all where there is none. */
+const isNear = ({ handoff_ns }: Timing) => handoff_ns <= NEAR;
+
+/** The median of the timings on an idle machine with its cores near; of all where there is none. */
 function middle(timings: readonly Timing[]): number {
-  const quiet = timings.filter(({ busy_cores }) => (busy_cores ?? 0) <= IDLE);
-  return median((quiet.length > 0 ? quiet : timings).map(({ seconds }) => seconds));
+  const good = timings.filter((timing) => (timing.busy_cores ?? 0) <= IDLE && isNear(timing));
+  return median((good.length > 0 ? good : timings).map(({ seconds }) => seconds));
 }
 
 const all = (count: number) => Uint32Array.from({ length: count }, (_, i) => i);
@@ -183,17 +192,14 @@ for (const jobs of MIXED) {
 
 const machine = describeMachine();
 const speedup = ({ alone, shared }: Sharing) => middle(alone) / middle(shared);
-/** The constant of the plan's formula that would give this speed-up. */
-const sharingCost = (one: Sharing) => {
-  const gain = speedup(one) - 1;
-  return gain <= 0 ? Number.POSITIVE_INFINITY : one.cost * ((threads - 1) / gain - 1);
-};
+/** What a shared round takes beyond its even share of the threads, in updates. */
+const excess = (one: Sharing) => one.cost * (1 / speedup(one) - 1 / threads);
 process.stdout.write(
   `${machine.cpu}, ${machine.cores} cores, ${machine.simd}, Node ${machine.node_version}; ${threads} threads; medians of ${repeats}\n\n`,
 );
 process.stdout.write(
   `${markdownTable(
-    ['rows', 'depth', 'cost, M updates', 'ms a round, 1 thread', `${threads} threads`, 'speed-up', 'fits, M'],
+    ['rows', 'depth', 'cost, M updates', 'ms a round, 1 thread', `${threads} threads`, 'speed-up', 'excess, M', 'near'],
     sharing.map((one) => [
       String(one.rows),
       String(one.depth),
@@ -201,7 +207,8 @@ process.stdout.write(
       ((middle(one.alone) / one.rounds) * 1e3).toPrecision(3),
       ((middle(one.shared) / one.rounds) * 1e3).toPrecision(3),
       speedup(one).toFixed(2),
-      (sharingCost(one) / 1e6).toPrecision(2),
+      (excess(one) / 1e6).toPrecision(2),
+      `${one.shared.filter(isNear).length} of ${one.shared.length}`,
     ]),
   )}\n\n`,
 );

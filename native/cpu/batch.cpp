@@ -238,7 +238,9 @@ std::vector<JobScores> Batch::advance(const std::vector<size_t>& jobs, size_t ro
 BatchPlan plan_batch(const std::vector<size_t>& jobs, const std::vector<double>& costs, size_t threads) {
   std::vector<size_t> longest_first = jobs;
   std::stable_sort(longest_first.begin(), longest_first.end(), [&](size_t a, size_t b) { return costs[a] > costs[b]; });
-  const auto shared_time = [&](size_t job) { return costs[job] / static_cast<double>(threads) + kSharingCost; };
+  const auto shared_time = [&](size_t job) {
+    return kSharingLoss * costs[job] / static_cast<double>(threads) + kSharingCost;
+  };
   // Each further job goes to the thread that is free first.
   const auto whole_time = [&](size_t first) {
     std::vector<double> busy(threads, 0);

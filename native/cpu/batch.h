@@ -29,11 +29,12 @@ struct BatchPlan {
 };
 
 /**
- * The plan that takes least time for jobs of these costs (updates of histogram cells a round). Sharing a round among n threads
- * is taken to cost what c/n + kSharingCost updates do: docs/workers.md has the measurements.
+ * The plan that takes least time for jobs of these costs (updates of histogram cells a round). A round of cost c shared among n
+ * threads is taken to last as long as kSharingLoss·c/n + kSharingCost updates: docs/workers.md has the measurements.
  */
 BatchPlan plan_batch(const std::vector<size_t>& jobs, const std::vector<double>& costs, size_t threads);
 
+inline constexpr double kSharingLoss = 1.125;
 inline constexpr double kSharingCost = 1e6;
 
 /** One model under training. */
