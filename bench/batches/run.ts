@@ -199,7 +199,16 @@ process.stdout.write(
 );
 process.stdout.write(
   `${markdownTable(
-    ['rows', 'depth', 'cost, M updates', 'ms a round, 1 thread', `${threads} threads`, 'speed-up', 'excess, M', 'near'],
+    [
+      'rows',
+      'depth',
+      'cost, M updates',
+      'ms a round, 1 thread',
+      `${threads} threads`,
+      'speed-up',
+      'excess, M',
+      'near',
+    ],
     sharing.map((one) => [
       String(one.rows),
       String(one.depth),

@@ -7,7 +7,7 @@
 namespace lockstep {
 namespace {
 
-constexpr int kBlockFeatures = 2 * HistogramLayout::kLanes;
+constexpr int kBlockFeatures = HistogramLayout::kBlock;
 constexpr size_t kAheadRows = 20;
 /** Rows that one block of features takes at a time where there are several: their codes stay in the first-level cache. */
 constexpr size_t kChunkRows = 256;
@@ -16,6 +16,10 @@ constexpr size_t kCachedBytes = size_t{1} << 20;
 constexpr size_t kCancelRows = size_t{1} << 16;
 /** Below so many updates a thread is not worth waking. */
 constexpr size_t kParallelUpdates = size_t{1} << 15;
+/** Rows that are looked at to find codes worth skipping. */
+constexpr size_t kSampleRows = 4096;
+/** Additions a row that may be left of a block's 32 for skipping to pay, in time and memory. */
+constexpr size_t kMostListed = 4;
 
 struct RowBlock {
   const uint8_t* bins;       // of the block's first feature
@@ -74,6 +78,31 @@ void add_block(const RowBlock& block, const Halves& halves, uint32_t mask) {
   }
 }
 
+/** Adds rows to the cells that are listed for them. */
+template <bool kWide>
+void add_listed(const RowBlock& block, const HistogramLayout::Skipping& skipping, int64_t* words) {
+  const uint32_t* const listed = skipping.listed.data();
+  size_t ahead = 0;
+  for (size_t i = 0; i < block.count; ++i) {
+    const size_t row = block.rows[i];
+    for (const size_t end = std::min(ahead + block.ahead_a_row, block.ahead.count); ahead < end; ++ahead) {
+      const size_t coming = block.ahead.rows[ahead];
+      __builtin_prefetch(listed + skipping.first[coming]);
+      __builtin_prefetch(block.gradients + coming);
+    }
+    const int64_t word = block.gradients[row];
+    for (size_t e = skipping.first[row]; e < skipping.first[row + 1]; ++e) {
+      const size_t cell = listed[e];
+      if constexpr (kWide) {
+        words[2 * cell] += word >> 32;
+        words[2 * cell + 1] += word & 0xffffffff;
+      } else {
+        words[cell] += word;
+      }
+    }
+  }
+}
+
 using AddBlock = void (*)(const RowBlock&, const Halves&, uint32_t);
 
 template <bool kMasked, Sum kSum, int... kFeatures>
@@ -100,6 +129,49 @@ HistogramLayout::HistogramLayout(const DatasetView& data) {
     const int codes = *std::max_element(bins, bins + features) + 1;
     groups.push_back({cells, features <= kHalf ? 1 : 2, codes, first});
     cells += groups.back().cells();
+  }
+  find_skipping(data);
+}
+
+void HistogramLayout::find_skipping(const DatasetView& data) {
+  const size_t sample = std::min(data.rows, kSampleRows);
+  const auto features = static_cast<size_t>(data.features);
+  skipping.code.resize(features);
+  for (size_t begin = 0; begin < features; begin += kBlock) {
+    size_t listed = 0;
+    const size_t end = std::min(begin + kBlock, features);
+    for (size_t f = begin; f < end; ++f) {
+      size_t rows_of[kMaxCodes] = {};
+      for (size_t i = 0; i < sample; ++i) ++rows_of[data.bins[data.rows * i / sample * data.stride + f]];
+      const size_t* most = std::max_element(rows_of, rows_of + kMaxCodes);
+      skipping.code[f] = static_cast<uint8_t>(most - rows_of);
+      listed += sample - *most;
+    }
+    skipping.blocks.push_back(end - begin == kBlock && listed <= kMostListed * sample);
+  }
+  if (std::find(skipping.blocks.begin(), skipping.blocks.end(), true) == skipping.blocks.end()) return;
+  skipping.total = cells;
+  cells += kHalf;
+  const auto for_others = [&](size_t row, const auto& visit) {
+    const uint8_t* codes = data.bins + row * data.stride;
+    for (size_t block = 0; block < skipping.blocks.size(); ++block) {
+      if (!skipping.blocks[block]) continue;
+      for (size_t f = block * kBlock; f < (block + 1) * kBlock; ++f) {
+        if (codes[f] != skipping.code[f]) visit(cell(static_cast<int>(f), codes[f]));
+      }
+    }
+    visit(skipping.total);
+  };
+  skipping.first.resize(data.rows + 1);
+  for (size_t row = 0; row < data.rows; ++row) {
+    size_t count = 0;
+    for_others(row, [&](size_t) { ++count; });
+    skipping.first[row + 1] = skipping.first[row] + count;
+  }
+  skipping.listed.reserve(skipping.first.back());
+  uint32_t* next = skipping.listed.data();
+  for (size_t row = 0; row < data.rows; ++row) {
+    for_others(row, [&](size_t cell_of_code) { *next++ = static_cast<uint32_t>(cell_of_code); });
   }
 }
 
@@ -153,10 +225,13 @@ void HistogramBuilder::begin_tree(const std::vector<int>& features, const int64_
   gradients_ = gradients;
   packing_ = packing;
   blocks_.clear();
+  skips_ = false;
   for (const int feature : features) {
     const int first = feature / kBlockFeatures * kBlockFeatures;
     if (blocks_.empty() || blocks_.back().first_feature != first) {
-      blocks_.push_back({first, std::min(kBlockFeatures, data_.features - first), 0});
+      const bool skips = layout_.skipping.blocks[static_cast<size_t>(first / kBlockFeatures)];
+      blocks_.push_back({first, std::min(kBlockFeatures, data_.features - first), 0, skips});
+      skips_ = skips_ || skips;
     }
     blocks_.back().mask |= uint32_t{1} << (feature - first);
   }
@@ -169,15 +244,19 @@ void HistogramBuilder::add_rows(const uint32_t* rows, size_t count, int64_t* wor
   const size_t ahead_a_row = (ahead.count + count - 1) / count;
   const size_t chunk = blocks_.size() == 1 ? count : kChunkRows;
   for (size_t begin = 0; begin < count; begin += chunk) {
+    const RowBlock all_codes{data_.bins, data_.stride, gradients_, rows + begin, std::min(chunk, count - begin), ahead,
+                             ahead_a_row};
+    if (skips_ && !subtract) (wide ? add_listed<true> : add_listed<false>)(all_codes, layout_.skipping, words);
     for (const Block& block : blocks_) {
+      if (block.skips && !subtract) continue;
       Halves halves{};
       for (int f = 0; f < block.features; f += HistogramLayout::kHalf) {
         halves[static_cast<size_t>(f / HistogramLayout::kHalf)] =
             words + layout_.half_offset(block.first_feature + f) * (wide ? 2 : 1);
       }
       const auto all = static_cast<uint32_t>((uint64_t{1} << block.features) - 1);
-      const RowBlock part{data_.bins + block.first_feature, data_.stride, gradients_, rows + begin,
-                          std::min(chunk, count - begin),   ahead,        ahead_a_row};
+      RowBlock part = all_codes;
+      part.bins += block.first_feature;
       const AddBlock add = block.mask == all ? choose_block<false>(block.features, sum) : choose_block<true>(block.features, sum);
       add(part, halves, block.mask);
     }
@@ -212,6 +291,26 @@ void HistogramBuilder::merge(size_t pieces, Histogram& out, const BuildScratch& 
   for (size_t piece = 1; piece < pieces; ++piece) {
     const int64_t* own = scratch.sums[piece].words.data();
     for (size_t w = 0; w < words; ++w) out.words[w] += own[w];
+  }
+  if (skips_) infer_skipped(out);
+}
+
+/** Every row has one code of any feature: what the others leave of the total is the sum of the skipped one. */
+void HistogramBuilder::infer_skipped(Histogram& histogram) const {
+  const size_t width = histogram.wide ? 2 : 1;
+  const int64_t* total = histogram.words.data() + layout_.skipping.total * width;
+  for (const Block& block : blocks_) {
+    if (!block.skips) continue;
+    for (int feature = block.first_feature; feature < block.first_feature + block.features; ++feature) {
+      int64_t others[2] = {};
+      for (int code = 0; code <= data_.feature_bins[static_cast<size_t>(feature)]; ++code) {
+        const int64_t* cell = histogram.words.data() + layout_.cell(feature, static_cast<unsigned>(code)) * width;
+        for (size_t w = 0; w < width; ++w) others[w] += cell[w];
+      }
+      const uint8_t skipped = layout_.skipping.code[static_cast<size_t>(feature)];
+      int64_t* const cell = histogram.words.data() + layout_.cell(feature, skipped) * width;
+      for (size_t w = 0; w < width; ++w) cell[w] = total[w] - others[w];
+    }
   }
 }
 

@@ -30,10 +30,25 @@ struct HistogramLayout {
     size_t cells() const { return half_cells() * static_cast<size_t>(halves); }
   };
 
+  /** Features that are summed together. */
+  static constexpr int kBlock = 2 * kLanes;
+
   explicit HistogramLayout(const DatasetView& data);
 
   std::vector<Group> groups;
   size_t cells = 0;
+
+  /**
+   * Blocks of features that have one and the same code in nearly all rows. Only the others are summed, from lists, and the
+   * sum of the skipped code is what they leave of the total.
+   */
+  struct Skipping {
+    std::vector<bool> blocks;        // whether block b, of features kBlock·b …, is one of them
+    std::vector<uint8_t> code;       // (features) the one that is skipped
+    std::vector<size_t> first;       // (rows + 1) row r has listed[first[r] … first[r + 1] − 1]; empty where no block is
+    AlignedBuffer<uint32_t> listed;  // cells of the row's other codes, and last the cell of the total
+    size_t total = 0;
+  } skipping;
 
   /** The first cell of features first … first + 7, first a multiple of 8. */
   size_t half_offset(int first) const {
@@ -43,6 +58,9 @@ struct HistogramLayout {
   size_t cell(int feature, unsigned code) const {
     return half_offset(feature / kHalf * kHalf) + size_t{code} * kHalf + static_cast<size_t>(feature % kHalf);
   }
+
+ private:
+  void find_skipping(const DatasetView& data);
 };
 
 /**
@@ -141,7 +159,7 @@ class HistogramBuilder {
   void build(const uint32_t* rows, size_t count, Histogram& out, BuildScratch& scratch, const Executor& executor,
              const CancelFlag& cancel) const;
 
-  /** Makes one sum of `pieces` ones, the first of which is `out` and the others scratch.sums[1 … pieces − 1]. */
+  /** Completes one sum of `pieces` ones, the first of which is `out` and the others scratch.sums[1 … pieces − 1]. */
   void merge(size_t pieces, Histogram& out, const BuildScratch& scratch) const;
 
   /** Makes `parent` its own difference with `child`: what remains is the sibling, which has `count` rows. */
@@ -168,14 +186,17 @@ class HistogramBuilder {
     int first_feature;
     int features;   // up to 32
     uint32_t mask;  // those that take part
+    bool skips;
   };
   /** Only where sums are not wide can rows be subtracted. */
   void add_rows(const uint32_t* rows, size_t count, int64_t* words, bool wide, RowsAhead ahead,
                 bool subtract = false) const;
+  void infer_skipped(Histogram& histogram) const;
 
   const DatasetView& data_;
   const HistogramLayout& layout_;
   std::vector<Block> blocks_;
+  bool skips_ = false;  // whether a block does
   const int64_t* gradients_ = nullptr;
   Packing packing_ = Packing::kHalves;
   bool large_ = false;

@@ -160,9 +160,63 @@ void trees_are_the_scalar_ones(const Kernels& kernels) {
   }
 }
 
+/** A table of nearly constant columns, trained with and without the lists of what is not constant, by equality. */
+void skipped_codes_are_inferred() {
+  uint64_t seed = 100;
+  for (const size_t rows : {300, 70000}) {
+    for (const int form : {0, 1, 2}) {  // as above
+      for (const int threads : {1, 3}) {
+        Random random(++seed);
+        constexpr size_t kFeatures = 75;  // the second block is all rare codes, the first one and the rest are not
+        std::vector<uint8_t> bins(rows * kFeatures);
+        std::vector<float> label(rows);
+        std::vector<float> weight(rows);
+        DatasetView view;
+        for (size_t f = 0; f < kFeatures; ++f) view.feature_bins.push_back(f < 6 ? 255 : 1 + static_cast<int>(f % 7));
+        for (size_t row = 0; row < rows; ++row) {
+          uint32_t signal = random.below(64);
+          for (size_t f = 0; f < kFeatures; ++f) {
+            const auto codes = static_cast<uint32_t>(view.feature_bins[f]) + 1;
+            const bool is_rare = f < 6 || random.below(20) == 0;
+            bins[row * kFeatures + f] = static_cast<uint8_t>(is_rare ? random.below(codes) : f % codes);
+            if (f >= 32 && is_rare) signal += 16;
+          }
+          label[row] = form == 0 ? static_cast<float>(signal > 70) : static_cast<float>(signal) * 0.37f;
+          weight[row] = 0.25f + random.unit();
+        }
+        view.bins = bins.data();
+        view.rows = rows;
+        view.stride = kFeatures;
+        view.features = kFeatures;
+        view.categorical.assign(kFeatures, 0);
+        view.label = label.data();
+        if (form == 2) view.weight = weight.data();
+        JobSpec job;
+        job.params.objective = form == 0 ? Objective::kLogistic : Objective::kSquaredError;
+        job.params.colsample_bytree = threads == 1 ? 1 : 0.7;
+        job.seed = seed;
+        job.rows = {0, rows, nullptr};
+        const auto train = [&](const HistogramLayout& layout) {
+          Batch batch(view, layout, kernels_named(""), {job});
+          ThreadPool pool(threads);
+          batch.advance_job(0, 2, Executor(&pool), CancelFlag());
+          return batch.ensemble(0);
+        };
+        HistogramLayout layout(view);
+        CHECK((layout.skipping.blocks == std::vector<bool>{false, true, false}));
+        const Ensemble skipping = train(layout);
+        layout.skipping.blocks.assign(3, false);
+        CHECK(skipping.trees[0].nodes.size() > 8);
+        CHECK(same_trees(skipping, train(layout)));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void test_kernels() {
+  skipped_codes_are_inferred();
   const std::vector<std::string> levels = available_kernels();
   CHECK(!levels.empty() && levels.back() == "scalar");
   for (const char* level : {"avx512", "avx2", "neon"}) {

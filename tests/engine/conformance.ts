@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { kindOf, OBJECTIVES } from '../../src/config/objectives.ts';
 import type { BinnedDataset } from '../../src/data/types.ts';
 import type { Engine, RoundResult, TrainingJob, TreeEnsemble } from '../../src/engine/engine.ts';
 import { createReferenceEngine } from '../reference/reference.ts';
@@ -110,6 +111,26 @@ export function engineConformance(
         }),
         { numRuns: options.runs },
       );
+    });
+
+    it('sums columns of nearly one value, which may be skipped, as the reference does', async () => {
+      for (const of of OBJECTIVES) {
+        const shape = { ...SHAPE, indicators: 66, categorical: [], weighted: of !== 'multi:softmax' };
+        const data = await makeBinned(shape, of);
+        const params = {
+          ...DEFAULT_TREE_PARAMS,
+          objective: of,
+          num_class: kindOf(of) === 'multiclass' ? SHAPE.classes : 0,
+        };
+        const jobs = [
+          params,
+          { ...params, colsample_bytree: 0.5, colsample_bynode: 0.5, subsample: 0.7 },
+        ].map((p) => makeJob(data, p, 3, 1, false));
+        const trained = await trainBatch(create(), data, jobs, [3]);
+        expect(trained).toEqual(await trainBatch(createReferenceEngine(), data, jobs, [3]));
+        const split = new Set(trained.trees.flatMap(({ feature }) => [...feature]));
+        expect([...split].some((feature) => feature >= 32 && feature < 64)).toBe(true);
+      }
     });
 
     it('splits as the reference does where gains are as small as the least that counts', async () => {

@@ -65,6 +65,8 @@ export interface TableShape {
   readonly rows: number;
   readonly numeric: number;
   readonly discrete: number;
+  /** Columns of 0 with a 1 here and there. */
+  readonly indicators?: number;
   /** Numbers of categories. */
   readonly categorical: readonly number[];
   readonly missing: number;
@@ -113,6 +115,8 @@ export function makeTable(
   for (let f = 0; f < shape.numeric; f++)
     numericColumn(`n${f}`, () => draws.normal(), f % 2 === 0 ? 1 : -0.5);
   for (let f = 0; f < shape.discrete; f++) numericColumn(`d${f}`, () => draws.below(4) - 1, 0.5);
+  for (let f = 0; f < (shape.indicators ?? 0); f++)
+    numericColumn(`i${f}`, () => (draws.below(25) === 0 ? 1 : 0), f % 3 === 0 ? 1 : -1);
   shape.categorical.forEach((count, f) => {
     const codes = new Int32Array(rows);
     for (let row = 0; row < rows; row++) {
