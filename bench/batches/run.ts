@@ -1,9 +1,10 @@
 // Where the border lies between a model that all threads share and models of one thread each (docs/workers.md): what
-// sharing gains by the model's cost, and how long mixed batches take as planned and otherwise.
+// sharing gains by the model's cost, on large tables with a metric too, and how long mixed batches take as planned and
+// otherwise.
 // usage: run.ts [--out FILE] [--threads N] [--repeats N]
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { type AddonBatch, loadAddon } from '../../src/addon.ts';
+import { type AddonBatch, type AddonDataset, loadAddon } from '../../src/addon.ts';
 import { describeMachine } from '../../src/bench/machine.ts';
 import { timedWhenIdle } from '../../src/bench/meter.ts';
 import { median } from '../../src/bench/summary.ts';
@@ -25,6 +26,13 @@ const { values } = parseArgs({
 });
 const threads = Number(values.threads);
 const repeats = Number(values.repeats);
+/** Rows and features of the tables on which a single model is scored after each round, with 50,000 rows to validate. */
+const LARGE = [
+  { rows: 100_000, features: 50 },
+  { rows: 1_000_000, features: 28 },
+] as const;
+const VALIDATION = 50_000;
+const LARGE_DEPTHS = [6, 8];
 const FEATURES = 28;
 const ROWS = [300, 1000, 3000, 10_000, 30_000, 100_000, 300_000];
 const DEPTHS = [4, 6, 8];
@@ -38,23 +46,27 @@ const IDLE = 0.15;
 /** The longest hand-off between neighbouring cores, in nanoseconds; distant ones take 200 or more. */
 const NEAR = 120;
 
-const columns: Record<string, Float32Array> = {};
-const most = ROWS.at(-1)!;
-const label = await generateSynthetic({ rows: most, features: FEATURES, seed: 42 }, async (f, column) => {
-  columns[`f${f}`] = column;
-});
-const { schema, dataset } = datasetFromArrays({ features: columns, label, taskType: 'classification' });
-const { bins, rows, stride, features } = await binDataset(dataset, schema.features);
 const addon = loadAddon();
-const resident = new addon.Dataset({
-  bins,
-  rows,
-  stride,
-  featureBins: Int32Array.from(features, (feature) => feature.bins),
-  categorical: new Uint8Array(FEATURES),
-  label: dataset.label,
-  simd: addon.chooseSimd(''),
-});
+
+/** A synthetic table in the engine. */
+async function load(rows: number, features: number): Promise<AddonDataset> {
+  const columns: Record<string, Float32Array> = {};
+  const label = await generateSynthetic({ rows, features, seed: 42 }, async (f, column) => {
+    columns[`f${f}`] = column;
+  });
+  const { schema, dataset } = datasetFromArrays({ features: columns, label, taskType: 'classification' });
+  const binned = await binDataset(dataset, schema.features);
+  return new addon.Dataset({
+    bins: binned.bins,
+    rows,
+    stride: binned.stride,
+    featureBins: Int32Array.from(binned.features, (feature) => feature.bins),
+    categorical: new Uint8Array(features),
+    label: dataset.label,
+    simd: addon.chooseSimd(''),
+  });
+}
+
 const cancel = new Int32Array(new SharedArrayBuffer(4));
 
 function jobOf(trainedRows: number, max_depth: number, seed: number): TrainingJob {
@@ -106,6 +118,7 @@ const none = new Uint32Array();
 
 interface Sharing {
   readonly rows: number;
+  readonly features: number;
   readonly depth: number;
   readonly cost: number;
   /** Of all models of a timing. */
@@ -114,14 +127,21 @@ interface Sharing {
   readonly shared: Timing[];
 }
 
-async function measureSharing(trainedRows: number, depth: number): Promise<Sharing> {
-  const cost = trainedRows * FEATURES * depth;
-  const models = Math.ceil(WORK / (trainedRows * depth * ROUNDS));
+/** Trains models on one thread and then on all, again and again. */
+async function measureSharing(
+  resident: AddonDataset,
+  job: TrainingJob,
+  features: number,
+  least: number,
+): Promise<Sharing> {
+  const { max_depth } = job.params;
+  const trainedRows = 'end' in job.rows ? job.rows.end : 0;
+  const models = Math.ceil(least / (trainedRows * max_depth * ROUNDS));
   const alone: Timing[] = [];
   const shared: Timing[] = [];
   for (let repeat = 0; repeat < repeats; repeat++) {
     for (const count of [1, threads]) {
-      const jobs = Array.from({ length: models }, (_, seed) => jobOf(trainedRows, depth, seed));
+      const jobs = Array.from({ length: models }, (_, seed) => ({ ...job, seed }));
       const batch = new addon.Batch(resident, jobs);
       const timing = await time(async () => {
         await batch.advance(all(models), ROUNDS, count, cancel);
@@ -130,7 +150,8 @@ async function measureSharing(trainedRows: number, depth: number): Promise<Shari
       (count === 1 ? alone : shared).push(timing);
     }
   }
-  return { rows: trainedRows, depth, cost, rounds: ROUNDS * models, alone, shared };
+  const cost = trainedRows * features * max_depth;
+  return { rows: trainedRows, features, depth: max_depth, cost, rounds: ROUNDS * models, alone, shared };
 }
 
 /** Mixed batches: numbers of jobs by rows. */
@@ -147,7 +168,7 @@ interface Mixed {
   readonly timings: Readonly<Record<'planned' | 'whole' | 'given' | 'shared', Timing[]>>;
 }
 
-async function measureMixed(jobs: Readonly<Record<number, number>>): Promise<Mixed> {
+async function measureMixed(resident: AddonDataset, jobs: Readonly<Record<number, number>>): Promise<Mixed> {
   // Object keys that are numbers come in ascending order: the longest job last.
   const specs = Object.entries(jobs).flatMap(([trainedRows, count]) =>
     Array.from({ length: count }, (_, i) => jobOf(Number(trainedRows), 6, i)),
@@ -177,17 +198,30 @@ async function measureMixed(jobs: Readonly<Record<number, number>>): Promise<Mix
   return { jobs, shared: plans.planned.shared.length, timings };
 }
 
+const resident = await load(ROWS.at(-1)!, FEATURES);
 const sharing: Sharing[] = [];
 for (const depth of DEPTHS) {
   for (const trainedRows of ROWS) {
     process.stderr.write(`${trainedRows} rows, depth ${depth}\n`);
-    sharing.push(await measureSharing(trainedRows, depth));
+    sharing.push(await measureSharing(resident, jobOf(trainedRows, depth, 0), FEATURES, WORK));
   }
 }
 const mixed: Mixed[] = [];
 for (const jobs of MIXED) {
   process.stderr.write(`${JSON.stringify(jobs)}\n`);
-  mixed.push(await measureMixed(jobs));
+  mixed.push(await measureMixed(resident, jobs));
+}
+resident.dispose();
+const large: Sharing[] = [];
+for (const { rows, features } of LARGE) {
+  const table = await load(rows + VALIDATION, features);
+  for (const depth of LARGE_DEPTHS) {
+    process.stderr.write(`${rows} rows × ${features}, depth ${depth}\n`);
+    const job = jobOf(rows, depth, 0);
+    const evals = [job.rows, { start: rows, end: rows + VALIDATION }];
+    large.push(await measureSharing(table, { ...job, evals, metrics: ['auc_roc'] }, features, 0));
+  }
+  table.dispose();
 }
 
 const machine = describeMachine();
@@ -197,20 +231,23 @@ const excess = (one: Sharing) => one.cost * (1 / speedup(one) - 1 / threads);
 process.stdout.write(
   `${machine.cpu}, ${machine.cores} cores, ${machine.simd}, Node ${machine.node_version}; ${threads} threads; medians of ${repeats}\n\n`,
 );
-process.stdout.write(
-  `${markdownTable(
-    [
-      'rows',
-      'depth',
-      'cost, M updates',
-      'ms a round, 1 thread',
-      `${threads} threads`,
-      'speed-up',
-      'excess, M',
-      'near',
-    ],
-    sharing.map((one) => [
+const sharingHead = [
+  'rows',
+  'features',
+  'depth',
+  'cost, M updates',
+  'ms a round, 1 thread',
+  `${threads} threads`,
+  'speed-up',
+  'excess, M',
+  'near',
+];
+const sharingTable = (list: readonly Sharing[]) =>
+  markdownTable(
+    sharingHead,
+    list.map((one) => [
       String(one.rows),
+      String(one.features),
       String(one.depth),
       (one.cost / 1e6).toPrecision(3),
       ((middle(one.alone) / one.rounds) * 1e3).toPrecision(3),
@@ -219,8 +256,8 @@ process.stdout.write(
       (excess(one) / 1e6).toPrecision(2),
       `${one.shared.filter(isNear).length} of ${one.shared.length}`,
     ]),
-  )}\n\n`,
-);
+  );
+process.stdout.write(`${sharingTable(sharing)}\n\n${sharingTable(large)}\n\n`);
 process.stdout.write(
   `${markdownTable(
     ['jobs: number × rows', 'shared by plan', 'planned s', 'all whole', 'as given', 'all shared'],
@@ -237,5 +274,5 @@ process.stdout.write(
 );
 writeFileSync(
   values.out,
-  `${JSON.stringify({ machine, threads, repeats, features: FEATURES, sharing, mixed }, null, 1)}\n`,
+  `${JSON.stringify({ machine, threads, repeats, sharing, large, mixed }, null, 1)}\n`,
 );
