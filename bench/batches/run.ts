@@ -1,8 +1,8 @@
 // Where the border lies between a model that all threads share and models of one thread each (docs/workers.md): what
 // sharing gains by the model's cost, on large tables with a metric too, and how long mixed batches take as planned and
 // otherwise.
-// usage: run.ts [--out FILE] [--threads N] [--repeats N]
-import { writeFileSync } from 'node:fs';
+// usage: run.ts [--out FILE] [--threads N] [--repeats N] [--parts sharing,large,mixed]; parts that are left out stay in FILE
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type AddonBatch, type AddonDataset, loadAddon } from '../../src/addon.ts';
 import { describeMachine } from '../../src/bench/machine.ts';
@@ -22,10 +22,12 @@ const { values } = parseArgs({
     out: { type: 'string', default: 'bench/results/batches.json' },
     threads: { type: 'string', default: '2' },
     repeats: { type: 'string', default: '5' },
+    parts: { type: 'string', default: 'sharing,large,mixed' },
   },
 });
 const threads = Number(values.threads);
 const repeats = Number(values.repeats);
+const parts = values.parts.split(',');
 /** Rows and features of the tables on which a single model is scored after each round, with 50,000 rows to validate. */
 const LARGE = [
   { rows: 100_000, features: 50 },
@@ -136,7 +138,7 @@ async function measureSharing(
 ): Promise<Sharing> {
   const { max_depth } = job.params;
   const trainedRows = 'end' in job.rows ? job.rows.end : 0;
-  const models = Math.ceil(least / (trainedRows * max_depth * ROUNDS));
+  const models = Math.max(1, Math.ceil(least / (trainedRows * max_depth * ROUNDS)));
   const alone: Timing[] = [];
   const shared: Timing[] = [];
   for (let repeat = 0; repeat < repeats; repeat++) {
@@ -198,30 +200,48 @@ async function measureMixed(resident: AddonDataset, jobs: Readonly<Record<number
   return { jobs, shared: plans.planned.shared.length, timings };
 }
 
-const resident = await load(ROWS.at(-1)!, FEATURES);
-const sharing: Sharing[] = [];
-for (const depth of DEPTHS) {
-  for (const trainedRows of ROWS) {
-    process.stderr.write(`${trainedRows} rows, depth ${depth}\n`);
-    sharing.push(await measureSharing(resident, jobOf(trainedRows, depth, 0), FEATURES, WORK));
-  }
+/** What the file holds: of each part all cases with their raw timings. */
+interface Results {
+  sharing?: Sharing[];
+  large?: Sharing[];
+  mixed?: Mixed[];
 }
-const mixed: Mixed[] = [];
-for (const jobs of MIXED) {
-  process.stderr.write(`${JSON.stringify(jobs)}\n`);
-  mixed.push(await measureMixed(resident, jobs));
-}
-resident.dispose();
-const large: Sharing[] = [];
-for (const { rows, features } of LARGE) {
-  const table = await load(rows + VALIDATION, features);
-  for (const depth of LARGE_DEPTHS) {
-    process.stderr.write(`${rows} rows × ${features}, depth ${depth}\n`);
-    const job = jobOf(rows, depth, 0);
-    const evals = [job.rows, { start: rows, end: rows + VALIDATION }];
-    large.push(await measureSharing(table, { ...job, evals, metrics: ['auc_roc'] }, features, 0));
+
+const results: Results = existsSync(values.out)
+  ? (JSON.parse(readFileSync(values.out, 'utf8')) as Results)
+  : {};
+if (parts.includes('sharing') || parts.includes('mixed')) {
+  const resident = await load(ROWS.at(-1)!, FEATURES);
+  if (parts.includes('sharing')) {
+    results.sharing = [];
+    for (const depth of DEPTHS) {
+      for (const trainedRows of ROWS) {
+        process.stderr.write(`${trainedRows} rows, depth ${depth}\n`);
+        results.sharing.push(await measureSharing(resident, jobOf(trainedRows, depth, 0), FEATURES, WORK));
+      }
+    }
   }
-  table.dispose();
+  if (parts.includes('mixed')) {
+    results.mixed = [];
+    for (const jobs of MIXED) {
+      process.stderr.write(`${JSON.stringify(jobs)}\n`);
+      results.mixed.push(await measureMixed(resident, jobs));
+    }
+  }
+  resident.dispose();
+}
+if (parts.includes('large')) {
+  results.large = [];
+  for (const { rows, features } of LARGE) {
+    const table = await load(rows + VALIDATION, features);
+    for (const depth of LARGE_DEPTHS) {
+      process.stderr.write(`${rows} rows × ${features}, depth ${depth}\n`);
+      const job = jobOf(rows, depth, 0);
+      const evals = [job.rows, { start: rows, end: rows + VALIDATION }];
+      results.large.push(await measureSharing(table, { ...job, evals, metrics: ['auc_roc'] }, features, 0));
+    }
+    table.dispose();
+  }
 }
 
 const machine = describeMachine();
@@ -257,11 +277,11 @@ const sharingTable = (list: readonly Sharing[]) =>
       `${one.shared.filter(isNear).length} of ${one.shared.length}`,
     ]),
   );
-process.stdout.write(`${sharingTable(sharing)}\n\n${sharingTable(large)}\n\n`);
+for (const list of [results.sharing, results.large]) process.stdout.write(`${sharingTable(list ?? [])}\n\n`);
 process.stdout.write(
   `${markdownTable(
     ['jobs: number × rows', 'shared by plan', 'planned s', 'all whole', 'as given', 'all shared'],
-    mixed.map(({ jobs, shared, timings }) => [
+    (results.mixed ?? []).map(({ jobs, shared, timings }) => [
       Object.entries(jobs)
         .map(([trainedRows, count]) => `${count} × ${trainedRows}`)
         .join(', '),
@@ -272,7 +292,4 @@ process.stdout.write(
     ]),
   )}\n`,
 );
-writeFileSync(
-  values.out,
-  `${JSON.stringify({ machine, threads, repeats, sharing, large, mixed }, null, 1)}\n`,
-);
+writeFileSync(values.out, `${JSON.stringify({ ...results, machine, threads, repeats }, null, 1)}\n`);
