@@ -106,6 +106,10 @@ function rowWord(seed: number, row: number, round: number, purpose: number, ofCl
   return block[Math.floor(row / 16) % 4]!;
 }
 
+/** For any number of rows, which the arguments of a call are not. */
+const greatest = (rows: readonly number[], of: (row: number) => number): number =>
+  rows.reduce((most, row) => Math.max(most, of(row)), Number.NEGATIVE_INFINITY);
+
 /** Section 2: E and the integer weights of `rows`. */
 function scaleWeights(
   data: BinnedDataset,
@@ -113,7 +117,7 @@ function scaleWeights(
   positiveFactor = 1,
 ): { exponent: number; weights: Map<number, bigint> } {
   const weightOf = (row: number) => (data.weight?.[row] ?? 1) * (data.label[row] === 1 ? positiveFactor : 1);
-  const exponent = ceilLog2(Math.max(...rows.map(weightOf)));
+  const exponent = ceilLog2(greatest(rows, weightOf));
   const weights = new Map<number, bigint>();
   for (const row of rows) weights.set(row, BigInt(rint(weightOf(row) * 2 ** (24 - exponent))));
   return { exponent, weights };
@@ -189,7 +193,7 @@ class ReferenceJob {
     if (this.job.params.base_score !== null) {
       this.baseValue = Math.fround(this.job.params.base_score);
     } else {
-      const largest = Math.max(...this.rows.map((row) => Math.abs(label[row]!)));
+      const largest = greatest(this.rows, (row) => Math.abs(label[row]!));
       if (largest > 0) {
         const scale = ceilLog2(largest);
         let sum = 0n;
@@ -201,7 +205,7 @@ class ReferenceJob {
         this.baseValue = Math.fround((Number(sum) / Number(total)) * 2 ** (scale - 40));
       }
     }
-    const deviation = Math.max(...this.rows.map((row) => Math.abs(label[row]! - this.baseValue)));
+    const deviation = greatest(this.rows, (row) => Math.abs(label[row]! - this.baseValue));
     this.marginBits = deviation === 0 ? 20 : Math.min(Math.max(23 - ceilLog2(deviation), -104), 100);
     this.targets = Array.from(label, (y) =>
       clamp(rint((y - this.baseValue) * 2 ** this.marginBits), 2 ** 30),
