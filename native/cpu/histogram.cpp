@@ -134,44 +134,49 @@ HistogramLayout::HistogramLayout(const DatasetView& data) {
 }
 
 void HistogramLayout::find_skipping(const DatasetView& data) {
+  struct Skipped {
+    size_t feature;
+    size_t first_cell;
+  };
+  std::vector<Skipped> skipped;
   const size_t sample = std::min(data.rows, kSampleRows);
   const auto features = static_cast<size_t>(data.features);
+  size_t expected = sample;
   skipping.code.resize(features);
   for (size_t begin = 0; begin < features; begin += kBlock) {
-    size_t listed = 0;
+    size_t others = 0;
     const size_t end = std::min(begin + kBlock, features);
     for (size_t f = begin; f < end; ++f) {
       size_t rows_of[kMaxCodes] = {};
       for (size_t i = 0; i < sample; ++i) ++rows_of[data.bins[data.rows * i / sample * data.stride + f]];
       const size_t* most = std::max_element(rows_of, rows_of + kMaxCodes);
       skipping.code[f] = static_cast<uint8_t>(most - rows_of);
-      listed += sample - *most;
+      others += sample - *most;
     }
-    skipping.blocks.push_back(end - begin == kBlock && listed <= kMostListed * sample);
+    const bool pays = sample > 0 && end - begin == kBlock && others <= kMostListed * sample;
+    skipping.blocks.push_back(pays);
+    if (!pays) continue;
+    expected += others;
+    for (size_t f = begin; f < end; ++f) skipped.push_back({f, cell(static_cast<int>(f), 0)});
   }
-  if (std::find(skipping.blocks.begin(), skipping.blocks.end(), true) == skipping.blocks.end()) return;
+  if (skipped.empty()) return;
   skipping.total = cells;
   cells += kHalf;
-  const auto for_others = [&](size_t row, const auto& visit) {
+  skipping.first.reserve(data.rows + 1);
+  skipping.first.push_back(0);
+  skipping.listed.reserve(data.rows * expected / sample);
+  std::vector<uint32_t> of_row(skipped.size() + 1);
+  for (size_t row = 0; row < data.rows; ++row) {
     const uint8_t* codes = data.bins + row * data.stride;
-    for (size_t block = 0; block < skipping.blocks.size(); ++block) {
-      if (!skipping.blocks[block]) continue;
-      for (size_t f = block * kBlock; f < (block + 1) * kBlock; ++f) {
-        if (codes[f] != skipping.code[f]) visit(cell(static_cast<int>(f), codes[f]));
-      }
-    }
-    visit(skipping.total);
-  };
-  skipping.first.resize(data.rows + 1);
-  for (size_t row = 0; row < data.rows; ++row) {
+    // Without branches on the data: each cell is written, and the next one over it unless it counts.
     size_t count = 0;
-    for_others(row, [&](size_t) { ++count; });
-    skipping.first[row + 1] = skipping.first[row] + count;
-  }
-  skipping.listed.reserve(skipping.first.back());
-  uint32_t* next = skipping.listed.data();
-  for (size_t row = 0; row < data.rows; ++row) {
-    for_others(row, [&](size_t cell_of_code) { *next++ = static_cast<uint32_t>(cell_of_code); });
+    for (const Skipped& one : skipped) {
+      of_row[count] = static_cast<uint32_t>(one.first_cell + size_t{codes[one.feature]} * kHalf);
+      count += codes[one.feature] != skipping.code[one.feature];
+    }
+    of_row[count++] = static_cast<uint32_t>(skipping.total);
+    skipping.listed.insert(skipping.listed.end(), of_row.begin(), of_row.begin() + static_cast<ptrdiff_t>(count));
+    skipping.first.push_back(skipping.listed.size());
   }
 }
 

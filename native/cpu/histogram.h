@@ -46,7 +46,7 @@ struct HistogramLayout {
     std::vector<bool> blocks;        // whether block b, of features kBlock·b …, is one of them
     std::vector<uint8_t> code;       // (features) the one that is skipped
     std::vector<size_t> first;       // (rows + 1) row r has listed[first[r] … first[r + 1] − 1]; empty where no block is
-    AlignedBuffer<uint32_t> listed;  // cells of the row's other codes, and last the cell of the total
+    std::vector<uint32_t> listed;    // cells of the row's other codes, and last the cell of the total
     size_t total = 0;
   } skipping;
 
@@ -155,7 +155,7 @@ class HistogramBuilder {
   /** Says which features take part in the tree and where its gradients lie: a packed word for each row of the data. */
   void begin_tree(const std::vector<int>& features, const int64_t* gradients, Packing packing);
 
-  /** Sums the gradients of `rows` into `out`; cells of features that take no part are 0. */
+  /** Sums the gradients of `rows` into `out`; cells of features that take no part are unspecified. */
   void build(const uint32_t* rows, size_t count, Histogram& out, BuildScratch& scratch, const Executor& executor,
              const CancelFlag& cancel) const;
 

@@ -59,7 +59,8 @@ void search_pair(const int64_t* child, int64_t* parent, bool, const LaneGroup& g
 }  // namespace
 
 const Kernels& scalar_kernels() {
-  static constexpr Kernels kernels{"scalar", logistic_gradients, logistic_loss_sum, sample_rows, partition, search, search_pair, nullptr};
+  static constexpr Kernels kernels{"scalar",  logistic_gradients, logistic_loss_sum, sample_rows,
+                                   partition, search,             search_pair,       nullptr};
   return kernels;
 }
 
