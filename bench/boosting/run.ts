@@ -172,12 +172,15 @@ function boostingRows(): string[][] {
   );
 }
 
-/** Batches, against the rate of one model at a time on one thread. */
+/** Batches, against the rates of Lockstep and xgboost with one model at a time on one thread. */
 function batchRows(): string[][] {
   return cases.flatMap((entry) => {
-    const single = entry.results.find(
-      ({ library, threads, batch }) => library === 'lockstep' && threads === 1 && batch === undefined,
-    )?.summary;
+    const singleOf = (name: string) =>
+      entry.results.find(
+        ({ library, threads, batch }) => library === name && threads === 1 && batch === undefined,
+      )?.summary;
+    const single = singleOf('lockstep');
+    const xgboost = singleOf('xgboost');
     return entry.results.flatMap(({ batch, threads, summary }) =>
       batch === undefined || summary === null || single == null
         ? []
@@ -188,6 +191,8 @@ function batchRows(): string[][] {
               summary.models_per_s.toPrecision(3),
               single.models_per_s.toPrecision(3),
               (summary.models_per_s / single.models_per_s).toFixed(2),
+              xgboost?.models_per_s.toPrecision(3) ?? '–',
+              xgboost == null ? '–' : (summary.models_per_s / xgboost.models_per_s).toFixed(1),
               summary.busy || single.busy ? 'busy' : '',
             ],
           ],
@@ -233,7 +238,7 @@ process.stdout.write(
 const batches = batchRows();
 if (batches.length > 0) {
   process.stdout.write(
-    `\n${markdownTable(['set', 'depth', 'metric', 'threads', 'models', 'models/s', 'one thread, one at a time', 'ratio', 'machine'], batches)}\n`,
+    `\n${markdownTable(['set', 'depth', 'metric', 'threads', 'models', 'models/s', 'one thread, one at a time', 'ratio', 'xgboost, one thread', 'ratio', 'machine'], batches)}\n`,
   );
 }
 for (const { data, library, failure } of results) {
