@@ -7,8 +7,10 @@ import type { JobTask } from './job-worker.ts';
 
 /** Milliseconds that an idle worker thread lives on: batches of one sweep follow each other closely. */
 const IDLE_TIMEOUT = 10_000;
-/** Tasks a thread that a batch is cut into where its jobs are short: fewer messages, and still even loads. */
-const TASKS_PER_THREAD = 8;
+/** What a task takes of a thread's even share of the work that is left: fewer messages than jobs at first, even loads at last. */
+const SHARE_OF_REST = 1 / 3;
+/** What a task takes at least of a thread's even share of all work. */
+const LEAST_SHARE = 1 / 32;
 
 /** From the sources, as tests run them, the worker is the built one: worker threads cannot load TypeScript. */
 const WORKER = fileURLToPath(
@@ -47,20 +49,23 @@ function workerPool(threads: number): Promise<Piscina<JobTask, AddonScores>> {
 }
 
 /**
- * Cuts jobs into tasks of at least an even share of work.
+ * Cuts jobs into tasks that shrink with the work that is left: guided self-scheduling (Polychronopoulos and Kuck, IEEE
+ * Transactions on Computers 36, 1987).
  * @param jobs Longest first.
  * @param costs One for each job.
  */
 export function taskLists(jobs: Uint32Array, costs: Float64Array, threads: number): Uint32Array[] {
-  const share = costs.reduce((sum, cost) => sum + cost, 0) / (threads * TASKS_PER_THREAD);
+  let rest = costs.reduce((sum, cost) => sum + cost, 0) / threads;
+  const least = rest * LEAST_SHARE;
   const lists: Uint32Array[] = [];
   let start = 0;
   let cost = 0;
   for (let i = 0; i < jobs.length; i++) {
     cost += costs[i]!;
-    if (cost < share && i + 1 < jobs.length) continue;
+    if (cost < Math.max(rest * SHARE_OF_REST, least) && i + 1 < jobs.length) continue;
     lists.push(jobs.slice(start, i + 1));
     start = i + 1;
+    rest -= cost / threads;
     cost = 0;
   }
   return lists;
