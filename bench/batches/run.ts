@@ -45,7 +45,7 @@ const WORK = 60_000_000;
 const WAIT_S = 30;
 /** Cores that others may keep busy during a timing. */
 const IDLE = 0.15;
-/** The longest hand-off between neighbouring cores, in nanoseconds; distant ones take 200 or more. */
+/** The longest hand-off between neighbouring cores, in nanoseconds; distant ones take 160 or more. */
 const NEAR = 120;
 
 const addon = loadAddon();

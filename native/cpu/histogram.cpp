@@ -143,9 +143,10 @@ void HistogramLayout::find_skipping(const DatasetView& data) {
   const auto features = static_cast<size_t>(data.features);
   size_t expected = sample;
   skipping.code.resize(features);
-  for (size_t begin = 0; begin < features; begin += kBlock) {
+  skipping.blocks.resize((features + kBlock - 1) / kBlock);
+  for (size_t end = kBlock; end <= features && sample > 0; end += kBlock) {
+    const size_t begin = end - kBlock;
     size_t others = 0;
-    const size_t end = std::min(begin + kBlock, features);
     for (size_t f = begin; f < end; ++f) {
       size_t rows_of[kMaxCodes] = {};
       for (size_t i = 0; i < sample; ++i) ++rows_of[data.bins[data.rows * i / sample * data.stride + f]];
@@ -153,9 +154,8 @@ void HistogramLayout::find_skipping(const DatasetView& data) {
       skipping.code[f] = static_cast<uint8_t>(most - rows_of);
       others += sample - *most;
     }
-    const bool pays = sample > 0 && end - begin == kBlock && others <= kMostListed * sample;
-    skipping.blocks.push_back(pays);
-    if (!pays) continue;
+    if (others > kMostListed * sample) continue;
+    skipping.blocks[begin / kBlock] = true;
     expected += others;
     for (size_t f = begin; f < end; ++f) skipped.push_back({f, cell(static_cast<int>(f), 0)});
   }

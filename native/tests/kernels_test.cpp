@@ -109,6 +109,21 @@ void partitions_are_the_scalar_ones(const Kernels& kernels) {
   }
 }
 
+/** A view of a table without categorical features; everything is borrowed. */
+DatasetView view_of(const std::vector<uint8_t>& bins, const std::vector<int>& feature_bins, const std::vector<float>& label,
+                    const std::vector<float>* weight) {
+  DatasetView view;
+  view.bins = bins.data();
+  view.rows = label.size();
+  view.stride = feature_bins.size();
+  view.features = static_cast<int>(feature_bins.size());
+  view.feature_bins = feature_bins;
+  view.categorical.assign(feature_bins.size(), 0);
+  view.label = label.data();
+  if (weight != nullptr) view.weight = weight->data();
+  return view;
+}
+
 /** Trees over tables that take each form of the histogram: halves or counts in a word, or two words, from rows on. */
 void trees_are_the_scalar_ones(const Kernels& kernels) {
   uint64_t seed = 10;
@@ -121,24 +136,18 @@ void trees_are_the_scalar_ones(const Kernels& kernels) {
         std::vector<uint8_t> bins(rows * width);
         std::vector<float> label(rows);
         std::vector<float> weight(rows);
-        DatasetView view;
-        for (int f = 0; f < features; ++f) view.feature_bins.push_back(f % 3 == 0 ? 255 : 1 + static_cast<int>(random.below(255)));
+        std::vector<int> feature_bins;
+        for (int f = 0; f < features; ++f) feature_bins.push_back(f % 3 == 0 ? 255 : 1 + static_cast<int>(random.below(255)));
         for (size_t row = 0; row < rows; ++row) {
           for (size_t f = 0; f < width; ++f) {
-            const auto codes = static_cast<uint32_t>(view.feature_bins[f]) + 1;
+            const auto codes = static_cast<uint32_t>(feature_bins[f]) + 1;
             bins[row * width + f] = static_cast<uint8_t>(f % 4 == 1 ? random.below(codes) : 1 + random.below(codes - 1));
           }
           const auto signal = static_cast<uint32_t>(bins[row * width]) + random.below(128);
           label[row] = form == 0 ? static_cast<float>(signal > 190) : static_cast<float>(signal) * 0.37f;
           weight[row] = 0.25f + random.unit();
         }
-        view.bins = bins.data();
-        view.rows = rows;
-        view.stride = width;
-        view.features = features;
-        view.categorical.assign(width, 0);
-        view.label = label.data();
-        if (form == 2) view.weight = weight.data();
+        const DatasetView view = view_of(bins, feature_bins, label, form == 2 ? &weight : nullptr);
         JobSpec job;
         job.params.objective = form == 0 ? Objective::kLogistic : Objective::kSquaredError;
         job.params.subsample = features == 19 ? 0.7 : 1;
@@ -171,12 +180,12 @@ void skipped_codes_are_inferred() {
         std::vector<uint8_t> bins(rows * kFeatures);
         std::vector<float> label(rows);
         std::vector<float> weight(rows);
-        DatasetView view;
-        for (size_t f = 0; f < kFeatures; ++f) view.feature_bins.push_back(f < 6 ? 255 : 1 + static_cast<int>(f % 7));
+        std::vector<int> feature_bins;
+        for (size_t f = 0; f < kFeatures; ++f) feature_bins.push_back(f < 6 ? 255 : 1 + static_cast<int>(f % 7));
         for (size_t row = 0; row < rows; ++row) {
           uint32_t signal = random.below(64);
           for (size_t f = 0; f < kFeatures; ++f) {
-            const auto codes = static_cast<uint32_t>(view.feature_bins[f]) + 1;
+            const auto codes = static_cast<uint32_t>(feature_bins[f]) + 1;
             const bool is_rare = f < 6 || random.below(20) == 0;
             bins[row * kFeatures + f] = static_cast<uint8_t>(is_rare ? random.below(codes) : f % codes);
             if (f >= 32 && is_rare) signal += 16;
@@ -184,13 +193,7 @@ void skipped_codes_are_inferred() {
           label[row] = form == 0 ? static_cast<float>(signal > 70) : static_cast<float>(signal) * 0.37f;
           weight[row] = 0.25f + random.unit();
         }
-        view.bins = bins.data();
-        view.rows = rows;
-        view.stride = kFeatures;
-        view.features = kFeatures;
-        view.categorical.assign(kFeatures, 0);
-        view.label = label.data();
-        if (form == 2) view.weight = weight.data();
+        const DatasetView view = view_of(bins, feature_bins, label, form == 2 ? &weight : nullptr);
         JobSpec job;
         job.params.objective = form == 0 ? Objective::kLogistic : Objective::kSquaredError;
         job.params.colsample_bytree = threads == 1 ? 1 : 0.7;

@@ -40,7 +40,10 @@ export interface Work {
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  if (sorted.length % 2 === 1) return sorted[middle]!;
+  const [low, high] = [sorted[middle - 1]!, sorted[middle]!];
+  // The sum of two finite values may be beyond the largest one.
+  return Number.isFinite(low + high) ? (low + high) / 2 : low / 2 + high / 2;
 }
 
 function spread(values: readonly number[]): Spread {

@@ -8,6 +8,7 @@ const work = { train_rows: 1000, features: 20, max_depth: 6 };
 it('the median is a value with half of the others on either side, or the mean of the middle two', () => {
   expect(median([3, 1, 2])).toBe(2);
   expect(median([4, 1, 3, 2])).toBe(2.5);
+  expect(median([Number.MAX_VALUE, Number.MAX_VALUE])).toBe(Number.MAX_VALUE);
   fc.assert(
     fc.property(fc.array(fc.double({ noNaN: true }), { minLength: 1, maxLength: 9 }), (values) => {
       const middle = median(values);

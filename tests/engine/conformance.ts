@@ -155,6 +155,25 @@ export function engineConformance(
           seed: fc.maxSafeNat(),
         }),
       );
+      // Tables with many steps, whatever the random ones are.
+      const examples = (['binary:logistic', 'multi:softprob'] as const).flatMap((of) =>
+        ([1, -1] as const).map(
+          (constraint): [typeof cases extends fc.Arbitrary<infer Case> ? Case : never] => [
+            {
+              of,
+              shape: { ...SHAPE, numeric: 8, missing: 0, weighted: false },
+              params: {
+                ...DEFAULT_TREE_PARAMS,
+                objective: of,
+                num_class: kindOf(of) === 'multiclass' ? SHAPE.classes : 0,
+                max_depth: 8,
+              },
+              constraint,
+              seed: 1,
+            },
+          ],
+        ),
+      );
       let steps = 0;
       await fc.assert(
         fc.asyncProperty(cases, async ({ of, shape, params, constraint, seed }) => {
@@ -179,9 +198,12 @@ export function engineConformance(
             }
           }
         }),
-        { numRuns: Math.ceil(options.runs / 4) },
+        {
+          numRuns: examples.length + Math.ceil(options.runs / 4),
+          examples,
+        },
       );
-      expect(steps).toBeGreaterThan(0);
+      expect(steps).toBeGreaterThan(options.runs);
     });
 
     it('gives no leaf beyond max_delta_step, and one at it where the limit acts', async () => {
