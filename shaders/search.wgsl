@@ -1,0 +1,293 @@
+// The best split of each node over a chunk of features. A binary32 interval around each score discards nearly all
+// candidates; those that may be the best are scored in exact binary64, so the decision is exact (docs/webgpu-engine.md).
+// One invocation a code of the feature.
+@group(0) @binding(0) var<uniform> pass_: Pass;
+@group(0) @binding(1) var<storage, read> units: array<u32>;
+@group(0) @binding(2) var<storage, read> state: array<u32>;
+@group(0) @binding(3) var<storage, read> nodes: array<u32>;
+@group(0) @binding(4) var<storage, read> tables: array<u32>;
+@group(0) @binding(5) var<storage, read> masks: array<u32>;
+@group(0) @binding(6) var<storage, read_write> cells: array<vec4<u32>>;
+@group(0) @binding(7) var<storage, read_write> results: array<u32>;
+
+var<workgroup> sums: array<vec4<u32>, 256>;
+var<workgroup> keys: array<vec2<u32>, 256>;
+var<workgroup> threshold: atomic<u32>;
+var<workgroup> present: atomic<u32>;
+var<workgroup> missing_cell: vec4<u32>;
+
+struct Candidate {
+  left: Sums,
+  feature: u32,
+  place: u32,  // bin and, at bit 8, missing to the left
+  reach: f32,  // upper end of the interval
+}
+
+struct Best {
+  score: Wide,
+  left: Sums,
+  feature: u32,
+  place: u32,
+}
+
+var<private> constants: Constants;
+var<private> bounds: Bounds;
+var<private> node_sums: Sums;
+var<private> lambda32: f32;
+var<private> alpha32: f32;
+var<private> filtered: bool;
+var<private> unit_index: u32;
+var<private> pending: Candidate;
+var<private> best: Best;
+
+fn to_f32(a: Wide) -> f32 { return f32(a.y) * 4294967296.0 + f32(a.x); }
+
+/** Whether the first place comes before the second in the order of ties, features being equal. */
+fn place_before(a: u32, b: u32) -> bool {
+  if ((a & 0xffu) != (b & 0xffu)) { return (a & 0xffu) < (b & 0xffu); }
+  return a > b;
+}
+
+fn score_exactly(candidate: Candidate) {
+  var sides: array<Evaluation, 2>;
+  for (var side = 0u; side < 2u; side++) {
+    var sums = candidate.left;
+    if (side == 1u) { sums = sums_sub(node_sums, candidate.left); }
+    sides[side] = evaluate(sums, bounds, constants, true);
+  }
+  let constraint = constraint_of(unit_index, candidate.feature);
+  if (!is_monotone(constraint, sides[0].weight, sides[1].weight)) { return; }
+  let score = f64_key(f64_add(sides[0].score, sides[1].score));
+  if (best.feature != NONE) {
+    if (wide_less(score, best.score)) { return; }
+    if (all(score == best.score)) {
+      if (best.feature < candidate.feature) { return; }
+      if (best.feature == candidate.feature && place_before(best.place, candidate.place)) { return; }
+    }
+  }
+  best = Best(score, candidate.left, candidate.feature, candidate.place);
+}
+
+/** The ends of an interval that holds S of these sums; relative errors below are at most 2^−19. */
+fn interval(s: Sums) -> vec2<f32> {
+  let g = to_f32(wide_magnitude(s.g));
+  var t = vec2<f32>(g, g);
+  if (alpha32 > 0.0) {
+    let slack = (g + alpha32) * 0x1p-20;
+    t = max(vec2<f32>(g - alpha32 - slack, g - alpha32 + slack), vec2<f32>(0.0, 0.0));
+  }
+  return t * t / (to_f32(s.h) + lambda32) * vec2<f32>(1.0 - 0x1p-17, 1.0 + 0x1p-17);
+}
+
+/** What becomes of a candidate: it waits in `pending`, and what waited there is returned to be scored, if it must be. */
+fn consider(left: Sums, feature: u32, place: u32) -> Candidate {
+  var scored: Candidate;
+  scored.feature = NONE;
+  let right = sums_sub(node_sums, left);
+  if (wide_less(left.h, constants.least_hessian) || wide_less(right.h, constants.least_hessian)) { return scored; }
+  if (!filtered) { return Candidate(left, feature, place, 0.0); }
+  var range = vec2<f32>(0.0, 0.0);
+  for (var side = 0u; side < 2u; side++) {
+    var sums = left;
+    if (side == 1u) { sums = right; }
+    range += interval(sums);
+  }
+  let reach = range.y * (1.0 + 0x1p-20);
+  let bar = bitcast<f32>(atomicLoad(&threshold));
+  if (reach < bar) { return scored; }
+  atomicMax(&threshold, bitcast<u32>(range.x * (1.0 - 0x1p-20)));
+  if (pending.feature != NONE && pending.reach >= bar) { scored = pending; }
+  pending = Candidate(left, feature, place, reach);
+  return scored;
+}
+
+fn sums_of(cell: vec4<u32>) -> Sums { return Sums(cell.xy, cell.zw); }
+
+fn is_searched(u: u32, node: u32, feature: u32) -> bool {
+  if (unit(u, UNIT_DRAWS) == 0u) { return true; }
+  let words = (pass_.features + 31u) / 32u;
+  return ((masks[((u - pass_.first) * pass_.width + node) * words + feature / 32u] >> (feature % 32u)) & 1u) != 0u;
+}
+
+/** Puts the present codes of a categorical feature in the order of their ratios, from place 1 on. */
+fn rank(lane: u32, codes: u32, own: vec4<u32>) {
+  if (lane == 0u) { atomicStore(&present, 0u); }
+  workgroupBarrier();
+  let mine = sums_of(own);
+  let here = lane > 0u && lane < codes && !sums_empty(mine);
+  var key = Wide(NONE, NONE);
+  if (here) {
+    atomicAdd(&present, 1u);
+    key = f64_key(F64_ZERO);
+    if (!wide_less(mine.h, constants.least_hessian)) {
+      key = f64_key(f64_div(f64_of_signed(mine.g), denominator(mine, constants)));
+    }
+  }
+  keys[lane] = key;
+  workgroupBarrier();
+  var place = 1u;
+  if (here) {
+    for (var other = 1u; other < codes; other++) {
+      let theirs = keys[other];
+      if (wide_less(theirs, key) || (all(theirs == key) && other < lane)) { place++; }
+    }
+  }
+  workgroupBarrier();
+  sums[lane] = vec4<u32>(0u);
+  workgroupBarrier();
+  if (here) { sums[place] = own; }
+  workgroupBarrier();
+}
+
+/** Inclusive sums over the lanes. */
+fn scan(lane: u32) {
+  for (var step = 1u; step < 256u; step <<= 1u) {
+    var total = sums[lane];
+    if (lane >= step) {
+      let before = sums[lane - step];
+      total = vec4<u32>(wide_add(total.xy, before.xy), wide_add(total.zw, before.zw));
+    }
+    workgroupBarrier();
+    sums[lane] = total;
+    workgroupBarrier();
+  }
+}
+
+@compute @workgroup_size(256)
+fn search(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let u = group.y + pass_.first;
+  let level_end = state[u * STATE_STRIDE + STATE_LEVEL_END];
+  let id = state[u * STATE_STRIDE + STATE_LEVEL_START] + group.x;
+  if (id >= level_end) { return; }
+  if (pass_.depth >= unit(u, UNIT_DEPTH)) { return; }
+  let node = (unit(u, UNIT_NODES) + id) * NODE_STRIDE;
+  unit_index = u;
+  let own_constants = constants_of(u, shift_of(state[u * STATE_STRIDE + STATE_RANGE]));
+  let own_sums = Sums(Wide(nodes[node + NODE_SUMS], nodes[node + NODE_SUMS + 1u]),
+                      Wide(nodes[node + NODE_SUMS + 2u], nodes[node + NODE_SUMS + 3u]));
+  if (wide_less(own_sums.h, wide_shl(own_constants.least_hessian, 1u))) { return; }
+  constants = own_constants;
+  node_sums = own_sums;
+  bounds = Bounds(Wide(nodes[node + NODE_LOW], nodes[node + NODE_LOW + 1u]),
+                  Wide(nodes[node + NODE_HIGH], nodes[node + NODE_HIGH + 1u]));
+  filtered = unit(u, UNIT_FILTERED) != 0u;
+  if (filtered) {
+    lambda32 = bitcast<f32>(unit(u, UNIT_LAMBDA32));
+    alpha32 = bitcast<f32>(unit(u, UNIT_ALPHA32)) * bitcast<f32>((127u - shift_of(state[u * STATE_STRIDE + STATE_RANGE])) << 23u);
+  }
+  best.feature = NONE;
+  pending.feature = NONE;
+  if (lane == 0u) { atomicStore(&threshold, 0u); }
+  let own_cells = (unit(u, UNIT_SLOTS) + nodes[node + NODE_SLOT]) * pass_.cells;
+  let minus = nodes[node + NODE_MINUS];
+  let minus_cells = (unit(u, UNIT_SLOTS) + minus) * pass_.cells;
+  let onehot = unit(u, UNIT_ONEHOT);
+  let most = unit(u, UNIT_CAT_THRESHOLD);
+  let first = group.z * pass_.chunk;
+  let end = min(first + pass_.chunk, pass_.features);
+  // One turn more than there are features: in it, what still waits is scored.
+  for (var f = first; f <= end; f++) {
+    var left = Sums(Wide(0u, 0u), Wide(0u, 0u));
+    var missing = left;
+    var offered = f == end;
+    if (f < end) {
+      let descriptor = FEATURES + f * 4u;
+      let first_cell = tables[descriptor];
+      let codes = tables[descriptor + 1u];
+      let categorical = tables[descriptor + 2u] != 0u;
+      var cell = vec4<u32>(0u);
+      if (lane < codes) {
+        cell = cells[own_cells + first_cell + lane];
+        if (minus != NONE) {
+          let other = cells[minus_cells + first_cell + lane];
+          cell = vec4<u32>(wide_sub(cell.xy, other.xy), wide_sub(cell.zw, other.zw));
+          cells[own_cells + first_cell + lane] = cell;
+        }
+      }
+      if (!is_searched(u, group.x, f)) { continue; }
+      if (lane == 0u) { missing_cell = cell; }
+      workgroupBarrier();
+      missing = sums_of(missing_cell);
+      let by_order = categorical && codes - 1u >= onehot;
+      if (by_order) {
+        rank(lane, codes, cell);
+      } else {
+        sums[lane] = select(cell, vec4<u32>(0u), lane == 0u);
+        if (lane == 0u) { atomicStore(&present, codes); }
+        workgroupBarrier();
+      }
+      if (!categorical || by_order) { scan(lane); }
+      // With no code to the left there is one candidate: only the missing go left.
+      left = sums_of(sums[lane]);
+      let count = atomicLoad(&present);
+      if (!categorical) {
+        offered = lane + 1u < codes;
+      } else if (by_order) {
+        offered = lane < count && (lane <= most || count - lane <= most);
+      } else {
+        offered = lane < codes && !sums_empty(left);
+      }
+      if (lane == 0u) { offered = !sums_empty(missing); }
+    }
+    for (var direction = 0u; offered && direction < 2u; direction++) {
+      var scored: Candidate;
+      if (f == end) {
+        if (direction == 1u || pending.feature == NONE) { break; }
+        scored = pending;
+        if (pending.reach < bitcast<f32>(atomicLoad(&threshold))) { break; }
+      } else {
+        var candidate = left;
+        var place = lane;
+        if (sums_empty(missing)) {
+          if (direction == 1u) { break; }
+          place |= select(0x100u, 0u, wide_less(left.h, sums_sub(node_sums, left).h));
+        } else if (direction == 0u) {
+          candidate = sums_add(left, missing);
+          place |= 0x100u;
+        } else if (lane == 0u) {
+          break;
+        }
+        scored = consider(candidate, f, place);
+      }
+      if (scored.feature != NONE) { score_exactly(scored); }
+    }
+    workgroupBarrier();
+  }
+  // The best of all lanes, by halves.
+  var lead = best;
+  keys[lane] = lead.score;
+  sums[lane] = vec4<u32>(lead.feature, lead.place, lane, 0u);
+  workgroupBarrier();
+  for (var half = 128u; half > 0u; half >>= 1u) {
+    if (lane < half) {
+      let a = sums[lane];
+      let b = sums[lane + half];
+      if (is_better(keys[lane + half], b, keys[lane], a)) {
+        sums[lane] = b;
+        keys[lane] = keys[lane + half];
+      }
+    }
+    workgroupBarrier();
+  }
+  let winner = sums[0];
+  let at = (((u - pass_.first) * pass_.width + group.x) * pass_.chunks + group.z) * RESULT_STRIDE;
+  if (lane == 0u) { results[at + 2u] = winner.x; }
+  if (winner.x != NONE && lane == winner.z) {
+    results[at] = lead.score.x;
+    results[at + 1u] = lead.score.y;
+    results[at + 3u] = lead.place;
+    results[at + 4u] = lead.left.g.x;
+    results[at + 5u] = lead.left.g.y;
+    results[at + 6u] = lead.left.h.x;
+    results[at + 7u] = lead.left.h.y;
+  }
+}
+
+/** a and b are features, places; NONE for no split. */
+fn is_better(score_a: Wide, a: vec4<u32>, score_b: Wide, b: vec4<u32>) -> bool {
+  if (a.x == NONE) { return false; }
+  if (b.x == NONE) { return true; }
+  if (any(score_a != score_b)) { return wide_less(score_b, score_a); }
+  if (a.x != b.x) { return a.x < b.x; }
+  return place_before(a.y, b.y);
+}

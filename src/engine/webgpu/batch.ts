@@ -1,0 +1,704 @@
+import { kindOf } from '../../config/objectives.ts';
+import type { RowSet } from '../../data/types.ts';
+import type {
+  AdvanceOptions,
+  RoundResult,
+  TrainingBatch,
+  TrainingJob,
+  TreeEnsemble,
+  TreeParams,
+} from '../engine.ts';
+import {
+  CONSTANT_WORDS,
+  NODE,
+  NONE,
+  OBJECTIVES,
+  PASS,
+  type Pass,
+  RESULT_STRIDE,
+  SHIFTS,
+  STATE,
+  UNIT,
+} from './layout.ts';
+import type { Resident } from './resident.ts';
+import { type JobScale, listRows, scaleBy, scaleJob, scaleWeights } from './scale.ts';
+import { flattenTrees, type GrownTree, readTree } from './trees.ts';
+
+const LANES = 256;
+/** Rounds between two looks at the results: few enough to be interrupted soon. */
+const ROUNDS_IN_FLIGHT = 8;
+/** Bytes of trees that are kept on the device before they are read. */
+const TREE_BYTES = 32 * 2 ** 20;
+const PASS_BYTES = 256;
+/** Rows that a workgroup's 32-bit partial sums hold: 2^15 · 65,535 < 2^31. */
+const NARROW_ROWS = 65_535;
+/** Rows that a workgroup should have to itself, at least. */
+const SHARE_ROWS = 4096;
+/** The filter of the search is proved for λ' and α' in this range, and for α' = 0. */
+const FILTER_RANGE = [2 ** -40, 2 ** 60] as const;
+
+/** Computes metrics from margins. */
+export type Scorer = (job: TrainingJob, scale: JobScale, scored: ScoredRows) => Float64Array;
+
+/** A scored row set; arrays are in the order of its rows. */
+export interface ScoredRows {
+  /** (rows, classes), row-major. */
+  readonly margins: Int32Array;
+  /** 0 and 1, classes, or targets in margin units. */
+  readonly labels: Int32Array;
+  /** The labels as given. */
+  readonly raw: Float32Array;
+  readonly weights?: Uint32Array;
+}
+
+interface EvalRows {
+  readonly positions: Uint32Array;
+  readonly labels: Int32Array;
+  readonly raw: Float32Array;
+  readonly weights?: Uint32Array;
+}
+
+interface DeviceJob {
+  readonly job: TrainingJob;
+  readonly scale: JobScale;
+  readonly trained: number;
+  readonly positions: Uint32Array;
+  readonly evals: readonly EvalRows[];
+  readonly classes: number;
+  readonly marginStart: number;
+  readonly trees: GrownTree[];
+}
+
+/** Where the jobs' arrays lie in the buffers of a batch. */
+interface Places {
+  rows: number;
+  labels: number;
+  weights: number;
+}
+
+/** Units that are grown together because their histograms fit together. */
+interface Wave {
+  readonly first: number;
+  readonly units: number;
+  readonly depth: number;
+  readonly rows: number;
+  readonly draws: boolean;
+}
+
+interface Unit {
+  readonly job: number;
+  readonly words: Uint32Array;
+  readonly extra: Uint32Array;
+  readonly slots: number;
+  readonly nodes: number;
+}
+
+const f64 = new DataView(new ArrayBuffer(8));
+
+function writeF64(words: Uint32Array, at: number, value: number): void {
+  f64.setFloat64(0, value, true);
+  words[at] = f64.getUint32(0, true);
+  words[at + 1] = f64.getUint32(4, true);
+}
+
+function f32Bits(value: number): number {
+  f64.setFloat32(0, value, true);
+  return f64.getUint32(0, true);
+}
+
+function writeU64(words: Uint32Array, at: number, value: number): void {
+  words[at] = value % 2 ** 32;
+  words[at + 1] = Math.floor(value / 2 ** 32);
+}
+
+/** Features that a draw leaves of `from`. */
+function drawCount(fraction: number, from: number): number {
+  return Math.max(1, Math.floor(fraction * from + 2 ** -30));
+}
+
+/** log2 of the units of gradients and Hessians; of the first, before the shift. */
+export function unitsOf(params: TreeParams, scale: JobScale): { gradient: number; hessian: number } {
+  const e = scale.weights.exponent;
+  return kindOf(params.objective) === 'regression'
+    ? { gradient: e - scale.marginBits, hessian: e - 24 }
+    : { gradient: e - 15, hessian: e - 16 };
+}
+
+export class WebGpuBatch implements TrainingBatch {
+  readonly jobs: number;
+  readonly #resident: Resident;
+  readonly #score: Scorer;
+  readonly #jobs: readonly DeviceJob[];
+  readonly #live: Set<number>;
+  readonly #placesOf: readonly Places[];
+  readonly #buffers = new Map<string, GPUBuffer>();
+  #units: Unit[] = [];
+  #waves: Wave[] = [];
+  #nodeTotal = 0;
+  #round = 0;
+  #advancing = false;
+  #disposed = false;
+
+  constructor(resident: Resident, jobs: readonly TrainingJob[], score: Scorer) {
+    this.#resident = resident;
+    this.#score = score;
+    this.jobs = jobs.length;
+    this.#live = new Set(jobs.keys());
+    const { data } = resident;
+    const tables: Uint32Array[] = [resident.descriptors];
+    const labels: Int32Array[] = [];
+    const weights: Uint32Array[] = [];
+    const places: Places = { rows: resident.descriptors.length, labels: 0, weights: 0 };
+    let margins = 0;
+    let trainedTotal = 0;
+    const placesOf: Places[] = [];
+    this.#jobs = jobs.map((job) => {
+      const { positions, trained, evals } = layRows(job);
+      const scale = scaleJob(data, job.params, positions, trained);
+      const classes = scale.baseMargins.length;
+      const values = scale.weights.values;
+      placesOf.push({ ...places, weights: values === undefined ? NONE : places.weights });
+      tables.push(positions);
+      labels.push(scale.labels);
+      places.rows += positions.length;
+      places.labels += positions.length;
+      if (values !== undefined) {
+        weights.push(values);
+        places.weights += values.length;
+      }
+      const marginStart = margins;
+      margins += positions.length * classes;
+      trainedTotal += trained * classes;
+      const evalRows = evals.map((rows, e): EvalRows => {
+        const listed = listRows(job.evals[e]!);
+        const scaled = scaleWeights(data, listed);
+        return {
+          positions: rows,
+          labels: Int32Array.from(rows, (position) => scale.labels[position]!),
+          raw: Float32Array.from(listed, (row) => data.label[row]!),
+          ...(scaled.values && { weights: scaled.values }),
+        };
+      });
+      return { job, scale, trained, positions, evals: evalRows, classes, marginStart, trees: [] };
+    });
+    this.#placesOf = placesOf;
+    this.#upload('tables', concat(Uint32Array, tables));
+    this.#upload('labels', concat(Int32Array, labels));
+    this.#upload('weights', concat(Uint32Array, weights));
+    const start = new Int32Array(margins);
+    for (const { scale, positions, classes, marginStart } of this.#jobs) {
+      for (let i = 0; i < positions.length; i++) start.set(scale.baseMargins, marginStart + i * classes);
+    }
+    this.#upload('margins', start, GPUBufferUsage.COPY_SRC);
+    this.#allocate('gradients', trainedTotal * 8);
+    this.#allocate('orderA', trainedTotal * 4);
+    this.#allocate('orderB', trainedTotal * 4);
+    this.#plan();
+  }
+
+  async advance(rounds: number, options: AdvanceOptions = {}): Promise<RoundResult[]> {
+    this.#checkIdle();
+    this.#advancing = true;
+    try {
+      const results: RoundResult[] = [];
+      const live = [...this.#live].sort((a, b) => a - b);
+      const scored = live.some(
+        (j) => this.#jobs[j]!.job.metrics.length > 0 && this.#jobs[j]!.evals.length > 0,
+      );
+      const perRead = scored
+        ? 1
+        : Math.max(1, Math.min(ROUNDS_IN_FLIGHT, Math.floor(TREE_BYTES / (this.#nodeTotal * NODE.size * 4))));
+      for (let done = 0; done < rounds && live.length > 0; ) {
+        if (options.signal?.aborted) break;
+        const count = Math.min(perRead, rounds - done);
+        const margins = await this.#train(count, scored);
+        for (let r = 0; r < count; r++) {
+          this.#round++;
+          for (const j of live)
+            results.push({ job: j, round: this.#round, values: this.#scoreJob(j, margins) });
+        }
+        done += count;
+        // The host's events get their turn, or nobody could abort.
+        await new Promise((resolve) => setTimeout(resolve, 0));
+      }
+      return results;
+    } finally {
+      this.#advancing = false;
+      if (this.#disposed) this.#free();
+    }
+  }
+
+  stop(job: number): void {
+    this.#checkIdle();
+    if (!Number.isInteger(job) || job < 0 || job >= this.jobs) {
+      throw new RangeError(`The batch has no job ${job}.`);
+    }
+    if (this.#live.delete(job)) this.#plan();
+  }
+
+  async finish(job: number, rounds?: number): Promise<TreeEnsemble> {
+    this.#checkIdle();
+    const { scale, classes, trees } = this.#jobs[job]!;
+    return flattenTrees(scale, classes, trees.slice(0, rounds === undefined ? undefined : rounds * classes));
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+    if (!this.#advancing) this.#free();
+  }
+
+  #free(): void {
+    for (const buffer of this.#buffers.values()) buffer.destroy();
+    this.#buffers.clear();
+  }
+
+  #checkIdle(): void {
+    if (this.#disposed) throw new Error('The batch has been disposed of.');
+    if (this.#advancing) throw new Error('The batch is training; wait for the running advance() first.');
+  }
+
+  #scoreJob(j: number, margins: Int32Array | undefined): Float64Array {
+    const { job, scale, evals, classes, marginStart } = this.#jobs[j]!;
+    const values = new Float64Array(evals.length * job.metrics.length);
+    if (margins === undefined || values.length === 0) return values;
+    evals.forEach((rows, e) => {
+      const gathered = new Int32Array(rows.positions.length * classes);
+      rows.positions.forEach((position, i) => {
+        const at = marginStart + position * classes;
+        gathered.set(margins.subarray(at, at + classes), i * classes);
+      });
+      const { labels, raw, weights } = rows;
+      values.set(
+        this.#score(job, scale, { margins: gathered, labels, raw, ...(weights && { weights }) }),
+        e * job.metrics.length,
+      );
+    });
+    return values;
+  }
+
+  #upload(name: string, data: Uint32Array | Int32Array, usage = 0): void {
+    const buffer = this.#allocate(name, data.byteLength, usage);
+    this.#resident.device.queue.writeBuffer(buffer, 0, data as GPUAllowSharedBufferSource);
+  }
+
+  #allocate(name: string, bytes: number, usage = 0): GPUBuffer {
+    this.#buffers.get(name)?.destroy();
+    const buffer = this.#resident.device.createBuffer({
+      label: name,
+      size: Math.max(16, Math.ceil(bytes / 16) * 16),
+      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | usage,
+    });
+    this.#buffers.set(name, buffer);
+    return buffer;
+  }
+
+  /** Lays out the units of the live jobs, and the buffers that depend on them. */
+  #plan(): void {
+    const { data, cells, device, histogramBytes } = this.#resident;
+    this.#units = [];
+    let order = 0;
+    let nodes = 0;
+    for (const j of [...this.#live].sort((a, b) => a - b)) {
+      const { job, scale, trained, positions, classes, marginStart } = this.#jobs[j]!;
+      const { params } = job;
+      const place = this.#placesOf[j]!;
+      const depth = params.max_depth;
+      const gradients = order;
+      for (let c = 0; c < classes; c++) {
+        const words = new Uint32Array(UNIT.size);
+        const capacity = Math.min(2 ** (depth + 1) - 1, 2 * trained - 1);
+        words[UNIT.objective] = objectiveOf(params);
+        words[UNIT.class] = c;
+        words[UNIT.classes] = classes;
+        words[UNIT.depth] = depth;
+        words[UNIT.trained] = trained;
+        words[UNIT.positions] = positions.length;
+        words[UNIT.rows] = place.rows;
+        words[UNIT.labels] = place.labels;
+        words[UNIT.weights] = place.weights;
+        words[UNIT.margins] = marginStart;
+        words[UNIT.gradients] = gradients + c * trained;
+        words[UNIT.order] = order;
+        words[UNIT.nodes] = nodes;
+        writeU64(words, UNIT.seed, job.seed);
+        words[UNIT.sampled] = params.subsample < 1 ? 1 : 0;
+        words[UNIT.threshold] = Math.min(NONE, Math.round(params.subsample * 2 ** 32));
+        let left = data.features.length;
+        [params.colsample_bytree, params.colsample_bylevel, params.colsample_bynode].forEach(
+          (fraction, step) => {
+            if (fraction === 1) return;
+            left = drawCount(fraction, left);
+            words[UNIT.drawn + step] = left;
+            words[UNIT.draws] = 1;
+          },
+        );
+        const extra = this.#writeConstants(words, params, scale);
+        this.#units.push({
+          job: j,
+          words,
+          extra,
+          slots: Math.min(2 ** (depth - 1), trained),
+          nodes: capacity,
+        });
+        order += trained;
+        nodes += capacity;
+      }
+    }
+    this.#nodeTotal = nodes;
+    // Waves take units in their order for as long as the histograms fit.
+    const slotsInAll = Math.max(1, Math.floor(histogramBytes / (cells * 16)));
+    this.#waves = [];
+    let most = 1;
+    let slots = 0;
+    let first = 0;
+    const close = (end: number) => {
+      const units = this.#units.slice(first, end);
+      if (units.length === 0) return;
+      this.#waves.push({
+        first,
+        units: units.length,
+        depth: Math.max(...units.map(({ words }) => words[UNIT.depth]!)),
+        rows: Math.max(...units.map(({ words }) => words[UNIT.trained]!)),
+        draws: units.some(({ words }) => words[UNIT.draws] === 1),
+      });
+      first = end;
+      slots = 0;
+    };
+    this.#units.forEach((unit, u) => {
+      if (unit.slots > slotsInAll) {
+        throw new RangeError(
+          `A tree of depth ${unit.words[UNIT.depth]} needs ${unit.slots} histograms, and the WebGPU device has room for ${slotsInAll}: use a lower max_depth or max_bin, or another engine.`,
+        );
+      }
+      if (slots + unit.slots > slotsInAll) close(u);
+      unit.words[UNIT.slots] = slots;
+      slots += unit.slots;
+      most = Math.max(most, slots);
+    });
+    close(this.#units.length);
+    const unitWords = this.#units.length * UNIT.size;
+    const all = new Uint32Array(unitWords + this.#units.reduce((sum, { extra }) => sum + extra.length, 0));
+    let at = unitWords;
+    this.#units.forEach(({ words, extra }, u) => {
+      words[UNIT.constants] = at;
+      if (words[UNIT.monotone] !== 0) words[UNIT.monotone] = at + SHIFTS * CONSTANT_WORDS;
+      all.set(words, u * UNIT.size);
+      all.set(extra, at);
+      at += extra.length;
+    });
+    if (this.#units.length === 0) return;
+    const widest = Math.max(...this.#waves.map((wave) => this.#width(wave, wave.depth) * wave.units));
+    const features = data.features.length;
+    this.#upload('units', all);
+    this.#allocate('nodes', nodes * NODE.size * 4, GPUBufferUsage.COPY_SRC);
+    this.#allocate('cursors', nodes * 8);
+    this.#allocate('state', this.#units.length * STATE.size * 4, GPUBufferUsage.COPY_SRC);
+    this.#allocate('cells', most * cells * 16);
+    this.#allocate('results', widest * this.#resident.chunks * RESULT_STRIDE * 4);
+    const draws = this.#waves.some((wave) => wave.draws);
+    this.#allocate('masks', draws ? widest * Math.ceil(features / 32) * 8 : 16);
+    this.#allocate('drawn', draws ? widest * features * 4 : 16);
+    const passes = this.#waves.reduce((sum, { depth }) => sum + depth + 2, 3);
+    this.#buffers.get('passes')?.destroy();
+    this.#buffers.set(
+      'passes',
+      device.createBuffer({
+        size: passes * PASS_BYTES,
+        usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+      }),
+    );
+  }
+
+  /** The most nodes that a level of a wave's trees can have. */
+  #width({ rows }: Wave, depth: number): number {
+    return Math.min(2 ** depth, rows);
+  }
+
+  #writeConstants(words: Uint32Array, params: TreeParams, scale: JobScale): Uint32Array {
+    const units = unitsOf(params, scale);
+    const lambda = scaleBy(params.reg_lambda, -units.hessian);
+    const alpha = scaleBy(params.reg_alpha, -units.gradient);
+    const least = Math.ceil(scaleBy(params.min_child_weight, -units.hessian));
+    const constrained = params.monotone_constraints.some((constraint) => constraint !== 0);
+    const bounded = constrained || params.max_delta_step > 0;
+    writeF64(words, UNIT.lambda, lambda);
+    writeU64(words, UNIT.least_hessian, Math.min(2 ** 62, Math.max(1, least)));
+    words[UNIT.bounded] = bounded ? 1 : 0;
+    words[UNIT.monotone] = constrained ? 1 : 0;
+    words[UNIT.onehot] = params.max_cat_to_onehot;
+    words[UNIT.cat_threshold] = params.max_cat_threshold;
+    const inRange = (x: number) => x === 0 || (x >= FILTER_RANGE[0] * 2 ** SHIFTS && x <= FILTER_RANGE[1]);
+    words[UNIT.filtered] = !bounded && lambda <= FILTER_RANGE[1] && inRange(alpha) ? 1 : 0;
+    words[UNIT.lambda32] = f32Bits(Math.min(lambda, FILTER_RANGE[1]));
+    words[UNIT.alpha32] = f32Bits(Math.min(alpha, FILTER_RANGE[1]));
+    const extra = new Uint32Array(
+      SHIFTS * CONSTANT_WORDS + (constrained ? params.monotone_constraints.length : 0),
+    );
+    for (let s = 0; s < SHIFTS; s++) {
+      const gradient = units.gradient + s;
+      const noise = kindOf(params.objective) === 'regression' ? 0 : 2 ** -6;
+      const at = s * CONSTANT_WORDS;
+      writeF64(extra, at, scaleBy(params.reg_alpha, -gradient));
+      writeF64(extra, at + 2, Math.max(scaleBy(params.gamma, units.hessian - 2 * gradient), noise));
+      writeF64(extra, at + 4, scaleBy(params.learning_rate, scale.marginBits + gradient - units.hessian));
+      writeF64(
+        extra,
+        at + 6,
+        params.max_delta_step > 0
+          ? scaleBy(params.max_delta_step, units.hessian - gradient)
+          : Number.POSITIVE_INFINITY,
+      );
+    }
+    if (constrained) {
+      params.monotone_constraints.forEach((constraint, f) => {
+        extra[SHIFTS * CONSTANT_WORDS + f] = constraint < 0 ? 2 : constraint;
+      });
+    }
+    return extra;
+  }
+
+  /** Trains rounds and keeps their trees; returns the margins after the last of them where they are wanted. */
+  async #train(rounds: number, wantMargins: boolean): Promise<Int32Array | undefined> {
+    const { device } = this.#resident;
+    const nodeBytes = this.#nodeTotal * NODE.size * 4;
+    const stateBytes = this.#units.length * STATE.size * 4;
+    const margins = this.#buffers.get('margins')!;
+    const marginBytes = wantMargins ? margins.size : 0;
+    const perRound = nodeBytes + stateBytes;
+    const read = device.createBuffer({
+      size: perRound * rounds + marginBytes,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
+    try {
+      for (let r = 0; r < rounds; r++) {
+        const encoder = device.createCommandEncoder();
+        this.#encodeRound(encoder, this.#round + r);
+        encoder.copyBufferToBuffer(this.#buffers.get('nodes')!, 0, read, perRound * r, nodeBytes);
+        encoder.copyBufferToBuffer(
+          this.#buffers.get('state')!,
+          0,
+          read,
+          perRound * r + nodeBytes,
+          stateBytes,
+        );
+        if (wantMargins && r === rounds - 1) {
+          encoder.copyBufferToBuffer(margins, 0, read, perRound * rounds, marginBytes);
+        }
+        device.queue.submit([encoder.finish()]);
+      }
+      await this.#resident.settled(read.mapAsync(GPUMapMode.READ));
+      const words = new Uint32Array(read.getMappedRange());
+      for (let r = 0; r < rounds; r++) {
+        const nodes = words.subarray((perRound * r) / 4, (perRound * r + nodeBytes) / 4);
+        const state = words.subarray((perRound * r + nodeBytes) / 4, (perRound * (r + 1)) / 4);
+        let start = 0;
+        this.#units.forEach(({ job, nodes: capacity }, u) => {
+          const { params } = this.#jobs[job]!.job;
+          const { gradient, hessian } = unitsOf(params, this.#jobs[job]!.scale);
+          const range = state[u * STATE.size + STATE.range]!;
+          const shift = Math.max(0, 32 - Math.clz32(range) - 23);
+          this.#jobs[job]!.trees.push(readTree(nodes.subarray(start * NODE.size), gradient + shift, hessian));
+          start += capacity;
+        });
+      }
+      return wantMargins ? new Int32Array(words.slice((perRound * rounds) / 4).buffer) : undefined;
+    } finally {
+      read.destroy();
+    }
+  }
+
+  #encodeRound(encoder: GPUCommandEncoder, round: number): void {
+    const { device, pipelines, data, chunks, chunk, wordStride, cells, groups } = this.#resident;
+    const features = data.features.length;
+    const passes: Pass[] = [];
+    const buffer = (name: string): GPUBuffer =>
+      name === 'bins' ? this.#resident.bins : this.#buffers.get(name)!;
+    let pass: GPUComputePassEncoder | undefined;
+    const common: Pass = {
+      round,
+      depth: 0,
+      first: 0,
+      units: this.#units.length,
+      width: 1,
+      chunks,
+      chunk,
+      shares: 1,
+      stride: wordStride,
+      cells,
+      features,
+      objective: 0,
+      leaving: this.#buffers.get('masks')!.size / 8,
+    };
+    const add = (fields: Partial<Pass>): number => passes.push({ ...common, ...fields }) - 1;
+    const run = (
+      name: keyof typeof pipelines,
+      at: number,
+      names: readonly string[],
+      x: number,
+      y = 1,
+      z = 1,
+    ) => {
+      const pipeline = pipelines[name];
+      pass ??= encoder.beginComputePass();
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(
+        0,
+        device.createBindGroup({
+          layout: pipeline.getBindGroupLayout(0),
+          entries: [
+            {
+              binding: 0,
+              resource: { buffer: buffer('passes'), offset: at * PASS_BYTES, size: PASS.length * 4 },
+            },
+            ...names.map((of, i) => ({ binding: i + 1, resource: { buffer: buffer(of) } })),
+          ],
+        }),
+      );
+      pass.dispatchWorkgroups(x, y, z);
+    };
+    const groupsOf = (rows: number) => Math.max(1, Math.min(64, Math.ceil(rows / LANES)));
+    encoder.clearBuffer(buffer('state'));
+    const rows = Math.max(...this.#waves.map((wave) => wave.rows));
+    const objectives = new Set(this.#units.map(({ words }) => words[UNIT.objective]!));
+    for (const objective of objectives) {
+      const table = objective === OBJECTIVES.softmax ? this.#resident.expTable : this.#resident.sigmoidTable;
+      this.#buffers.set('segments', table);
+      const at = add({ objective });
+      const gradientBuffers = [
+        'units',
+        'tables',
+        'labels',
+        'weights',
+        'margins',
+        'gradients',
+        'state',
+        'segments',
+      ];
+      run('gradients', at, gradientBuffers, groupsOf(rows), this.#units.length);
+      if (objective === OBJECTIVES.squared_error) {
+        run('shift', at, ['units', 'tables', 'gradients', 'state'], groupsOf(rows), this.#units.length);
+      }
+    }
+    this.#buffers.delete('segments');
+    const wide = objectives.has(OBJECTIVES.squared_error);
+    for (const wave of this.#waves) {
+      pass?.end();
+      pass = undefined;
+      encoder.clearBuffer(buffer('cells'));
+      const ofWave = { first: wave.first, units: wave.units };
+      const begin = add(ofWave);
+      run(
+        'select',
+        begin,
+        ['units', 'tables', 'gradients', 'state', 'orderA'],
+        groupsOf(wave.rows),
+        wave.units,
+      );
+      run('plant', begin, ['units', 'state', 'nodes'], Math.ceil(wave.units / 64));
+      let [order, moved] = ['orderA', 'orderB'];
+      for (let depth = 0; depth <= wave.depth; depth++) {
+        const width = this.#width(wave, depth);
+        const nodeRows = depth === 0 ? wave.rows : Math.ceil(wave.rows / 2);
+        const shares = Math.max(
+          Math.ceil(nodeRows / NARROW_ROWS),
+          Math.min(64, Math.ceil(wave.rows / (SHARE_ROWS * width))),
+        );
+        const at = add({ ...ofWave, depth, width, shares });
+        if (depth < wave.depth) {
+          if (wave.draws) run('draw', at, ['units', 'state', 'nodes', 'masks', 'drawn'], width, wave.units);
+          run(
+            wide ? 'buildWide' : 'build',
+            at,
+            ['units', 'state', 'nodes', 'tables', order, 'gradients', 'bins', 'cells'],
+            width,
+            wave.units,
+            groups * shares,
+          );
+          run(
+            'search',
+            at,
+            ['units', 'state', 'nodes', 'tables', 'masks', 'cells', 'results'],
+            width,
+            wave.units,
+            chunks,
+          );
+        }
+        run('decide', at, ['units', 'state', 'nodes', 'results', 'cursors', 'tables'], wave.units);
+        if (depth < wave.depth) {
+          if (this.#resident.categorical) {
+            run('collect', at, ['units', 'state', 'nodes', 'tables', 'cells'], width, wave.units);
+          }
+          run(
+            'partition',
+            at,
+            ['units', 'state', 'nodes', 'tables', 'bins', 'cursors', order, moved],
+            width,
+            wave.units,
+            shares,
+          );
+          run('segment', at, ['units', 'state', 'nodes', 'cursors'], wave.units);
+          [order, moved] = [moved, order];
+        }
+      }
+    }
+    const positions = Math.max(...this.#units.map(({ words }) => words[UNIT.positions]!));
+    run(
+      'addLeaves',
+      add({}),
+      ['units', 'nodes', 'tables', 'bins', 'margins'],
+      groupsOf(positions),
+      this.#units.length,
+    );
+    pass?.end();
+    const words = new Uint32Array((passes.length * PASS_BYTES) / 4);
+    passes.forEach((fields, i) => {
+      PASS.forEach((field, f) => {
+        words[(i * PASS_BYTES) / 4 + f] = fields[field];
+      });
+    });
+    device.queue.writeBuffer(buffer('passes'), 0, words);
+  }
+}
+
+function objectiveOf({ objective }: TreeParams): number {
+  switch (kindOf(objective)) {
+    case 'binary':
+      return OBJECTIVES.logistic;
+    case 'multiclass':
+      return OBJECTIVES.softmax;
+    case 'regression':
+      return OBJECTIVES.squared_error;
+  }
+}
+
+/** Numbers the rows of a job: those of training first, then those that are only scored. */
+function layRows({ rows, evals }: TrainingJob): {
+  positions: Uint32Array;
+  trained: number;
+  evals: Uint32Array[];
+} {
+  const training = listRows(rows);
+  const position = new Map<number, number>();
+  for (const row of training) position.set(row, position.size);
+  const ofEvals = evals.map((set: RowSet) =>
+    Uint32Array.from(listRows(set), (row) => {
+      let place = position.get(row);
+      if (place === undefined) {
+        place = position.size;
+        position.set(row, place);
+      }
+      return place;
+    }),
+  );
+  return { positions: Uint32Array.from(position.keys()), trained: training.length, evals: ofEvals };
+}
+
+function concat<T extends Uint32Array | Int32Array>(type: new (length: number) => T, parts: readonly T[]): T {
+  const all = new type(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part as never, at);
+    at += part.length;
+  }
+  return all;
+}

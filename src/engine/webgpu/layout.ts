@@ -1,0 +1,126 @@
+/** Where the words of the buffers that host and shaders share lie; `preamble` tells the shaders. */
+
+function numbered<const Names extends readonly (readonly [string, number])[]>(
+  fields: Names,
+): { readonly [Field in Names[number][0]]: number } & { readonly size: number } {
+  let size = 0;
+  const places: Record<string, number> = {};
+  for (const [name, words] of fields) {
+    places[name] = size;
+    size += words;
+  }
+  return { ...places, size } as never;
+}
+
+/** A unit of growth: one class of one job. Starts are indices into the buffer named; binary64 numbers take two words. */
+export const UNIT = numbered([
+  ['objective', 1],
+  ['class', 1],
+  ['classes', 1],
+  ['depth', 1],
+  ['trained', 1], // training rows; they are the first positions of the job
+  ['positions', 1], // all rows with a margin
+  ['rows', 1], // in tables: the row of each position
+  ['labels', 1],
+  ['weights', 1], // NONE: all 2^24
+  ['margins', 1],
+  ['gradients', 1],
+  ['order', 1],
+  ['nodes', 1],
+  ['slots', 1], // the first histogram
+  ['seed', 2],
+  ['sampled', 1],
+  ['threshold', 1],
+  ['draws', 1], // whether features are drawn
+  ['drawn', 3], // features left by each step; 0: all
+  ['lambda', 2],
+  ['least_hessian', 2],
+  ['constants', 1], // in units: alpha, min_gain, leaf_scale, max_delta for each shift
+  ['bounded', 1],
+  ['monotone', 1], // in units; 0: none
+  ['onehot', 1],
+  ['cat_threshold', 1],
+  ['filtered', 1],
+  ['lambda32', 1],
+  ['alpha32', 1],
+] as const);
+
+export const NODE = numbered([
+  ['feature', 1], // NONE: a leaf
+  ['split', 1], // bin; bit 8: missing to the left; bit 9: categorical
+  ['left', 1],
+  ['leaf', 1],
+  ['sums', 4],
+  ['gain', 2],
+  ['begin', 1],
+  ['count', 1],
+  ['slot', 1],
+  ['minus', 1], // the histogram to be subtracted from that of slot; NONE: it is built from rows
+  ['fresh', 1], // the slot of the smaller child
+  ['heap', 1],
+  ['low', 2],
+  ['high', 2],
+  ['codes', 8],
+] as const);
+
+export const STATE = numbered([
+  ['range', 1],
+  ['rows', 1],
+  ['sums', 4],
+  ['level_start', 1],
+  ['level_end', 1],
+  ['nodes', 1],
+  ['slots', 1],
+] as const);
+
+/** Fields of the uniform of a pass, a word each. */
+export const PASS = [
+  'round',
+  'depth',
+  'first', // unit
+  'units',
+  'width', // nodes of a level that there may be
+  'chunks', // of features in a search
+  'chunk', // features of one
+  'shares', // workgroups that a node's rows are shared among
+  'stride', // words of a row
+  'cells', // of a histogram
+  'features',
+  'objective',
+  'leaving', // words from a feature mask to its scratch
+] as const;
+
+export type Pass = Record<(typeof PASS)[number], number>;
+
+export const OBJECTIVES = { logistic: 0, softmax: 1, squared_error: 2 } as const;
+/** Words of a search result: score, feature, place, sums of the left side. */
+export const RESULT_STRIDE = 8;
+/** In tables: where the descriptors of the features begin, four words each: first cell, codes, categorical, unused. */
+export const FEATURES = 4;
+export const NONE = 0xffffffff;
+/** Shifts of squared-error gradients, 0 … 8. */
+export const SHIFTS = 9;
+/** Words of a tree's constants for one shift. */
+export const CONSTANT_WORDS = 8;
+
+function constants(prefix: string, fields: Record<string, number>): string {
+  return Object.entries(fields)
+    .map(
+      ([name, place]) => `const ${prefix}_${name === 'size' ? 'STRIDE' : name.toUpperCase()} = ${place}u;\n`,
+    )
+    .join('');
+}
+
+/** WGSL that every shader begins with. */
+export function preamble(): string {
+  return [
+    constants('UNIT', UNIT),
+    constants('NODE', NODE),
+    constants('STATE', STATE),
+    constants('OBJECTIVE', OBJECTIVES),
+    `const RESULT_STRIDE = ${RESULT_STRIDE}u;\nconst FEATURES = ${FEATURES}u;\n`,
+    `struct Pass {\n${PASS.map((field) => `  ${field}: u32,\n`).join('')}}\n`,
+    'fn unit(u: u32, field: u32) -> u32 { return units[u * UNIT_STRIDE + field]; }\n',
+    'fn shift_of(range: u32) -> u32 { return max(32u - countLeadingZeros(range), 23u) - 23u; }\n',
+  ].join('');
+}
