@@ -248,7 +248,7 @@ export async function runBenchmark(options: BenchOptions): Promise<BenchOutcome>
       '--data names synthetic sets and the config has data of its own: leave one of them out.',
     );
   }
-  const { engines, not_run } = chosenEngines(options.engines);
+  const { engines, not_run } = await chosenEngines(options.engines);
   const threads = [...new Set((options.threads ?? [1]).map(resolveThreads))];
   const loaded =
     configPath === undefined ? undefined : await loadConfig(configPath, { overrides: overridesOf(options) });

@@ -79,7 +79,7 @@ async function trainBatch(
 }
 
 async function time(job: TimingJob): Promise<Timing> {
-  const engine = chooseEngine(job.engine ?? 'cpu', { threads: job.threads });
+  const engine = await chooseEngine(job.engine ?? 'cpu', { threads: job.threads });
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
     version: string;
   };

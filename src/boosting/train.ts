@@ -73,7 +73,8 @@ export async function train(options: TrainOptions): Promise<TrainOutcome> {
     threads,
     signal: options.signal,
   });
-  const resident = await chooseEngine(options.engine ?? 'auto', { threads }).load(binned);
+  const engine = await chooseEngine(options.engine ?? 'auto', { threads });
+  const resident = await engine.load(binned);
   try {
     const { trees, ...record } = await boost(resident, {
       params,

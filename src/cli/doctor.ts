@@ -83,7 +83,7 @@ async function examine(): Promise<Check[]> {
     isAddonBuilt()
       ? { name: 'native addon', ok: true, detail: 'built' }
       : { name: 'native addon', ok: false, detail: 'not built', remedy: 'npx lockstep build' },
-    ...engineStatus().map(({ kind, available, reason }) => ({
+    ...(await engineStatus()).map(({ kind, available, reason }) => ({
       name: `engine ${kind}`,
       ok: available,
       detail: reason,

@@ -56,7 +56,7 @@ export function addTrainCommand(program: Command, { signal }: CommandContext): v
       const out = options.out ?? `${config.experiment.name}.model.json`;
       try {
         const threads = resolveThreads(config.resources.n_jobs);
-        const engine = chooseEngine(options.engine ?? config.model.backend, { threads });
+        const engine = await chooseEngine(options.engine ?? config.model.backend, { threads });
         const experiment = await prepareExperiment(loaded, reporter, signal);
         await OutputFolder.create(dirname(out));
         reporter.step(`Training the baseline on ${engine.description}`);

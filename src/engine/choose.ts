@@ -1,5 +1,6 @@
 import { EnvironmentError } from '../errors.ts';
 import { createCpuEngine } from './cpu.ts';
+import { createDawnEngine, describeDawnAdapter } from './dawn.ts';
 import type { Engine, EngineKind } from './engine.ts';
 
 /** What a user may ask for. */
@@ -10,38 +11,49 @@ export interface EngineStatus {
   readonly kind: EngineKind;
   readonly available: boolean;
   readonly reason: string;
+  /** It runs, but on the processor, by emulation: only for whoever asks for it by name. */
+  readonly emulated?: boolean;
 }
 
 const NOT_BUILT = 'not part of this version';
+const ENGINE_KINDS: readonly EngineKind[] = ['cpu', 'cuda', 'webgpu'];
 
-/** Every engine by name, with whether it can run here. */
-export function engineStatus(): EngineStatus[] {
-  const cpu = (): EngineStatus => {
-    try {
-      return { kind: 'cpu', available: true, reason: createCpuEngine().description };
-    } catch (error) {
-      return { kind: 'cpu', available: false, reason: (error as Error).message };
-    }
-  };
-  return [
-    cpu(),
-    { kind: 'cuda', available: false, reason: NOT_BUILT },
-    { kind: 'webgpu', available: false, reason: NOT_BUILT },
-  ];
+type Probe = () => Promise<{ readonly reason: string; readonly emulated?: boolean }>;
+
+const PROBES = {
+  cpu: async () => ({ reason: createCpuEngine().description }),
+  cuda: async () => {
+    throw new EnvironmentError(NOT_BUILT);
+  },
+  webgpu: describeDawnAdapter,
+} as const satisfies Record<EngineKind, Probe>;
+
+/** The engines named, or all of them, with whether each can run here. Opens no device. */
+export function engineStatus(kinds: readonly EngineKind[] = ENGINE_KINDS): Promise<EngineStatus[]> {
+  return Promise.all(kinds.map((kind) => status(kind, PROBES[kind])));
+}
+
+async function status(kind: EngineKind, probe: Probe): Promise<EngineStatus> {
+  try {
+    return { kind, available: true, ...(await probe()) };
+  } catch (error) {
+    return { kind, available: false, reason: (error as Error).message };
+  }
 }
 
 /**
- * The engine a user asked for; `auto` is the CPU engine, the only one of this version.
+ * The engine a user asked for; `auto` is the CPU engine.
  * @throws EnvironmentError where it cannot run here.
  */
-export function chooseEngine(choice: EngineChoice, options: { threads: number }): Engine {
+export async function chooseEngine(choice: EngineChoice, options: { threads: number }): Promise<Engine> {
   switch (choice) {
     case 'auto':
     case 'cpu':
       return createCpuEngine(options);
-    case 'cuda':
     case 'webgpu':
-      throw new EnvironmentError(`The ${choice} engine is ${NOT_BUILT}; use --engine cpu.`);
+      return createDawnEngine();
+    case 'cuda':
+      throw new EnvironmentError(`The cuda engine is ${NOT_BUILT}; use --engine cpu.`);
     default:
       throw choice satisfies never;
   }

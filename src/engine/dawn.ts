@@ -1,5 +1,8 @@
+import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { loadAddon } from '../addon.ts';
 import { kindOf } from '../config/objectives.ts';
 import { EnvironmentError } from '../errors.ts';
@@ -41,15 +44,48 @@ export function createDawnEngine(): Promise<Engine> {
   return engine;
 }
 
+const NO_ADAPTER =
+  'No WebGPU adapter was found: install a Vulkan driver and loader (libvulkan1), or use --engine cpu.';
+
+/** Prints the adapter that Dawn finds, or null. */
+const PROBE = `
+const { create } = await import(process.argv[1]);
+const gpu = create([]);
+const info = (await gpu.requestAdapter({ powerPreference: 'high-performance' }))?.info;
+console.log(JSON.stringify(info ? { name: info.description || info.vendor, emulated: info.isFallbackAdapter } : null));
+process.exit(0);
+`;
+
+/**
+ * What `createDawnEngine` would run on. A process of its own asks, since drivers write to stderr as they please, and a
+ * broken one may crash.
+ * @throws EnvironmentError where there is no adapter.
+ */
+export async function describeDawnAdapter(): Promise<{ reason: string; emulated: boolean }> {
+  const output = await promisify(execFile)(
+    process.execPath,
+    ['--input-type=module', '--eval', PROBE, import.meta.resolve('webgpu')],
+    { timeout: 30_000 },
+  ).then(
+    ({ stdout }) => stdout,
+    () => 'null',
+  );
+  const found = JSON.parse(output) as { name: string; emulated: boolean } | null;
+  if (found === null) throw new EnvironmentError(NO_ADAPTER);
+  return { reason: `webgpu (${found.name})`, emulated: found.emulated };
+}
+
 async function openDawn(): Promise<Engine> {
-  const { create, globals } = await import('webgpu');
+  const { create, globals } = await import('webgpu').catch((error: Error) => {
+    throw new EnvironmentError(
+      `The package webgpu cannot be loaded (${error.message}): install it again, or use --engine cpu.`,
+    );
+  });
   Object.assign(globalThis, globals);
+  // Vulkan's drivers complain on stderr where it is missing, and need nothing of it.
+  process.env.XDG_RUNTIME_DIR ??= tmpdir();
   dawn ??= create([]);
   const adapter = await dawn.requestAdapter({ powerPreference: 'high-performance' });
-  if (adapter === null) {
-    throw new EnvironmentError(
-      'No WebGPU adapter was found: install a Vulkan driver and loader (libvulkan1), or use --engine cpu.',
-    );
-  }
+  if (adapter === null) throw new EnvironmentError(NO_ADAPTER);
   return createWebGpuEngine({ adapter, shaders: readShaders(), score: scoreWithAddon });
 }

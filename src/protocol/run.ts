@@ -143,7 +143,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
   const loaded = await loadConfig(options.configPath, { overrides: [...(options.overrides ?? [])] });
   const { config } = loaded;
   const threads = resolveThreads(config.resources.n_jobs);
-  const engine = chooseEngine(options.engine ?? config.model.backend, { threads });
+  const engine = await chooseEngine(options.engine ?? config.model.backend, { threads });
   const experiment = await prepareExperiment(loaded, reporter, options.signal);
   const environment = await describeEnvironment({
     pythonVersion: config.environment.python_version,

@@ -114,20 +114,32 @@ function describeDifference(name: string, reference: string, difference: TreeDif
  * @param wanted Absent: all that can run here.
  * @throws EnvironmentError where one of `wanted`, or every engine, cannot run here.
  */
-export function chosenEngines(wanted: readonly EngineKind[] | undefined): {
+export async function chosenEngines(wanted: readonly EngineKind[] | undefined): Promise<{
   engines: EngineKind[];
   not_run: { engine: EngineKind; reason: string }[];
-} {
-  const statuses = engineStatus();
+}> {
+  const statuses = await engineStatus(wanted);
   const missing = statuses.filter(({ available }) => !available);
   const refused = missing.find(({ kind }) => wanted?.includes(kind));
-  const engines = statuses.filter(({ available }) => available).map(({ kind }) => kind);
+  const engines = statuses
+    .filter(({ available, emulated }) => available && emulated !== true)
+    .map(({ kind }) => kind);
   if (refused !== undefined || engines.length === 0) {
     const { kind, reason } = refused ?? missing[0]!;
     throw new EnvironmentError(`The ${kind} engine cannot run here: ${reason.replace(/\.$/, '')}.`);
   }
   if (wanted !== undefined) return { engines: [...new Set(wanted)], not_run: [] };
-  return { engines, not_run: missing.map(({ kind, reason }) => ({ engine: kind, reason })) };
+  const emulated = statuses.filter((status) => status.emulated === true);
+  return {
+    engines,
+    not_run: [
+      ...missing.map(({ kind, reason }) => ({ engine: kind, reason })),
+      ...emulated.map(({ kind, reason }) => ({
+        engine: kind,
+        reason: `${reason} is emulated on the processor; name it in --engines to run it`,
+      })),
+    ],
+  };
 }
 
 async function trainOnce(
@@ -135,7 +147,7 @@ async function trainOnce(
   { engine: kind, threads }: Pick<VerifiedTraining, 'engine' | 'threads'>,
   options: { reporter: Reporter; signal?: AbortSignal | undefined },
 ): Promise<VerifiedTraining & { readonly trees: TreeEnsemble }> {
-  const engine = chooseEngine(kind, { threads });
+  const engine = await chooseEngine(kind, { threads });
   options.reporter.step(`Training on ${trainingName({ engine: kind, threads })}`);
   const resident = await engine.load(experiment.binned);
   try {
@@ -171,7 +183,7 @@ export async function verifyDeterminism(options: VerifyOptions): Promise<VerifyO
       `The expected fingerprint ${options.expect} is not a SHA-256: give the 64 hexadecimal digits that run and train print.`,
     );
   }
-  const { engines, not_run } = chosenEngines(options.engines);
+  const { engines, not_run } = await chosenEngines(options.engines);
   const threads = [...new Set((options.threads ?? [1, 2, -1]).map(resolveThreads))];
   const loaded = await loadConfig(options.configPath, { overrides: options.overrides ?? [] });
   const experiment = await prepareExperiment(loaded, reporter, options.signal);
