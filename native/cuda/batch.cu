@@ -16,9 +16,10 @@ namespace {
 
 /** Shared memory of a block that sums histograms at most: two fit a processor. */
 constexpr size_t kMaxBuildShared = size_t{96} << 10;
-/** Rounds whose trees the device keeps before the host fetches them, and the memory for them. */
+/** Rounds whose trees the device keeps before the host fetches them, and what memory there is for them. */
 constexpr size_t kMaxRoundsAtOnce = 64;
 constexpr size_t kMaxPoolBytes = size_t{256} << 20;
+constexpr size_t kPoolPart = 8;
 /** How long the device works between two looks at the cancel flag. */
 constexpr double kSecondsAtOnce = 0.05;
 /** A longer round is queued launch by launch. */
@@ -136,6 +137,7 @@ class CudaBatch::Impl {
   Stream stream_;
   SharedRows rows_;
   bool has_categories_ = false;
+  size_t pool_bytes_;
   std::vector<Job> jobs_;
   Buffer<unsigned char> memory_;
   std::unique_ptr<Turn> turn_;   // whose margins are on the device
@@ -148,7 +150,10 @@ class CudaBatch::Impl {
 };
 
 CudaBatch::Impl::Impl(std::shared_ptr<const CudaDataset> dataset, std::vector<JobSpec> specs, const BatchOptions& options)
-    : dataset_(std::move(dataset)), options_(options), rows_(*dataset_) {
+    : dataset_(std::move(dataset)),
+      options_(options),
+      rows_(*dataset_),
+      pool_bytes_(std::min(kMaxPoolBytes, dataset_->available_memory() / kPoolPart)) {
   for (const FeatureCells& feature : dataset_->features()) has_categories_ = has_categories_ || feature.categorical != 0;
   for (JobSpec& spec : specs) add_job(std::move(spec));
   for (size_t job = 0; job < jobs_.size(); ++job) take_turns({job}, dataset_->available_memory());
@@ -399,7 +404,7 @@ void CudaBatch::Impl::lay_out_lists(Turn& turn, Arena& arena) const {
   turn.steps = 0;
   for (const size_t portions : turn.portions) turn.steps += portions;
   const size_t node_bytes = sizeof(FinishedNode) + (has_categories_ ? sizeof(CodeSet) : 0);
-  turn.pool_rounds = std::clamp<size_t>(kMaxPoolBytes / (turn.pool_nodes * node_bytes), 1, kMaxRoundsAtOnce);
+  turn.pool_rounds = std::clamp<size_t>(pool_bytes_ / (turn.pool_nodes * node_bytes), 1, kMaxRoundsAtOnce);
 
   view.train_tasks = arena.take<RowTask>(turn.train_tasks.size());
   view.unit_tasks = arena.take<RowTask>(turn.unit_tasks.size());

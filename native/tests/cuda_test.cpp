@@ -1,6 +1,8 @@
 // The CUDA engine against the CPU engine, by equality of all trees and scores. Here its kernels run in the emulation
 // (cuda_emulation); built with nvcc, the same checks run on a device (lockstep_cuda_tests).
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -8,6 +10,7 @@
 #include <memory>
 #include <numeric>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "cpu/batch.h"
@@ -263,13 +266,233 @@ void batches_of_different_jobs_are_the_same(int classes, int weights, size_t job
   TableShape shape;
   shape.classes = classes;
   shape.weights = weights;
-  shape.rows = 300 + random.below(400);
+  shape.rows = 200 + random.below(400);
   shape.features = 1 + static_cast<int>(random.below(20));
   const Table table = make_table(shape, seed);
   std::vector<JobSpec> specs;
   for (size_t j = 0; j < jobs; ++j) specs.push_back(random_job(table, shape, random));
   compare(table.view, specs, {{1, 2}, 0, 2});
 }
+
+void tables_of_any_size_are_the_same() {
+  for (const size_t rows : {1u, 2u, 3u, 31u, 32u, 33u, 257u, 5000u}) {
+    TableShape shape;
+    shape.rows = rows;
+    shape.classes = rows % 2 == 0 ? 2 : 0;
+    shape.features = 3;
+    const Table table = make_table(shape, rows);
+    JobSpec job = plain_job(shape, 1);
+    job.rows = {0, rows, nullptr};
+    job.evals = {{0, rows, nullptr}, {rows / 2, rows / 2, nullptr}};
+    job.params.min_child_weight = 0;
+    compare(table.view, {job});
+  }
+  for (const int features : {1, 31, 33, 500}) {
+    TableShape shape;
+    shape.rows = 150;
+    shape.classes = 2;
+    shape.features = features;
+    shape.max_bins = 255;
+    const Table table = make_table(shape, 3);
+    JobSpec job = plain_job(shape, 1);
+    job.params.colsample_bynode = 0.5;
+    compare(table.view, {job, plain_job(shape, 2)}, {{1}});
+  }
+}
+
+void deep_trees_are_the_same() {
+  TableShape shape;
+  shape.rows = 2500;
+  shape.features = 5;
+  shape.max_bins = 255;
+  for (const int classes : {2, 0}) {
+    shape.classes = classes;
+    const Table table = make_table(shape, 8);
+    std::vector<JobSpec> jobs;
+    for (const int depth : {10, 3, 14}) {
+      jobs.push_back(plain_job(shape, 1));
+      jobs.back().params.max_depth = depth;
+      jobs.back().params.min_child_weight = 0;
+      jobs.back().params.reg_lambda = 0.01;
+    }
+    compare(table.view, jobs, {{2}});
+  }
+}
+
+/** Hessians of 2^17 rows with at most 2^14 units each, and of 2^8 rows with 2^24. */
+void sums_beyond_32_bits_are_the_same() {
+  TableShape shape;
+  shape.rows = 400000;
+  shape.features = 2;
+  shape.max_bins = 6;
+  for (const int classes : {2, 0}) {
+    shape.classes = classes;
+    const Table table = make_table(shape, 4);
+    JobSpec job = plain_job(shape, 1);
+    job.params.max_depth = 2;
+    job.params.reg_lambda = 0;
+    compare(table.view, {job}, {{1}});
+  }
+}
+
+/** Steps that overshoot threefold double the errors from round to round: gradients then need a shift. */
+void growing_errors_are_the_same() {
+  TableShape shape;
+  shape.weights = 1;
+  for (const float scale : {1e-20f, 1.0f, 1e20f}) {
+    shape.label_scale = scale;
+    const Table table = make_table(shape, 2);
+    JobSpec job = plain_job(shape, 1);
+    job.params.learning_rate = 3;
+    job.params.subsample = 0.9;
+    compare(table.view, {job}, {{6}});
+  }
+}
+
+void constant_and_hopeless_data_are_the_same() {
+  TableShape shape;
+  shape.rows = 60;
+  shape.classes = 2;
+  Table table = make_table(shape, 2);
+  std::fill(table.label.begin(), table.label.end(), 1.0f);
+  JobSpec one_class = plain_job(shape, 1);
+  JobSpec few = plain_job(shape, 1);
+  few.params.subsample = 1e-9;
+  JobSpec heavy = plain_job(shape, 1);
+  heavy.params.min_child_weight = 1e9;
+  compare(table.view, {one_class, few, heavy});
+}
+
+void little_memory_changes_no_bit() {
+  TableShape shape;
+  shape.rows = 700;
+  shape.features = 12;
+  shape.classes = 2;
+  const Table table = make_table(shape, 6);
+  Random random(6);
+  std::vector<JobSpec> several;
+  for (int j = 0; j < 6; ++j) several.push_back(random_job(table, shape, random));
+  JobSpec deep = plain_job(shape, 1);
+  deep.params.max_depth = 8;
+  deep.params.colsample_bynode = 0.6;
+  deep.params.min_child_weight = 0;
+  size_t most_turns = 0;
+  size_t smallest = size_t{1} << 26;
+  for (size_t limit = size_t{1} << 24; ; limit = limit * 3 / 4) {
+    try {
+      most_turns = std::max(most_turns, compare(table.view, several, {{1, 2}, limit, 0}));
+      compare(table.view, {deep}, {{1, 1}, limit, 0});
+      smallest = limit;
+    } catch (const cuda::DeviceMemoryError&) {
+      break;
+    }
+  }
+  CHECK(most_turns > 1);
+  // What the deep model's levels need when they are not cut into portions.
+  size_t cells = 0;
+  for (const int bins : table.view.feature_bins) cells += static_cast<size_t>(bins) + 1;
+  CHECK(smallest < cells * 16 * 128);
+}
+
+void stopped_jobs_leave_the_others_alone() {
+  TableShape shape;
+  shape.classes = 3;
+  const Table table = make_table(shape, 5);
+  std::vector<JobSpec> jobs;
+  for (uint64_t seed = 0; seed < 3; ++seed) jobs.push_back(plain_job(shape, seed));
+  const HistogramLayout layout(table.view);
+  ThreadPool pool(1);
+  Batch expected(table.view, layout, kernels_named(""), jobs);
+  expected.advance({0, 1, 2}, 4, pool, CancelFlag());
+  cuda::CudaBatch batch(std::make_shared<cuda::CudaDataset>(table.view), jobs);
+  batch.advance({0, 1, 2}, 2, CancelFlag());
+  batch.advance({2, 0}, 1, CancelFlag());
+  CHECK(batch.advance({0}, 1, CancelFlag())[0].first_round == 4);
+  batch.advance({2}, 1, CancelFlag());
+  batch.advance({1}, 2, CancelFlag());
+  for (size_t job = 0; job < 3; ++job) CHECK(same_trees(batch.ensemble(job), expected.ensemble(job)));
+}
+
+void a_cancelled_call_keeps_whole_rounds() {
+  TableShape shape;
+  shape.classes = 2;
+  const Table table = make_table(shape, 5);
+  const JobSpec job = plain_job(shape, 1);
+  cuda::CudaBatch batch(std::make_shared<cuda::CudaDataset>(table.view), {job}, {3});
+  int32_t flag = 1;
+  CHECK(batch.advance({0}, 5, CancelFlag(&flag))[0].rounds == 0);
+  flag = 0;
+  std::thread canceller([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    std::atomic_ref<int32_t>(flag).store(1);
+  });
+  const size_t finished = batch.advance({0}, 100000, CancelFlag(&flag))[0].rounds;
+  canceller.join();
+  CHECK(finished < 100000 && finished % 3 == 0 && batch.ensemble(0).trees.size() == finished);
+  CHECK(batch.advance({0}, 1, CancelFlag())[0].first_round == finished + 1);
+  const HistogramLayout layout(table.view);
+  ThreadPool pool(1);
+  Batch expected(table.view, layout, kernels_named(""), {job});
+  expected.advance({0}, finished + 1, pool, CancelFlag());
+  CHECK(same_trees(batch.ensemble(0), expected.ensemble(0)));
+}
+
+void bad_jobs_are_refused() {
+  TableShape shape;
+  shape.classes = 2;
+  const Table table = make_table(shape, 5);
+  const auto dataset = std::make_shared<cuda::CudaDataset>(table.view);
+  const auto refused = [&](const JobSpec& job) {
+    try {
+      cuda::CudaBatch(dataset, {plain_job(shape, 1), job});
+    } catch (const std::invalid_argument&) {
+      return true;
+    }
+    return false;
+  };
+  CHECK(!refused(plain_job(shape, 1)));
+  JobSpec job = plain_job(shape, 1);
+  job.rows = {3, 3, nullptr};
+  CHECK(refused(job));
+  job = plain_job(shape, 1);
+  job.metrics = {Metric::kRmse};
+  CHECK(refused(job));
+  job = plain_job(shape, 1);
+  job.params.monotone_constraints = {1};
+  CHECK(refused(job));
+  try {
+    cuda::CudaDataset(table.view, {1000});
+    CHECK(false);
+  } catch (const cuda::DeviceMemoryError&) {
+  }
+}
+
+#ifdef LOCKSTEP_CUDA_EMULATION
+
+/** Whichever call of the device fails, the error says so and no memory stays behind. */
+void a_failing_device_is_reported() {
+  TableShape shape;
+  shape.rows = 50;
+  shape.classes = 2;
+  const Table table = make_table(shape, 5);
+  const JobSpec job = plain_job(shape, 1);
+  const size_t before = emulation::allocated_bytes();
+  bool finished = false;
+  for (uint64_t call = 1; !finished; ++call) {
+    emulation::fail_from_call(call);
+    try {
+      cuda::CudaBatch batch(std::make_shared<cuda::CudaDataset>(table.view), {job});
+      batch.advance({0}, 1, CancelFlag());
+      finished = true;
+    } catch (const cuda::DeviceError& error) {
+      CHECK(std::strstr(error.what(), "nvidia-smi") != nullptr);
+    }
+    emulation::fail_from_call(0);
+    CHECK(emulation::allocated_bytes() == before);
+  }
+}
+
+#endif
 
 }  // namespace
 
@@ -279,12 +502,28 @@ void test_cuda() {
   std::puts("cuda: not run under the thread sanitizer");
   return;
 #endif
-  one_model_is_the_same(2);
-  one_model_is_the_same(0);
-  one_model_is_the_same(3);
+  for (const int classes : {2, 0, 3}) one_model_is_the_same(classes);
+  tables_of_any_size_are_the_same();
+  deep_trees_are_the_same();
+  sums_beyond_32_bits_are_the_same();
+  growing_errors_are_the_same();
+  constant_and_hopeless_data_are_the_same();
+  little_memory_changes_no_bit();
+  stopped_jobs_leave_the_others_alone();
+  a_cancelled_call_keeps_whole_rounds();
+  bad_jobs_are_refused();
   for (const int classes : {2, 0, 3, 7}) {
     for (const int weights : {0, 1, 2}) {
-      for (uint64_t seed = 1; seed <= 3; ++seed) batches_of_different_jobs_are_the_same(classes, weights, 7, seed);
+      batches_of_different_jobs_are_the_same(classes, weights, 7, static_cast<uint64_t>(classes * 3 + weights));
     }
   }
+  batches_of_different_jobs_are_the_same(2, 1, 64, 99);
+  batches_of_different_jobs_are_the_same(40, 0, 2, 77);
+#ifdef LOCKSTEP_CUDA_EMULATION
+  for (const uint64_t order : {2, 3}) {
+    emulation::set_seed(order);
+    for (const int classes : {2, 0, 4}) batches_of_different_jobs_are_the_same(classes, 1, 5, order);
+  }
+  a_failing_device_is_reported();
+#endif
 }
