@@ -378,8 +378,8 @@ void CudaBatch::Impl::lay_out_lists(Turn& turn, Arena& arena) const {
   view.search_groups = static_cast<uint32_t>((features + kSearchFeatures - 1) / kSearchFeatures);
   size_t rows = 0;
   for (const UnitView& unit : turn.units) rows += turn.job_views[unit.job].train;
-  // Several tasks for each processor, but few enough that handing over the sums costs little.
-  const size_t even = rows / (size_t{8} * turn.plan.processors);
+  // Some tasks for each processor, but few enough that handing over the sums costs little.
+  const size_t even = rows / (size_t{2} * turn.plan.processors);
   view.build_rows = static_cast<uint32_t>(std::clamp<size_t>(even, 2048, 32768));
   static_assert(32768 <= kMaxBuildRows);
 

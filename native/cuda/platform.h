@@ -26,8 +26,8 @@ __device__ T* shared_memory() {
 #ifdef LOCKSTEP_CUDA_EMULATION
   return reinterpret_cast<T*>(emulation::place.shared);
 #else
-  extern __shared__ __align__(16) unsigned char shared_bytes[];
-  return reinterpret_cast<T*>(shared_bytes);
+  extern __shared__ __align__(16) unsigned char block_memory[];
+  return reinterpret_cast<T*>(block_memory);
 #endif
 }
 
