@@ -3,59 +3,18 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <ctime>
-#include <fstream>
 #include <numeric>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "cpu/batch.h"
+#include "table.h"
 
 namespace {
 
 using namespace lockstep;
-
-struct Table {
-  AlignedBuffer<uint8_t> bins;
-  std::vector<float> label;
-  DatasetView view;
-  size_t train = 0;
-  bool binary = true;
-};
-
-template <class T>
-std::vector<T> read_array(std::ifstream& file, size_t count) {
-  std::vector<T> values(count);
-  file.read(reinterpret_cast<char*>(values.data()), static_cast<std::streamsize>(count * sizeof(T)));
-  if (!file) throw std::runtime_error("the file is too short");
-  return values;
-}
-
-Table read_table(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  const auto head = read_array<char>(file, 8);
-  if (std::memcmp(head.data(), "LSBENCH1", 8) != 0) throw std::runtime_error(path + " is not a bench table");
-  const auto numbers = read_array<uint32_t>(file, 6);  // rows, training rows, features, stride, binary, reserved
-  Table table;
-  table.view.rows = numbers[0];
-  table.train = numbers[1];
-  table.view.features = static_cast<int>(numbers[2]);
-  table.view.stride = numbers[3];
-  table.binary = numbers[4] != 0;
-  for (const int32_t bins : read_array<int32_t>(file, numbers[2])) table.view.feature_bins.push_back(bins);
-  for (const int32_t c : read_array<int32_t>(file, numbers[2])) table.view.categorical.push_back(c != 0);
-  table.label = read_array<float>(file, numbers[0]);
-  const size_t bytes = size_t{numbers[0]} * numbers[3];
-  table.bins.reserve(bytes);
-  if (!file.read(reinterpret_cast<char*>(table.bins.data()), static_cast<std::streamsize>(bytes))) {
-    throw std::runtime_error("the file is too short");
-  }
-  table.view.label = table.label.data();
-  table.view.bins = table.bins.data();
-  return table;
-}
+using namespace lockstep::bench;
 
 double cpu_seconds() {
   timespec time;
@@ -65,23 +24,6 @@ double cpu_seconds() {
 
 double wall_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-/** A hash of all trees, to see at a glance whether two runs agree. */
-uint64_t hash_of(const Ensemble& ensemble) {
-  uint64_t hash = 1469598103934665603u;
-  const auto add = [&](uint64_t x) { hash = (hash ^ x) * 1099511628211u; };
-  for (const Tree& tree : ensemble.trees) {
-    for (const Node& node : tree.nodes) {
-      add(static_cast<uint32_t>(node.feature));
-      add(static_cast<uint32_t>(node.split_bin));
-      add(static_cast<uint32_t>(node.leaf));
-      add(node.missing_left);
-      if (node.cat_index < 0) continue;
-      for (const uint32_t word : tree.cat_sets[static_cast<size_t>(node.cat_index)].word) add(word);
-    }
-  }
-  return hash;
 }
 
 }  // namespace
@@ -99,18 +41,10 @@ int main(int argc, char** argv) {
     const Kernels& kernels = kernels_named(option(5, ""));
     const std::string metric = option(6, "none");
     const auto jobs = static_cast<size_t>(std::stoul(option(7, "1")));
-    JobSpec job;
-    job.params.objective = table.binary ? Objective::kLogistic : Objective::kSquaredError;
-    job.params.max_depth = std::stoi(option(3, "6"));
-    job.params.learning_rate = 0.1;
+    JobSpec job = job_of(table, metric, std::stoi(option(3, "6")));
     if (std::getenv("SUBSAMPLE") != nullptr) job.params.subsample = std::atof(std::getenv("SUBSAMPLE"));
     if (std::getenv("COLSAMPLE") != nullptr) job.params.colsample_bytree = std::atof(std::getenv("COLSAMPLE"));
     if (std::getenv("ALPHA") != nullptr) job.params.reg_alpha = std::atof(std::getenv("ALPHA"));
-    job.rows = {0, table.train, nullptr};
-    job.evals = {job.rows, {table.train, table.view.rows, nullptr}};
-    if (metric == "auc") job.metrics = {Metric::kAucRoc};
-    if (metric == "logloss") job.metrics = {Metric::kLogloss};
-    if (metric == "rmse") job.metrics = {Metric::kRmse};
     const HistogramLayout layout(table.view);
     ThreadPool pool(threads);
     std::vector<size_t> all(jobs);

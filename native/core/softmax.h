@@ -86,21 +86,26 @@ LOCKSTEP_HD inline int64_t ln_q30(uint64_t sum, const LinkSegment* table = kLogT
 }
 
 /** Σ e^(m − top) over a row, in units of 2^-30. */
-LOCKSTEP_HD inline uint64_t sum_exp_q30(const int32_t* margins, int classes, int32_t top) {
+LOCKSTEP_HD inline uint64_t sum_exp_q30(const int32_t* margins, int classes, int32_t top,
+                                        const LinkSegment* table = kExpTable) {
   uint64_t sum = 0;
-  for (int k = 0; k < classes; ++k) sum += static_cast<uint64_t>(exp_neg_q30(margin_distance(top, margins[k])));
+  for (int k = 0; k < classes; ++k) sum += static_cast<uint64_t>(exp_neg_q30(margin_distance(top, margins[k]), table));
   return sum;
 }
 
 /** −ln p of one class of a row in units of 2^-30, below 2^42. */
-LOCKSTEP_HD inline int64_t softmax_loss_q30(const int32_t* margins, int classes, int own_class) {
+LOCKSTEP_HD inline int64_t softmax_loss_q30(const int32_t* margins, int classes, int own_class,
+                                            const LinkSegment* exp_table = kExpTable,
+                                            const LinkSegment* log_table = kLogTable) {
   const int32_t top = greatest_margin(margins, classes);
-  return (int64_t{margin_distance(top, margins[own_class])} << 10) + ln_q30(sum_exp_q30(margins, classes, top));
+  return (int64_t{margin_distance(top, margins[own_class])} << 10) +
+         ln_q30(sum_exp_q30(margins, classes, top, exp_table), log_table);
 }
 
 /** ln(p / (1 − p)) in margin units, limited to ±2^30, from the class's margin and the sum over all other classes. */
-LOCKSTEP_HD inline int32_t log_odds(int32_t margin, int32_t top_of_others, uint64_t sum_of_others) {
-  const int64_t odds = int64_t{margin} - top_of_others - ((ln_q30(sum_of_others) + 512) >> 10);
+LOCKSTEP_HD inline int32_t log_odds(int32_t margin, int32_t top_of_others, uint64_t sum_of_others,
+                                    const LinkSegment* log_table = kLogTable) {
+  const int64_t odds = int64_t{margin} - top_of_others - ((ln_q30(sum_of_others, log_table) + 512) >> 10);
   return static_cast<int32_t>(odds > kMarginLimit ? kMarginLimit : odds < -kMarginLimit ? -kMarginLimit : odds);
 }
 

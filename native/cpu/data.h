@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/hd.h"
 #include "cpu/metrics.h"
 
 namespace lockstep {
@@ -74,8 +75,8 @@ struct JobSpec {
 /** A set of bin codes. */
 struct CodeSet {
   uint32_t word[8] = {};
-  bool has(unsigned code) const { return (word[code / 32] >> (code % 32) & 1u) != 0; }
-  void add(unsigned code) { word[code / 32] |= 1u << (code % 32); }
+  LOCKSTEP_HD bool has(unsigned code) const { return (word[code / 32] >> (code % 32) & 1u) != 0; }
+  LOCKSTEP_HD void add(unsigned code) { word[code / 32] |= 1u << (code % 32); }
 };
 
 struct Node {

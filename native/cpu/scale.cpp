@@ -121,6 +121,8 @@ void scale_regression(const DatasetView& data, const JobSpec& job, const ScaledW
   }
 }
 
+}  // namespace
+
 void check_params(const DatasetView& data, const TreeParams& params) {
   const std::vector<int8_t>& constraints = params.monotone_constraints;
   if (!constraints.empty() && constraints.size() != data.categorical.size()) {
@@ -141,8 +143,6 @@ void check_params(const DatasetView& data, const TreeParams& params) {
     throw std::invalid_argument("a scale_pos_weight other than 1 needs the objective binary:logistic");
   }
 }
-
-}  // namespace
 
 ScaledWeights scale_weights(const DatasetView& data, const RowSet& rows, double positive_factor) {
   ScaledWeights scaled;

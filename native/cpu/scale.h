@@ -31,6 +31,9 @@ struct JobScale {
   std::vector<uint8_t> label;      // (data.rows), logistic: 1 where the label is 1; softmax: the class
 };
 
+/** Throws std::invalid_argument where parameters do not fit the data or the objective. */
+void check_params(const DatasetView& data, const TreeParams& params);
+
 /**
  * Throws std::invalid_argument where the rows cannot be trained on (none, or labels outside the objective's range), or
  * parameters do not fit the data or the objective.

@@ -7,6 +7,7 @@ void test_metrics();
 void test_softmax();
 void test_kernels();
 void test_engine();
+void test_cuda();
 void test_binning();
 void test_predict();
 
@@ -17,7 +18,7 @@ int main(int count, char** arguments) {
   };
   constexpr Part kParts[] = {{"link", test_link},       {"metrics", test_metrics}, {"softmax", test_softmax},
                              {"kernels", test_kernels}, {"binning", test_binning}, {"predict", test_predict},
-                             {"engine", test_engine}};
+                             {"engine", test_engine},   {"cuda", test_cuda}};
   bool found = false;
   for (const auto& [name, run] : kParts) {
     if (count > 1 && std::strcmp(arguments[1], name) != 0) continue;
