@@ -21,7 +21,13 @@ fn add_wide(at: u32, low: u32, high: u32) {
   if (carried != 0u) { atomicAdd(&partial[at + 1u], carried); }
 }
 
+/** The cells of a node that one workgroup has to itself are written, others added to. */
 fn flush(at: u32, value: Wide) {
+  if (pass_.shares == 1u) {
+    atomicStore(&cells[at], value.x);
+    atomicStore(&cells[at + 1u], value.y);
+    return;
+  }
   if (wide_is_zero(value)) { return; }
   let old = atomicAdd(&cells[at], value.x);
   let high = value.y + select(0u, 1u, old + value.x < old);
@@ -44,7 +50,7 @@ fn build(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
   let node = (unit(u, UNIT_NODES) + id) * NODE_STRIDE;
   if (nodes[node + NODE_MINUS] != NONE) { return; }
   let count = nodes[node + NODE_COUNT];
-  if (share * 256u >= count) { return; }
+  if (share > 0u && share * 256u >= count) { return; }
   for (var i = lane; i < cell_count * WORDS; i += 256u) { atomicStore(&partial[i], 0u); }
   workgroupBarrier();
   let rows = unit(u, UNIT_ORDER) + nodes[node + NODE_BEGIN];

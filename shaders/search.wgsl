@@ -1,6 +1,6 @@
 // The best split of each node over a chunk of features. A binary32 interval around each score discards nearly all
 // candidates; those that may be the best are scored in exact binary64, so the decision is exact (docs/webgpu-engine.md).
-// One invocation a code of the feature.
+// An invocation has four neighbouring codes of a feature.
 @group(0) @binding(0) var<uniform> pass_: Pass;
 @group(0) @binding(1) var<storage, read> units: array<u32>;
 @group(0) @binding(2) var<storage, read> state: array<u32>;
@@ -10,8 +10,12 @@
 @group(0) @binding(6) var<storage, read_write> cells: array<vec4<u32>>;
 @group(0) @binding(7) var<storage, read_write> results: array<u32>;
 
+const LANES = 64u;
+const OWN = 4u;
+
 var<workgroup> sums: array<vec4<u32>, 256>;
 var<workgroup> keys: array<vec2<u32>, 256>;
+var<workgroup> totals: array<vec4<u32>, 128>;  // two buffers of the scan
 var<workgroup> threshold: atomic<u32>;
 var<workgroup> present: atomic<u32>;
 var<workgroup> missing_cell: vec4<u32>;
@@ -110,50 +114,63 @@ fn is_searched(u: u32, node: u32, feature: u32) -> bool {
 }
 
 /** Puts the present codes of a categorical feature in the order of their ratios, from place 1 on. */
-fn rank(lane: u32, codes: u32, own: vec4<u32>) {
+fn rank(lane: u32, codes: u32, own: ptr<function, array<vec4<u32>, OWN>>) {
   if (lane == 0u) { atomicStore(&present, 0u); }
   workgroupBarrier();
-  let mine = sums_of(own);
-  let here = lane > 0u && lane < codes && !sums_empty(mine);
-  var key = Wide(NONE, NONE);
-  if (here) {
-    atomicAdd(&present, 1u);
-    key = f64_key(F64_ZERO);
-    if (!wide_less(mine.h, constants.least_hessian)) {
-      key = f64_key(f64_div(f64_of_signed(mine.g), denominator(mine, constants)));
+  for (var k = 0u; k < OWN; k++) {
+    let code = lane * OWN + k;
+    let mine = sums_of((*own)[k]);
+    var key = Wide(NONE, NONE);
+    if (code > 0u && code < codes && !sums_empty(mine)) {
+      atomicAdd(&present, 1u);
+      key = f64_key(F64_ZERO);
+      if (!wide_less(mine.h, constants.least_hessian)) {
+        key = f64_key(f64_div(f64_of_signed(mine.g), denominator(mine, constants)));
+      }
     }
+    keys[code] = key;
+    sums[code] = vec4<u32>(0u);
   }
-  keys[lane] = key;
   workgroupBarrier();
-  var place = 1u;
-  if (here) {
+  for (var k = 0u; k < OWN; k++) {
+    let code = lane * OWN + k;
+    let key = keys[code];
+    if (key.y == NONE) { continue; }
+    var place = 1u;
     for (var other = 1u; other < codes; other++) {
       let theirs = keys[other];
-      if (wide_less(theirs, key) || (all(theirs == key) && other < lane)) { place++; }
+      if (wide_less(theirs, key) || (all(theirs == key) && other < code)) { place++; }
     }
+    sums[place] = (*own)[k];
   }
   workgroupBarrier();
-  sums[lane] = vec4<u32>(0u);
-  workgroupBarrier();
-  if (here) { sums[place] = own; }
-  workgroupBarrier();
+  for (var k = 0u; k < OWN; k++) { (*own)[k] = sums[lane * OWN + k]; }
 }
 
-/** Inclusive sums over the lanes. */
-fn scan(lane: u32) {
-  for (var step = 1u; step < 256u; step <<= 1u) {
-    var total = sums[lane];
-    if (lane >= step) {
-      let before = sums[lane - step];
-      total = vec4<u32>(wide_add(total.xy, before.xy), wide_add(total.zw, before.zw));
-    }
+fn add_cells(a: vec4<u32>, b: vec4<u32>) -> vec4<u32> {
+  return vec4<u32>(wide_add(a.xy, b.xy), wide_add(a.zw, b.zw));
+}
+
+/** Makes inclusive sums of the invocations' cells, of which the first `codes` count. */
+fn scan(lane: u32, codes: u32, own: ptr<function, array<vec4<u32>, OWN>>) {
+  for (var k = 1u; k < OWN; k++) { (*own)[k] = add_cells((*own)[k - 1u], (*own)[k]); }
+  totals[lane] = (*own)[OWN - 1u];
+  workgroupBarrier();
+  var buffer = 0u;
+  for (var step = 1u; step * OWN < codes; step <<= 1u) {
+    var total = totals[buffer + lane];
+    if (lane >= step) { total = add_cells(total, totals[buffer + lane - step]); }
+    buffer = LANES - buffer;
+    totals[buffer + lane] = total;
     workgroupBarrier();
-    sums[lane] = total;
-    workgroupBarrier();
+  }
+  if (lane > 0u) {
+    let before = totals[buffer + lane - 1u];
+    for (var k = 0u; k < OWN; k++) { (*own)[k] = add_cells((*own)[k], before); }
   }
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(LANES)
 fn search(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let u = group.y + pass_.first;
   let level_end = state[u * STATE_STRIDE + STATE_LEVEL_END];
@@ -187,65 +204,72 @@ fn search(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
   let end = min(first + pass_.chunk, pass_.features);
   // One turn more than there are features: in it, what still waits is scored.
   for (var f = first; f <= end; f++) {
-    var left = Sums(Wide(0u, 0u), Wide(0u, 0u));
-    var missing = left;
-    var offered = f == end;
+    var own: array<vec4<u32>, OWN>;
+    var missing = Sums(Wide(0u, 0u), Wide(0u, 0u));
+    var codes = 0u;
+    var count = 0u;
+    var categorical = false;
+    var by_order = false;
     if (f < end) {
       let descriptor = FEATURES + f * 4u;
       let first_cell = tables[descriptor];
-      let codes = tables[descriptor + 1u];
-      let categorical = tables[descriptor + 2u] != 0u;
-      var cell = vec4<u32>(0u);
-      if (lane < codes) {
-        cell = cells[own_cells + first_cell + lane];
+      codes = tables[descriptor + 1u];
+      categorical = tables[descriptor + 2u] != 0u;
+      by_order = categorical && codes - 1u >= onehot;
+      for (var k = 0u; k < OWN; k++) {
+        let code = lane * OWN + k;
+        own[k] = vec4<u32>(0u);
+        if (code >= codes) { continue; }
+        own[k] = cells[own_cells + first_cell + code];
         if (minus != NONE) {
-          let other = cells[minus_cells + first_cell + lane];
-          cell = vec4<u32>(wide_sub(cell.xy, other.xy), wide_sub(cell.zw, other.zw));
-          cells[own_cells + first_cell + lane] = cell;
+          let other = cells[minus_cells + first_cell + code];
+          own[k] = vec4<u32>(wide_sub(own[k].xy, other.xy), wide_sub(own[k].zw, other.zw));
+          cells[own_cells + first_cell + code] = own[k];
         }
       }
       if (!is_searched(u, group.x, f)) { continue; }
-      if (lane == 0u) { missing_cell = cell; }
-      workgroupBarrier();
-      missing = sums_of(missing_cell);
-      let by_order = categorical && codes - 1u >= onehot;
-      if (by_order) {
-        rank(lane, codes, cell);
+      if (lane == 0u) {
+        missing_cell = own[0];
+        own[0] = vec4<u32>(0u);
+        atomicStore(&present, codes);
+      }
+      if (by_order) { rank(lane, codes, &own); }
+      if (!categorical || by_order) {
+        scan(lane, codes, &own);
       } else {
-        sums[lane] = select(cell, vec4<u32>(0u), lane == 0u);
-        if (lane == 0u) { atomicStore(&present, codes); }
         workgroupBarrier();
       }
-      if (!categorical || by_order) { scan(lane); }
-      // With no code to the left there is one candidate: only the missing go left.
-      left = sums_of(sums[lane]);
-      let count = atomicLoad(&present);
-      if (!categorical) {
-        offered = lane + 1u < codes;
-      } else if (by_order) {
-        offered = lane < count && (lane <= most || count - lane <= most);
-      } else {
-        offered = lane < codes && !sums_empty(left);
-      }
-      if (lane == 0u) { offered = !sums_empty(missing); }
+      missing = sums_of(missing_cell);
+      count = atomicLoad(&present);
     }
-    for (var direction = 0u; offered && direction < 2u; direction++) {
+    for (var turn = 0u; turn < 2u * OWN; turn++) {
       var scored: Candidate;
       if (f == end) {
-        if (direction == 1u || pending.feature == NONE) { break; }
+        if (turn > 0u || pending.feature == NONE) { break; }
         scored = pending;
         if (pending.reach < bitcast<f32>(atomicLoad(&threshold))) { break; }
       } else {
+        let left = sums_of(own[turn / 2u]);
+        let code = lane * OWN + turn / 2u;
+        var offered = false;
+        if (!categorical) {
+          offered = code + 1u < codes;
+        } else if (by_order) {
+          offered = code < count && (code <= most || count - code <= most);
+        } else {
+          offered = code < codes && !sums_empty(left);
+        }
+        // With no code to the left there is one candidate: only the missing go left.
+        if (code == 0u) { offered = !sums_empty(missing) && turn == 0u; }
+        if (!offered) { continue; }
         var candidate = left;
-        var place = lane;
+        var place = code;
         if (sums_empty(missing)) {
-          if (direction == 1u) { break; }
+          if (turn % 2u == 1u) { continue; }
           place |= select(0x100u, 0u, wide_less(left.h, sums_sub(node_sums, left).h));
-        } else if (direction == 0u) {
+        } else if (turn % 2u == 0u) {
           candidate = sums_add(left, missing);
           place |= 0x100u;
-        } else if (lane == 0u) {
-          break;
         }
         scored = consider(candidate, f, place);
       }
@@ -258,7 +282,7 @@ fn search(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
   keys[lane] = lead.score;
   sums[lane] = vec4<u32>(lead.feature, lead.place, lane, 0u);
   workgroupBarrier();
-  for (var half = 128u; half > 0u; half >>= 1u) {
+  for (var half = LANES / 2u; half > 0u; half >>= 1u) {
     if (lane < half) {
       let a = sums[lane];
       let b = sums[lane + half];

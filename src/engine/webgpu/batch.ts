@@ -414,6 +414,13 @@ export class WebGpuBatch implements TrainingBatch {
     return Math.min(2 ** depth, rows);
   }
 
+  /** Workgroups that share the rows of a node: as many as its rows are worth, and as their 32-bit sums need. */
+  #shares(wave: Wave, depth: number): number {
+    const most = depth === 0 ? wave.rows : Math.ceil(wave.rows / 2);
+    const mean = wave.rows / this.#width(wave, depth);
+    return Math.max(Math.ceil(most / NARROW_ROWS), Math.min(64, Math.ceil(mean / SHARE_ROWS)));
+  }
+
   #writeConstants(words: Uint32Array, params: TreeParams, scale: JobScale): Uint32Array {
     const units = unitsOf(params, scale);
     const lambda = scaleBy(params.reg_lambda, -units.hessian);
@@ -584,7 +591,9 @@ export class WebGpuBatch implements TrainingBatch {
     for (const wave of this.#waves) {
       pass?.end();
       pass = undefined;
-      encoder.clearBuffer(buffer('cells'));
+      const shares = Array.from({ length: wave.depth }, (_, depth) => this.#shares(wave, depth));
+      // Histograms that several workgroups add to begin at zero; the others are written.
+      if (shares.some((count) => count > 1)) encoder.clearBuffer(buffer('cells'));
       const ofWave = { first: wave.first, units: wave.units };
       const begin = add(ofWave);
       run(
@@ -598,12 +607,8 @@ export class WebGpuBatch implements TrainingBatch {
       let [order, moved] = ['orderA', 'orderB'];
       for (let depth = 0; depth <= wave.depth; depth++) {
         const width = this.#width(wave, depth);
-        const nodeRows = depth === 0 ? wave.rows : Math.ceil(wave.rows / 2);
-        const shares = Math.max(
-          Math.ceil(nodeRows / NARROW_ROWS),
-          Math.min(64, Math.ceil(wave.rows / (SHARE_ROWS * width))),
-        );
-        const at = add({ ...ofWave, depth, width, shares });
+        const share = shares[depth] ?? 1;
+        const at = add({ ...ofWave, depth, width, shares: share });
         if (depth < wave.depth) {
           if (wave.draws) run('draw', at, ['units', 'state', 'nodes', 'masks', 'drawn'], width, wave.units);
           run(
@@ -612,7 +617,7 @@ export class WebGpuBatch implements TrainingBatch {
             ['units', 'state', 'nodes', 'tables', order, 'gradients', 'bins', 'cells'],
             width,
             wave.units,
-            groups * shares,
+            groups * share,
           );
           run(
             'search',
@@ -634,7 +639,7 @@ export class WebGpuBatch implements TrainingBatch {
             ['units', 'state', 'nodes', 'tables', 'bins', 'cursors', order, moved],
             width,
             wave.units,
-            shares,
+            share,
           );
           run('segment', at, ['units', 'state', 'nodes', 'cursors'], wave.units);
           [order, moved] = [moved, order];
