@@ -21,7 +21,7 @@ const reason = reasonNotRun();
 
 if (reason === undefined) {
   const isEmulated = createCudaEngine().description.includes('emulated');
-  engineConformance('cuda', () => createCudaEngine(), isEmulated ? { runs: 15, maxRows: 150 } : {});
+  engineConformance('cuda', () => createCudaEngine(), isEmulated ? { runs: 15, maxRows: 150 } : undefined);
 } else {
   it.skip(`the CUDA engine, not run: ${reason}`, () => {});
 }
