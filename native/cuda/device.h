@@ -100,9 +100,10 @@ class PinnedBuffer {
   PinnedBuffer(const PinnedBuffer&) = delete;
   PinnedBuffer& operator=(const PinnedBuffer&) = delete;
 
-  /** Makes room for `count` elements; what was in it is lost where it grows. */
+  /** Makes room for `count` elements, and some more; what was in it is lost where it grows. */
   void reserve(size_t count) {
     if (count <= size_) return;
+    count += count / 2;
     if (data_ != nullptr) check(cudaFreeHost(data_));
     data_ = nullptr;
     size_ = 0;
