@@ -126,13 +126,21 @@ class PinnedBuffer {
 /** Hands out pieces of one piece of device memory, or, without one, adds up what it would need. */
 class Arena {
  public:
-  explicit Arena(unsigned char* memory = nullptr) : memory_(memory) {}
+  explicit Arena(unsigned char* memory = nullptr) : memory_(memory) {
+#ifdef LOCKSTEP_CUDA_EMULATION
+    emulation::clear_guards(memory);
+#endif
+  }
 
   template <class T>
   T* take(size_t count) {
     used_ = (used_ + kAlignment - 1) / kAlignment * kAlignment;
     T* piece = memory_ == nullptr ? nullptr : reinterpret_cast<T*>(memory_ + used_);
     used_ += count * sizeof(T);
+#ifdef LOCKSTEP_CUDA_EMULATION
+    if (memory_ != nullptr) emulation::add_guard(memory_, memory_ + used_);
+    used_ += emulation::kGuardBytes;
+#endif
     return piece;
   }
   size_t used() const { return (used_ + kAlignment - 1) / kAlignment * kAlignment; }
