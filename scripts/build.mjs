@@ -96,7 +96,17 @@ async function buildTypeScript() {
 export async function build({ force = false, addonOnly = false } = {}) {
   const started = performance.now();
   const done = [];
-  if (force || !isCurrent(addonFile, ['native/core', 'native/cpu', 'native/addon', 'CMakeLists.txt'])) {
+  if (
+    force ||
+    !isCurrent(addonFile, [
+      'native/core',
+      'native/cpu',
+      'native/addon',
+      'native/cuda',
+      'native/addon_cuda',
+      'CMakeLists.txt',
+    ])
+  ) {
     buildAddon();
     done.push('addon');
   }

@@ -170,6 +170,31 @@ export interface Addon {
   ): CurvePoints;
 }
 
+/** The addon of the CUDA engine. */
+export interface CudaAddon {
+  /** Throws where there is no device that can be used. */
+  describe(): { readonly name: string; readonly computeCapability: string; readonly memoryBytes: number };
+  /** Uploads the bins. `memoryLimit`: bytes of device memory for the data set and its batches; by default what is free. */
+  readonly Dataset: new (data: {
+    readonly bins: Uint8Array;
+    readonly rows: number;
+    readonly stride: number;
+    readonly featureBins: Int32Array;
+    readonly categorical: Uint8Array;
+    readonly label: Float32Array;
+    readonly weight?: Float32Array;
+    readonly memoryLimit?: number;
+  }) => AddonDataset;
+  readonly Batch: new (dataset: AddonDataset, jobs: readonly TrainingJob[]) => CudaAddonBatch;
+}
+
+export interface CudaAddonBatch {
+  /** Trains jobs side by side on the device, off the event loop. */
+  advance(jobs: Uint32Array, rounds: number, cancel: Int32Array): Promise<AddonScores>;
+  finish(job: number, rounds?: number): TreeEnsemble;
+  dispose(): void;
+}
+
 const addonPath = fileURLToPath(new URL('../build/Release/lockstep.node', import.meta.url));
 let loaded: Addon | undefined;
 
@@ -201,6 +226,40 @@ export function loadAddon(): Addon {
   return loaded;
 }
 
+const cudaAddonPath =
+  process.env.LOCKSTEP_CUDA_ADDON ??
+  fileURLToPath(new URL('../build/Release/lockstep_cuda.node', import.meta.url));
+let loadedCuda: CudaAddon | undefined;
+
+/** Whether the addon of the CUDA engine has been built. */
+export function isCudaAddonBuilt(): boolean {
+  return existsSync(cudaAddonPath);
+}
+
+/**
+ * The addon of the CUDA engine, loaded once, and only where someone asks for it. The environment variable LOCKSTEP_CUDA_ADDON names
+ * another file.
+ * @throws EnvironmentError where it has not been built, or was built for another system.
+ */
+export function loadCudaAddon(): CudaAddon {
+  if (loadedCuda === undefined) {
+    if (!isCudaAddonBuilt()) {
+      throw new EnvironmentError(
+        'The CUDA engine is not built: install the CUDA toolkit 12 or 13 and run `npx lockstep build --force`, or use another engine.',
+      );
+    }
+    try {
+      loadedCuda = createRequire(import.meta.url)(cudaAddonPath) as CudaAddon;
+    } catch (cause) {
+      throw new EnvironmentError(
+        `The CUDA engine cannot be loaded (${(cause as Error).message}): build it for this system with \`npx lockstep build --force\`.`,
+        { cause },
+      );
+    }
+  }
+  return loadedCuda;
+}
+
 /** Turns an error of the addon into one of Lockstep's classes. */
 export function fromAddonError(error: unknown): unknown {
   if (error instanceof LockstepError || !(error instanceof Error)) return error;
@@ -212,6 +271,10 @@ export function fromAddonError(error: unknown): unknown {
         'The CPU engine ran out of memory: use fewer rows, fewer jobs in a batch, or a machine with more.',
         { cause: error },
       );
+    case 'LOCKSTEP_DEVICE':
+      return new EnvironmentError(`${error.message[0]?.toUpperCase()}${error.message.slice(1)}.`, {
+        cause: error,
+      });
     case 'LOCKSTEP_CANCELLED':
       return new InterruptedError('Interrupted before training began.', { cause: error });
     default:

@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
   }
   const auto option = [&](int i, const char* otherwise) { return std::string(argc > i ? argv[i] : otherwise); };
   try {
-    const Table table = read_table(argv[1]);
+    const Table table = table_of(argv[1]);
     const auto rounds = static_cast<size_t>(std::stoul(option(2, "100")));
     const int threads = std::stoi(option(4, "1"));
     const Kernels& kernels = kernels_named(option(5, ""));

@@ -60,7 +60,7 @@ int main(int argc, char** argv) {
   }
   const auto option = [&](size_t i, const char* otherwise) { return words.size() > i ? words[i] : otherwise; };
   try {
-    const Table table = read_table(words[0]);
+    const Table table = table_of(words[0]);
     const auto rounds = static_cast<size_t>(std::stoul(option(1, "100")));
     const std::string metric = option(3, "none");
     const JobSpec job = job_of(table, metric, std::stoi(option(2, "6")));

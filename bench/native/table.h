@@ -53,6 +53,45 @@ inline Table read_table(const std::string& path) {
   return table;
 }
 
+/** Random codes of 255 bins, and two classes that depend on some of them; seven eighths of the rows are for training. */
+inline Table synthetic_table(size_t rows, size_t features) {
+  Table table;
+  table.view.rows = rows;
+  table.train = rows - rows / 8;
+  table.view.features = static_cast<int>(features);
+  table.view.stride = features;
+  table.view.feature_bins.assign(features, 255);
+  table.view.categorical.assign(features, 0);
+  table.bins.reserve(rows * features);
+  uint64_t state = 88172645463325252u;
+  for (size_t row = 0; row < rows; ++row) {
+    uint8_t* codes = table.bins.data() + row * features;
+    int sum = 0;
+    for (size_t f = 0; f < features; ++f) {
+      state ^= state << 13;
+      state ^= state >> 7;
+      state ^= state << 17;
+      codes[f] = static_cast<uint8_t>(1 + (state >> 32) % 255);
+      if (f % 3 == 0) sum += codes[f] > 128 ? codes[f] : codes[f] / 2;
+    }
+    const auto noise = static_cast<int>(state >> 20 & 255) - 128;
+    const auto middle = static_cast<int>((features + 2) / 3 * 112);
+    table.label.push_back(sum + noise > middle ? 1.0f : 0.0f);
+  }
+  table.view.label = table.label.data();
+  table.view.bins = table.bins.data();
+  return table;
+}
+
+/** The table of a file, or a synthetic one: synthetic:ROWSxFEATURES. */
+inline Table table_of(const std::string& name) {
+  const std::string prefix = "synthetic:";
+  if (name.compare(0, prefix.size(), prefix) != 0) return read_table(name);
+  const size_t cross = name.find('x', prefix.size());
+  if (cross == std::string::npos) throw std::runtime_error("a synthetic table is named synthetic:ROWSxFEATURES");
+  return synthetic_table(std::stoul(name.substr(prefix.size())), std::stoul(name.substr(cross + 1)));
+}
+
 inline JobSpec job_of(const Table& table, const std::string& metric, int depth) {
   JobSpec job;
   job.params.objective = table.binary ? Objective::kLogistic : Objective::kSquaredError;

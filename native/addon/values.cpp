@@ -1,5 +1,7 @@
 #include "addon/values.h"
 
+#include "cuda/errors.h"
+
 namespace lockstep::addon {
 
 RowSet RowSets::read(const Napi::Value& value) {
@@ -52,6 +54,8 @@ Napi::Error to_js_error(Napi::Env env, const std::exception& error) {
     code = "LOCKSTEP_INPUT";
   } else if (dynamic_cast<const Cancelled*>(&error) != nullptr) {
     code = "LOCKSTEP_CANCELLED";
+  } else if (dynamic_cast<const cuda::DeviceError*>(&error) != nullptr) {
+    code = "LOCKSTEP_DEVICE";
   }
   const Napi::Error result = Napi::Error::New(env, message);
   result.Value().Set("code", code);

@@ -79,6 +79,7 @@ struct Turn {
   std::vector<RankView> ranks;
   std::vector<RowTask> rank_tasks;
   std::vector<uint32_t> rounds;
+  bool is_warm = false;          // a round has been queued
   std::unique_ptr<Graph> graph;  // of a round, once it has been recorded
 };
 
@@ -528,17 +529,18 @@ void CudaBatch::Impl::train_at_once(Turn& turn, size_t rounds, std::vector<JobSc
   check(cudaMemsetAsync(view.call_round, 0, sizeof(uint32_t), stream_.get()));
   const size_t words = rounds * turn.score.words;
   if (words > 0) check(cudaMemsetAsync(turn.score.sums, 0, words * sizeof(uint64_t), stream_.get()));
-  const bool as_graph = !Profile::is_active() && turn.steps <= kMaxGraphSteps;
-  if (as_graph && turn.graph == nullptr) {
-    turn.graph = std::make_unique<Graph>();
-    turn.graph->record(stream_, [this, &turn] { queue_round(turn); });
-  }
   for (size_t r = 0; r < rounds; ++r) {
-    if (as_graph) {
-      turn.graph->launch(stream_);
-    } else {
+    // The driver loads a kernel when it is first launched, which must not happen while a graph is recorded.
+    if (!turn.is_warm || Profile::is_active() || turn.steps > kMaxGraphSteps) {
       queue_round(turn);
+      turn.is_warm = true;
+      continue;
     }
+    if (turn.graph == nullptr) {
+      turn.graph = std::make_unique<Graph>();
+      turn.graph->record(stream_, [this, &turn] { queue_round(turn); });
+    }
+    turn.graph->launch(stream_);
   }
   sums_.reserve(words);
   sums_.copy_from(turn.score.sums, words, stream_);

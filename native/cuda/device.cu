@@ -11,6 +11,9 @@ void check(cudaError_t error) {
       throw DeviceError("the NVIDIA driver is missing or too old for this build: install a current one");
     case cudaErrorMemoryAllocation:
       throw DeviceMemoryError("the CUDA device ran out of memory: end other programs that use it, or use fewer rows");
+    case cudaErrorNoKernelImageForDevice:
+      throw DeviceError("this build has no code for the CUDA device: build it with LOCKSTEP_CUDA_ARCHITECTURES set to the "
+                        "device's compute capability, 7.5 or later");
     default:
       throw DeviceError(std::string("the CUDA device failed (") + cudaGetErrorString(error) +
                         "): start the program again, and check the device with nvidia-smi");

@@ -100,9 +100,10 @@ class PinnedBuffer {
   PinnedBuffer(const PinnedBuffer&) = delete;
   PinnedBuffer& operator=(const PinnedBuffer&) = delete;
 
-  /** Makes room for `count` elements; what was in it is lost where it grows. */
+  /** Makes room for `count` elements, and some more; what was in it is lost where it grows. */
   void reserve(size_t count) {
     if (count <= size_) return;
+    count += count / 2;
     if (data_ != nullptr) check(cudaFreeHost(data_));
     data_ = nullptr;
     size_ = 0;
@@ -125,13 +126,21 @@ class PinnedBuffer {
 /** Hands out pieces of one piece of device memory, or, without one, adds up what it would need. */
 class Arena {
  public:
-  explicit Arena(unsigned char* memory = nullptr) : memory_(memory) {}
+  explicit Arena(unsigned char* memory = nullptr) : memory_(memory) {
+#ifdef LOCKSTEP_CUDA_EMULATION
+    emulation::clear_guards(memory);
+#endif
+  }
 
   template <class T>
   T* take(size_t count) {
     used_ = (used_ + kAlignment - 1) / kAlignment * kAlignment;
     T* piece = memory_ == nullptr ? nullptr : reinterpret_cast<T*>(memory_ + used_);
     used_ += count * sizeof(T);
+#ifdef LOCKSTEP_CUDA_EMULATION
+    if (memory_ != nullptr) emulation::add_guard(memory_, memory_ + used_);
+    used_ += emulation::kGuardBytes;
+#endif
     return piece;
   }
   size_t used() const { return (used_ + kAlignment - 1) / kAlignment * kAlignment; }

@@ -139,10 +139,14 @@ __global__ void clear_histograms(RoundView view, uint32_t step) {
   }
 }
 
-struct RowSums {
+/** What a thread adds to: the first cells of the features of its word. */
+struct WordCells {
   uint32_t cell[kWordFeatures];
-  uint32_t features;  // a bit each
+  uint32_t features;  // those that take part, a bit each
 };
+
+/** Rows whose codes and gradients a thread fetches before it adds the first of them. */
+constexpr uint32_t kRowsInFlight = 4;
 
 /** Adds rows of a task to cells in shared memory; the threads share out rows and the words of a row. */
 template <bool kWide>
@@ -152,7 +156,7 @@ __device__ void sum_rows(const RoundView& view, const UnitView& unit, const JobV
   const uint32_t first_row = threadIdx.x / group.words;
   if (first_row >= rows_at_once) return;
   const uint32_t word = group.first_word + threadIdx.x % group.words;
-  RowSums own{};
+  WordCells own{};
   for (uint32_t k = 0; k < kWordFeatures; ++k) {
     const uint32_t f = word * kWordFeatures + k;
     if (f >= static_cast<uint32_t>(view.data.feature_count)) continue;
@@ -162,24 +166,36 @@ __device__ void sum_rows(const RoundView& view, const UnitView& unit, const JobV
   }
   if (own.features == 0) return;
   const uint32_t n = group.cells;
-  for (uint32_t i = task.begin + first_row; i < task.end; i += rows_at_once) {
-    const uint32_t position = order[i];
-    const int2 pair = unit.gradients[position];
-    const auto* row = reinterpret_cast<const uint32_t*>(view.data.bins + size_t{data_row(job, position)} * view.data.stride);
-    const uint32_t codes = row[word];
+  for (uint32_t first = task.begin + first_row; first < task.end; first += kRowsInFlight * rows_at_once) {
+    int2 pairs[kRowsInFlight];
+    uint32_t codes[kRowsInFlight];
 #pragma unroll
-    for (uint32_t k = 0; k < kWordFeatures; ++k) {
-      if ((own.features >> k & 1u) == 0) continue;
-      int32_t* cell = cells + own.cell[k] + (codes >> (8 * k) & 0xffu);
-      if constexpr (kWide) {
-        // Without weights the Hessian has no lower part; gradients often have no upper one.
-        if ((pair.x & kLowMask) != 0) atomicAdd(cell, pair.x & kLowMask);
-        if (pair.x >> kLowBits != 0) atomicAdd(cell + n, pair.x >> kLowBits);
-        if ((pair.y & kLowMask) != 0) atomicAdd(cell + 2 * n, pair.y & kLowMask);
-        atomicAdd(cell + 3 * n, pair.y >> kLowBits);
-      } else {
-        atomicAdd(cell, pair.x);
-        atomicAdd(cell + n, pair.y);
+    for (uint32_t r = 0; r < kRowsInFlight; ++r) {
+      const uint32_t i = first + r * rows_at_once;
+      if (i >= task.end) break;
+      const uint32_t position = order[i];
+      pairs[r] = unit.gradients[position];
+      const uint8_t* row = view.data.bins + size_t{data_row(job, position)} * view.data.stride;
+      codes[r] = reinterpret_cast<const uint32_t*>(row)[word];
+    }
+#pragma unroll
+    for (uint32_t r = 0; r < kRowsInFlight; ++r) {
+      if (first + r * rows_at_once >= task.end) break;
+      const int2 pair = pairs[r];
+#pragma unroll
+      for (uint32_t k = 0; k < kWordFeatures; ++k) {
+        if ((own.features >> k & 1u) == 0) continue;
+        int32_t* cell = cells + own.cell[k] + (codes[r] >> (8 * k) & 0xffu);
+        if constexpr (kWide) {
+          // Without weights the Hessian has no lower part; gradients often have no upper one.
+          if ((pair.x & kLowMask) != 0) atomicAdd(cell, pair.x & kLowMask);
+          if (pair.x >> kLowBits != 0) atomicAdd(cell + n, pair.x >> kLowBits);
+          if ((pair.y & kLowMask) != 0) atomicAdd(cell + 2 * n, pair.y & kLowMask);
+          atomicAdd(cell + 3 * n, pair.y >> kLowBits);
+        } else {
+          atomicAdd(cell, pair.x);
+          atomicAdd(cell + n, pair.y);
+        }
       }
     }
   }

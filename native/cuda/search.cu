@@ -66,17 +66,36 @@ struct Search {
   }
 };
 
-__device__ Sums at(const Sums* cells, uint32_t code, uint32_t codes) { return code < codes ? cells[code] : Sums{0, 0}; }
+/** A feature's sums in a node's histogram, from which the sibling's may still have to be taken. */
+struct FeatureSums {
+  Sums* cells;
+  const Sums* minus;  // the sibling's; null: there is nothing to take
+  uint32_t codes;
 
-__device__ void search_numeric(const Sums* cells, uint32_t codes, Sums missing, Search& search) {
+  __device__ Sums at(uint32_t code) const {
+    if (code >= codes) return {0, 0};
+    return minus == nullptr ? cells[code] : cells[code] - minus[code];
+  }
+  /** Takes the sibling's sums for good; all lanes of the warp call it. */
+  __device__ void subtract() {
+    if (minus == nullptr) return;
+    for (uint32_t code = lane_index(); code < codes; code += kWarpSize) cells[code] = at(code);
+    __syncwarp();
+    minus = nullptr;
+  }
+};
+
+/** `keep`: nodes below need the sums, so they are stored on the way. */
+__device__ void search_numeric(const FeatureSums& sums, bool keep, Sums missing, Search& search) {
   Sums before{0, 0};
-  for (uint32_t base = 0; base < codes; base += kWarpSize) {
+  for (uint32_t base = 0; base < sums.codes; base += kWarpSize) {
     const uint32_t code = base + lane_index();
-    const Sums own = code == 0 ? Sums{0, 0} : at(cells, code, codes);
-    const Sums left = before + warp_inclusive_scan(own);
+    const Sums own = sums.at(code);
+    if (keep && sums.minus != nullptr && code < sums.codes) sums.cells[code] = own;
+    const Sums left = before + warp_inclusive_scan(code == 0 ? Sums{0, 0} : own);
     before = shuffle(left, kWarpSize - 1);
     // A code that the node has not got leaves the partition of the code below.
-    if (code > 0 && code + 1 < codes && !own.empty()) search.offer_both(static_cast<int>(code), left, missing);
+    if (code > 0 && code + 1 < sums.codes && !own.empty()) search.offer_both(static_cast<int>(code), left, missing);
   }
 }
 
@@ -153,28 +172,29 @@ __global__ void __launch_bounds__(kBlock) search_features(RoundView view, uint32
     Candidate best{0, {0, 0}, -1, 0};
     if (in_tree) {
       const FeatureCells feature = view.data.features[f];
-      Sums* cells = unit.histograms + size_t(static_cast<uint32_t>(node.slot)) * view.data.cells + feature.first;
-      if (task.minus >= 0) {
-        const Sums* sibling = unit.histograms + size_t(static_cast<uint32_t>(task.minus)) * view.data.cells + feature.first;
-        for (uint32_t code = lane_index(); code < feature.codes; code += kWarpSize) {
-          cells[code] = cells[code] - sibling[code];
-        }
-        __syncwarp();
-      }
+      const auto of_slot = [&](int32_t slot) {
+        return unit.histograms + size_t(static_cast<uint32_t>(slot)) * view.data.cells + feature.first;
+      };
+      FeatureSums sums{of_slot(node.slot), task.minus >= 0 ? of_slot(task.minus) : nullptr, feature.codes};
+      const bool keep = node.heap_number >> (job.max_depth - 1) == 0;
       const uint32_t* mask = view.node_masks == nullptr
                                  ? unit.level_mask
                                  : view.node_masks + size_t{entry} * static_cast<size_t>(view.data.mask_words);
-      if ((mask[f / 32] >> (f % 32) & 1u) != 0) {
+      const bool is_searched = (mask[f / 32] >> (f % 32) & 1u) != 0;
+      if (is_searched ? feature.categorical != 0 : keep) sums.subtract();
+      if (is_searched) {
         const int constraint = job.constraints == nullptr ? 0 : job.constraints[f];
         Search search{node, job.score[view.states[task.unit].shift], static_cast<int>(f), constraint, best};
-        const Sums missing = cells[0];
+        const Sums missing = sums.at(0);
+        __syncwarp();
         if (lane_index() == 0 && !missing.empty()) search.offer(0, true, missing);
         if (feature.categorical == 0) {
-          search_numeric(cells, feature.codes, missing, search);
+          search_numeric(sums, keep, missing, search);
         } else if (is_one_hot(job, feature.codes)) {
-          search_one_hot(cells, feature.codes, missing, search);
+          search_one_hot(sums.cells, feature.codes, missing, search);
         } else {
-          search_partition(cells, feature.codes, missing, job.max_cat_threshold, search, shared.ranking[warp_index()]);
+          search_partition(sums.cells, feature.codes, missing, job.max_cat_threshold, search,
+                           shared.ranking[warp_index()]);
         }
         best = best_of_warp(search.best);
       }

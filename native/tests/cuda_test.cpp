@@ -467,6 +467,32 @@ void bad_jobs_are_refused() {
   }
 }
 
+#ifndef LOCKSTEP_CUDA_EMULATION
+
+/** Sizes that fill a device. */
+void large_tables_and_batches_are_the_same() {
+  TableShape shape;
+  shape.rows = 1000000;
+  shape.features = 28;
+  shape.max_bins = 255;
+  for (const int classes : {2, 0}) {
+    shape.classes = classes;
+    const Table table = make_table(shape, 1);
+    JobSpec job = plain_job(shape, 1);
+    job.params.max_depth = 8;
+    compare(table.view, {job}, {{5}});
+  }
+  shape.rows = 7000;
+  shape.classes = 2;
+  const Table table = make_table(shape, 2);
+  Random random(2);
+  std::vector<JobSpec> jobs;
+  for (int j = 0; j < 200; ++j) jobs.push_back(random_job(table, shape, random));
+  compare(table.view, jobs, {{4, 6}});
+}
+
+#endif
+
 #ifdef LOCKSTEP_CUDA_EMULATION
 
 /** Whichever call of the device fails, the error says so and no memory stays behind. */
@@ -525,5 +551,7 @@ void test_cuda() {
     for (const int classes : {2, 0, 4}) batches_of_different_jobs_are_the_same(classes, 1, 5, order);
   }
   a_failing_device_is_reported();
+#else
+  large_tables_and_batches_are_the_same();
 #endif
 }

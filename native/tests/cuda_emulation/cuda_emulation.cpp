@@ -24,7 +24,6 @@ namespace {
 
 constexpr size_t kStackBytes = size_t{1} << 18;
 constexpr unsigned kWarp = 32;
-constexpr size_t kGuard = 64;
 constexpr unsigned char kGuardByte = 0xC7;
 constexpr size_t kSharedLimit = 101376;
 
@@ -250,10 +249,10 @@ void run(unsigned grid, unsigned size, size_t shared_bytes, const std::function<
   const uint64_t salt = ++launches * 1000003;
   while (block.fibers.size() < size) block.fibers.push_back(std::make_unique<Fiber>());
   block.warps.resize(size / kWarp);
-  block.shared.assign(shared_bytes + 2 * kGuard, kGuardByte);
+  block.shared.assign(shared_bytes + 2 * kGuardBytes, kGuardByte);
   block.body = &body;
   block.size = size;
-  auto* start = block.shared.data() + kGuard;
+  auto* start = block.shared.data() + kGuardBytes;
   start -= reinterpret_cast<uintptr_t>(start) % 16;
   place.block_size.x = size;
   place.grid_size.x = grid;
@@ -263,7 +262,7 @@ void run(unsigned grid, unsigned size, size_t shared_bytes, const std::function<
     place.block.x = order[b];
     fill_with_garbage(start, shared_bytes, salt + b);
     run_block(salt + b);
-    for (size_t i = 0; i < kGuard - 16; ++i) {
+    for (size_t i = 0; i < kGuardBytes - 16; ++i) {
       if (start[shared_bytes + i] != kGuardByte) fail("a block wrote beyond its shared memory");
     }
   }
@@ -308,6 +307,13 @@ struct Allocation {
 std::mutex memory_mutex;
 std::unordered_map<void*, Allocation> allocations;
 size_t allocated = 0;
+std::unordered_map<void*, std::vector<const unsigned char*>> guards;
+
+void check_guard(const unsigned char* guard, const char* what) {
+  for (size_t i = 0; i < kGuardBytes; ++i) {
+    if (guard[i] != kGuardByte) fail(what);
+  }
+}
 
 /** Whether this call of the device fails. */
 bool fails() {
@@ -320,6 +326,17 @@ bool fails() {
 cudaError_t done() { return fails() ? cudaErrorUnknown : cudaSuccess; }
 
 }  // namespace
+
+void clear_guards(void* allocation) {
+  const std::lock_guard lock(memory_mutex);
+  guards.erase(allocation);
+}
+
+void add_guard(void* allocation, void* guard) {
+  const std::lock_guard lock(memory_mutex);
+  std::memset(guard, kGuardByte, kGuardBytes);
+  guards[allocation].push_back(static_cast<const unsigned char*>(guard));
+}
 
 size_t allocated_bytes() {
   const std::lock_guard lock(memory_mutex);
@@ -355,7 +372,7 @@ cudaError_t cudaMalloc(void** pointer, size_t bytes) {
   if (memory == nullptr) return cudaErrorMemoryAllocation;
   const std::lock_guard lock(memory_mutex);
   fill_with_garbage(memory + 256, bytes, allocations.size());
-  std::memset(memory + 256 + bytes, kGuardByte, kGuard);
+  std::memset(memory + 256 + bytes, kGuardByte, kGuardBytes);
   *pointer = memory + 256;
   allocations[*pointer] = {bytes};
   allocated += bytes;
@@ -367,10 +384,8 @@ cudaError_t cudaFree(void* pointer) {
   const std::lock_guard lock(memory_mutex);
   const auto found = allocations.find(pointer);
   if (found == allocations.end()) fail("memory is freed that was not allocated");
-  const auto* end = static_cast<unsigned char*>(pointer) + found->second.bytes;
-  for (size_t i = 0; i < kGuard; ++i) {
-    if (end[i] != kGuardByte) fail("a kernel wrote beyond the end of device memory");
-  }
+  check_guard(static_cast<unsigned char*>(pointer) + found->second.bytes, "a kernel wrote beyond the end of device memory");
+  guards.erase(pointer);
   allocated -= found->second.bytes;
   allocations.erase(found);
   std::free(static_cast<unsigned char*>(pointer) - 256);
@@ -407,7 +422,13 @@ cudaError_t cudaStreamCreate(cudaStream_t* stream) {
   return done();
 }
 cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return done(); }
+cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  const std::lock_guard lock(memory_mutex);
+  for (const auto& [allocation, pieces] : guards) {
+    for (const unsigned char* guard : pieces) check_guard(guard, "a kernel wrote beyond the end of a piece of device memory");
+  }
+  return done();
+}
 cudaError_t cudaEventCreate(cudaEvent_t* event) {
   *event = new std::chrono::steady_clock::time_point();
   return done();

@@ -55,6 +55,13 @@ void fail_from_call(uint64_t n);
 /** Bytes of device memory that are allocated. */
 size_t allocated_bytes();
 
+/** Bytes to be left between pieces of one allocation, so that a write beyond a piece shows. */
+inline constexpr size_t kGuardBytes = 64;
+/** Forgets the guards within an allocation. */
+void clear_guards(void* allocation);
+/** Fills kGuardBytes and checks them whenever the host waits for the stream. */
+void add_guard(void* allocation, void* guard);
+
 /** Runs a kernel; `body` is one thread of it. */
 void run(unsigned grid, unsigned block, size_t shared_bytes, const std::function<void()>& body);
 
@@ -150,7 +157,7 @@ T atomicMax(T* address, T value) {
 // when it returns.
 
 enum cudaError_t { cudaSuccess = 0, cudaErrorMemoryAllocation = 2, cudaErrorNoDevice = 100, cudaErrorInsufficientDriver = 35,
-                   cudaErrorUnknown = 999 };
+                   cudaErrorNoKernelImageForDevice = 209, cudaErrorUnknown = 999 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
 enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount, cudaDevAttrMaxSharedMemoryPerBlockOptin };
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize };
