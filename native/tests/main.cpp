@@ -1,4 +1,5 @@
 // usage: lockstep_tests [part]; all parts without it
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 
@@ -21,7 +22,8 @@ int main(int count, char** arguments) {
                              {"engine", test_engine},   {"cuda", test_cuda}};
   bool found = false;
   for (const auto& [name, run] : kParts) {
-    if (count > 1 && std::strcmp(arguments[1], name) != 0) continue;
+    const auto is_this = [part = name](const char* argument) { return std::strcmp(argument, part) == 0; };
+    if (count > 1 && std::none_of(arguments + 1, arguments + count, is_this)) continue;
     run();
     found = true;
   }

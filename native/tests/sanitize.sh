@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the native tests plainly, under ASan + UBSan and under TSan, and runs each.
+# Builds the native tests plainly, under ASan + UBSan and under TSan, and runs each. TSan has nothing to see in the
+# emulation of CUDA, which has one thread.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 for sanitizer in "" address,undefined thread; do
@@ -9,5 +10,7 @@ for sanitizer in "" address,undefined thread; do
     -DCMAKE_BUILD_TYPE="$([ -z "$sanitizer" ] && echo Release || echo RelWithDebInfo)" > /dev/null
   cmake --build "$dir" > "$dir/build.log" || { cat "$dir/build.log"; exit 1; }
   echo "$name:"
-  UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1 "$dir/lockstep_tests"
+  parts=$([ "$sanitizer" != thread ] || echo link metrics softmax kernels binning predict engine)
+  # shellcheck disable=SC2086
+  UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1 "$dir/lockstep_tests" $parts
 done

@@ -1,5 +1,5 @@
-import { EnvironmentError } from '../errors.ts';
 import { createCpuEngine } from './cpu.ts';
+import { createCudaEngine } from './cuda.ts';
 import { createDawnEngine, describeDawnAdapter } from './dawn.ts';
 import type { Engine, EngineKind } from './engine.ts';
 
@@ -15,16 +15,13 @@ export interface EngineStatus {
   readonly emulated?: boolean;
 }
 
-const NOT_BUILT = 'not part of this version';
 const ENGINE_KINDS: readonly EngineKind[] = ['cpu', 'cuda', 'webgpu'];
 
 type Probe = () => Promise<{ readonly reason: string; readonly emulated?: boolean }>;
 
 const PROBES = {
   cpu: async () => ({ reason: createCpuEngine().description }),
-  cuda: async () => {
-    throw new EnvironmentError(NOT_BUILT);
-  },
+  cuda: async () => ({ reason: createCudaEngine().description }),
   webgpu: describeDawnAdapter,
 } as const satisfies Record<EngineKind, Probe>;
 
@@ -53,7 +50,7 @@ export async function chooseEngine(choice: EngineChoice, options: { threads: num
     case 'webgpu':
       return createDawnEngine();
     case 'cuda':
-      throw new EnvironmentError(`The cuda engine is ${NOT_BUILT}; use --engine cpu.`);
+      return createCudaEngine();
     default:
       throw choice satisfies never;
   }

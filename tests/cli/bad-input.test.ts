@@ -137,7 +137,7 @@ const cases: readonly BadInput[] = [
   {
     claim: 'an engine that cannot run is refused',
     args: ['--engine', 'cuda'],
-    message: /cuda engine/,
+    message: /CUDA engine/,
     exit: 4,
   },
   {
