@@ -1,4 +1,4 @@
-// usage: lockstep_tests [part]; all parts without it
+// usage: lockstep_tests [part ...]; all parts without it
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
