@@ -25,13 +25,13 @@ fn draw(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     atomicStore(&masks[mask + w], select((1u << (rest % 32u)) - 1u, NONE, rest >= 32u));
   }
   let heap = nodes[(unit(u, UNIT_NODES) + id) * NODE_STRIDE + NODE_HEAP];
-  let word = philox(vec4<u32>(heap, pass_.round, PURPOSE_NODE, class_index), seed_of(u)).x;
+  let word = philox(vec4<u32>(heap, round_of(u), PURPOSE_NODE, class_index), seed_of(u)).x;
   for (var step = 0u; step < 3u; step++) {
     let wanted = unit(u, UNIT_DRAWN + step);
     if (wanted == 0u) { continue; }
     storageBarrier();
     for (var f = lane; f < features; f += 64u) {
-      var counter = vec4<u32>(f, pass_.round, PURPOSE_BYTREE, class_index);
+      var counter = vec4<u32>(f, round_of(u), PURPOSE_BYTREE, class_index);
       if (step == 1u) { counter.z = PURPOSE_BYLEVEL + 256u * pass_.depth; }
       if (step == 2u) { counter = vec4<u32>(f, word, PURPOSE_BYNODE, class_index); }
       drawn[keys + f] = philox(counter, seed_of(u)).x;

@@ -29,7 +29,7 @@ fn seed_of(u: u32) -> Wide { return Wide(unit(u, UNIT_SEED), unit(u, UNIT_SEED +
 fn quantise(u: u32, class_index: u32, position: u32, g: i32, h: i32) -> vec2<i32> {
   let weight = weight_at(u, position);
   let row = tables[unit(u, UNIT_ROWS) + position];
-  let dither = random_row_word(seed_of(u), row, pass_.round, PURPOSE_DITHER, class_index);
+  let dither = random_row_word(seed_of(u), row, round_of(u), PURPOSE_DITHER, class_index);
   return vec2<i32>((apply_weight(g, weight) + i32(dither & 0x7fffu)) >> 15u,
                    (apply_weight(h, weight) + i32(dither >> 18u)) >> 14u);
 }

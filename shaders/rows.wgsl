@@ -38,7 +38,7 @@ fn select_rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups)
     var taken = position < trained;
     if (taken && sampled) {
       let row = tables[unit(u, UNIT_ROWS) + position];
-      taken = random_row_word(seed, row, pass_.round, PURPOSE_SUBSAMPLE, unit(u, UNIT_CLASS)) < threshold;
+      taken = random_row_word(seed, row, round_of(u), PURPOSE_SUBSAMPLE, unit(u, UNIT_CLASS)) < threshold;
     }
     var place = 0u;
     if (taken) {

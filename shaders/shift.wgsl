@@ -14,7 +14,7 @@ fn shift(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) 
   for (var position = id.x; position < unit(u, UNIT_TRAINED); position += groups.x * 256u) {
     let at = unit(u, UNIT_GRADIENTS) + position;
     let row = tables[unit(u, UNIT_ROWS) + position];
-    let dither = random_row_word(Wide(unit(u, UNIT_SEED), unit(u, UNIT_SEED + 1u)), row, pass_.round, PURPOSE_DITHER, 0u) & ((1u << bits) - 1u);
+    let dither = random_row_word(Wide(unit(u, UNIT_SEED), unit(u, UNIT_SEED + 1u)), row, round_of(u), PURPOSE_DITHER, 0u) & ((1u << bits) - 1u);
     let sum = wide_add(wide_of_i32(gradients[at].x), Wide(dither, 0u));
     gradients[at].x = i32(wide_shr(Wide(sum.x, sum.y), bits).x);
   }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "addon/metrics.h"
+#include "addon/trees.h"
 
 namespace lockstep::addon {
 namespace {
@@ -56,7 +57,7 @@ TreeParams tree_params(const Napi::Object& from) {
   return params;
 }
 
-JobSpec job_spec(const Napi::Value& value, RowSets& sets) {
+JobSpec job_spec(const Napi::Value& value, RowSets& sets, int features) {
   const Napi::Object from = object(value, "A job");
   JobSpec job;
   job.params = tree_params(object(from.Get("params"), "params"));
@@ -67,6 +68,9 @@ JobSpec job_spec(const Napi::Value& value, RowSets& sets) {
   const Napi::Object evals = object(from.Get("evals"), "evals");
   for (uint32_t i = 0; i < evals.As<Napi::Array>().Length(); ++i) job.evals.push_back(sets.read(evals.Get(i)));
   job.metrics = metric_list(from.Get("metrics"));
+  if (from.Get("resume").IsObject()) {
+    job.resume = std::make_shared<const Ensemble>(from_flat_trees(object(from.Get("resume"), "resume"), features));
+  }
   return job;
 }
 
@@ -116,11 +120,11 @@ DatasetView dataset_view(const Napi::Object& from) {
   return view;
 }
 
-std::vector<JobSpec> job_specs(const Napi::Value& value, size_t rows) {
+std::vector<JobSpec> job_specs(const Napi::Value& value, const DatasetView& data) {
   std::vector<JobSpec> specs;
-  RowSets sets(rows);
+  RowSets sets(data.rows);
   const Napi::Object jobs = object(value, "The list of jobs");
-  for (uint32_t i = 0; i < jobs.As<Napi::Array>().Length(); ++i) specs.push_back(job_spec(jobs.Get(i), sets));
+  for (uint32_t i = 0; i < jobs.As<Napi::Array>().Length(); ++i) specs.push_back(job_spec(jobs.Get(i), sets, data.features));
   return specs;
 }
 

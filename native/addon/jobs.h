@@ -15,8 +15,8 @@ namespace lockstep::addon {
 /** {bins, rows, stride, featureBins, categorical, label, weight?}, checked; the arrays are borrowed. */
 DatasetView dataset_view(const Napi::Object& from);
 
-/** Jobs as src/engine/engine.ts has them, for a data set of so many rows. */
-std::vector<JobSpec> job_specs(const Napi::Value& value, size_t rows);
+/** Jobs as src/engine/engine.ts has them. */
+std::vector<JobSpec> job_specs(const Napi::Value& value, const DatasetView& data);
 
 /** Numbers of jobs, each below `jobs`. */
 std::vector<size_t> job_list(const Napi::Value& value, size_t jobs);

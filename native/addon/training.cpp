@@ -113,7 +113,7 @@ BatchObject::BatchObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Batc
   const Napi::Object dataset = object(info[0], "The data set");
   state_ = std::make_shared<State>();
   state_->resident = Dataset::Unwrap(dataset)->resident(info.Env());
-  std::vector<JobSpec> specs = job_specs(info[1], state_->resident->view.rows);
+  std::vector<JobSpec> specs = job_specs(info[1], state_->resident->view);
   guarded(info.Env(), [&] {
     state_->training = std::make_unique<std::atomic<bool>[]>(specs.size());
     state_->batch = std::make_unique<Batch>(state_->resident->view, *state_->resident->layout,

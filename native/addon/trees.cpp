@@ -76,6 +76,8 @@ Ensemble from_flat_trees(const Napi::Object& flat, int features) {
   const Span<int32_t> cat_index = typed_array_of<int32_t>(flat, "catIndex", nodes);
   const Span<uint8_t> split_bin = typed_array_of<uint8_t>(flat, "splitBin", nodes);
   const Span<uint8_t> missing_left = typed_array_of<uint8_t>(flat, "missingLeft", nodes);
+  const Span<double> gain = typed_array_of<double>(flat, "gain", nodes);
+  const Span<double> cover = typed_array_of<double>(flat, "cover", nodes);
   const Span<uint32_t> sets = typed_array<uint32_t>(flat.Get("catSets"), "catSets");
   for (size_t t = 0; t + 1 < start.length; ++t) {
     const int64_t begin = start.data[t];
@@ -90,6 +92,8 @@ Ensemble from_flat_trees(const Napi::Object& flat, int features) {
       node.leaf = leaf.data[i];
       node.split_bin = split_bin.data[i];
       node.missing_left = missing_left.data[i];
+      node.gain = gain.data[i];
+      node.cover = cover.data[i];
       if (node.leaf > kLeafLimit || node.leaf < -kLeafLimit) throw malformed("a leaf is out of range");
       if (node.feature >= features) throw malformed("a split names a feature that the data does not have");
       if (node.feature >= 0 && (node.left <= n || node.left + 1 >= size)) throw malformed("a child is out of order");

@@ -80,7 +80,7 @@ class CudaBatchObject : public Napi::ObjectWrap<CudaBatchObject> {
   explicit CudaBatchObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<CudaBatchObject>(info) {
     const Napi::Object from = object(info[0], "The data set");
     const auto dataset = CudaDatasetObject::Unwrap(from)->dataset(info.Env());
-    std::vector<JobSpec> specs = job_specs(info[1], dataset->host().rows);
+    std::vector<JobSpec> specs = job_specs(info[1], dataset->host());
     state_ = std::make_shared<State>();
     guarded(info.Env(), [&] { state_->batch = std::make_unique<cuda::CudaBatch>(dataset, std::move(specs)); });
     Value().Set("source", from.Get("source"));

@@ -10,6 +10,8 @@
 
 #include "core/sampling.h"
 #include "cpu/gradients.h"
+#include "cpu/predict.h"
+#include "cpu/resume.h"
 
 namespace lockstep {
 namespace {
@@ -49,8 +51,15 @@ Job::Job(const DatasetView& data, const HistogramLayout& layout, const Kernels& 
   ensemble_.classes = static_cast<int>(classes_);
   ensemble_.base_margins = scale_.base_margins;
   ensemble_.base_value = scale_.base_value;
-  for (size_t row = 0; row < data.rows; ++row) {
-    std::copy(scale_.base_margins.begin(), scale_.base_margins.end(), margins_.data() + row * classes_);
+  take_up_trees(data, spec_, ensemble_);
+  spec_.resume.reset();
+  if (ensemble_.trees.empty()) {
+    for (size_t row = 0; row < data.rows; ++row) {
+      std::copy(scale_.base_margins.begin(), scale_.base_margins.end(), margins_.data() + row * classes_);
+    }
+  } else {
+    const std::vector<int32_t> before = predict_margins(data, ensemble_, {0, data.rows, nullptr}, kernels, Executor());
+    std::copy(before.begin(), before.end(), margins_.data());
   }
 
   std::vector<bool> known(data.rows, false);

@@ -64,12 +64,15 @@ struct RowSet {
   size_t operator[](size_t i) const { return list != nullptr ? (*list)[i] : start + i; }
 };
 
+struct Ensemble;
+
 struct JobSpec {
   TreeParams params;
   uint64_t seed = 0;
   RowSet rows;
   std::vector<RowSet> evals;
   std::vector<Metric> metrics;
+  std::shared_ptr<const Ensemble> resume;  // what was trained of this job before; null for nothing
 };
 
 /** A set of bin codes. */

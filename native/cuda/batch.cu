@@ -8,6 +8,8 @@
 
 #include "core/sampling.h"
 #include "cpu/gradients.h"
+#include "cpu/predict.h"
+#include "cpu/resume.h"
 #include "cuda/kernels.h"
 #include "cuda/rows.h"
 
@@ -173,6 +175,16 @@ void CudaBatch::Impl::add_job(JobSpec spec) {
   job.ensemble.classes = static_cast<int>(job.classes);
   job.ensemble.base_margins = scale.base_margins;
   job.ensemble.base_value = scale.base_value;
+  take_up_trees(data, spec, job.ensemble);
+  spec.resume.reset();
+  if (!job.ensemble.trees.empty()) {
+    const RowSet all{0, data.rows, nullptr};
+    const std::vector<int32_t> before = predict_margins(data, job.ensemble, all, kernels_named(""), Executor());
+    for (const uint32_t row : job.map->host_rows) {
+      const auto of_row = before.begin() + static_cast<ptrdiff_t>(row * job.classes);
+      job.margins.insert(job.margins.end(), of_row, of_row + static_cast<ptrdiff_t>(job.classes));
+    }
+  }
   job.wanted = spec.evals.empty() ? 0 : wanted_sums(spec.metrics, spec.params.objective);
   for (size_t e = 0; e < job.map->evals.size(); ++e) {
     const RowMap::Eval& eval = job.map->evals[e];

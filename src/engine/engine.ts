@@ -51,6 +51,8 @@ export interface TrainingJob {
   readonly evals: readonly RowSet[];
   /** Metrics computed on each row set of `evals` after each round; may be empty. */
   readonly metrics: readonly MetricName[];
+  /** Trees of this very job, trained before on any engine: training goes on after them. They are part of what `finish` gives. */
+  readonly resume?: TreeEnsemble;
 }
 
 /** The scores of one job after one round. */

@@ -4,6 +4,7 @@ import type { Engine, ResidentDataset, RowSet, TrainingBatch, TrainingJob, TreeE
 import { type Scorer, WebGpuBatch } from './webgpu/batch.ts';
 import { compilePipelines, type Pipelines, Resident, type Shaders } from './webgpu/resident.ts';
 import { listRows } from './webgpu/scale.ts';
+import { walkTrees } from './webgpu/walk.ts';
 
 export type { ScoredRows, Scorer } from './webgpu/batch.ts';
 export type { Shaders } from './webgpu/resident.ts';
@@ -66,29 +67,7 @@ class WebGpuDataset implements ResidentDataset {
   }
 
   async predictMargins(trees: TreeEnsemble, rows: RowSet): Promise<Int32Array> {
-    const listed = listRows(rows);
-    const { bins, stride } = this.#resident.data;
-    const { classes } = trees;
-    const margins = new Int32Array(listed.length * classes);
-    listed.forEach((row, i) => {
-      for (let c = 0; c < classes; c++) margins[i * classes + c] = trees.baseMargins[c]!;
-      for (let t = 0; t + 1 < trees.treeStart.length; t++) {
-        const start = trees.treeStart[t]!;
-        let node = start;
-        while (trees.feature[node]! >= 0) {
-          const code = bins[row * stride + trees.feature[node]!]!;
-          const set = trees.catIndex[node]!;
-          let left: boolean;
-          if (code === 0) left = trees.missingLeft[node] === 1;
-          else if (set < 0) left = code <= trees.splitBin[node]!;
-          else left = ((trees.catSets[set * 8 + (code >> 5)]! >>> (code & 31)) & 1) === 1;
-          node = start + trees.left[node]! + (left ? 0 : 1);
-        }
-        const at = i * classes + (t % classes);
-        margins[at] = Math.min(Math.max(margins[at]! + trees.leaf[node]!, -(2 ** 30)), 2 ** 30);
-      }
-    });
-    return margins;
+    return walkTrees(this.#resident.data, trees, listRows(rows));
   }
 
   dispose(): void {

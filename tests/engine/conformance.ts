@@ -255,6 +255,56 @@ export function engineConformance(
       );
     });
 
+    it.each(OBJECTIVES)(
+      'goes on with %s jobs after trees of another engine as if it had trained them',
+      async (of) => {
+        const data = await makeBinned(SHAPE, of);
+        const jobs = variedJobs(data, of, 3);
+        const whole = await trainBatch(createReferenceEngine(), data, jobs, [5]);
+        const resumed = await Promise.all(
+          jobs.map(async (job, j) => {
+            const begun = await trainBatch(createReferenceEngine(), data, [job], [j + 1]);
+            return { ...job, resume: begun.trees[0]! };
+          }),
+        );
+        const engine = create();
+        const resident = await engine.load(data);
+        const batch = await resident.start([...resumed.slice(0, 2), jobs[2]!]);
+        const first = await batch.advance(2);
+        expect(first.map(({ job, round }) => [job, round]).sort()).toEqual(
+          [
+            [0, 2],
+            [0, 3],
+            [1, 3],
+            [1, 4],
+            [2, 1],
+            [2, 2],
+          ].sort(),
+        );
+        for (const { job, round, values } of first) {
+          const judge = whole.rounds.find((result) => result.job === job && result.round === round);
+          expect(values).toEqual(judge!.values);
+        }
+        const begun = [1, 2, 0];
+        for (const job of [0, 1, 2]) {
+          const expected = await trainBatch(createReferenceEngine(), data, [jobs[job]!], [begun[job]! + 2]);
+          expect(await batch.finish(job)).toEqual(expected.trees[0]);
+        }
+        batch.dispose();
+        resident.dispose();
+      },
+    );
+
+    it('refuses to go on after trees of another job', async () => {
+      const data = await makeBinned(SHAPE, 'binary:logistic');
+      const job = makeJob(data, DEFAULT_TREE_PARAMS, 1, 1);
+      const { trees } = await trainBatch(create(), data, [job], [2]);
+      const resident = await create().load(data);
+      const other = { ...job, params: { ...job.params, base_score: 0.1 }, resume: trees[0]! };
+      await expect(resident.start([other])).rejects.toThrow(/not of this job/);
+      resident.dispose();
+    });
+
     it('leaves a stopped job as it was and trains the others on', async () => {
       const engine = create();
       const data = await makeBinned(SHAPE, 'reg:squarederror');

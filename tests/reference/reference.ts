@@ -162,7 +162,15 @@ class ReferenceJob {
     if (job.params.objective === 'binary:logistic') this.#initLogistic();
     else if (isMulticlass(job)) this.#initSoftmax();
     else this.#initRegression();
-    this.margins = Array.from({ length: data.rows }, () => [...this.baseMargins]);
+    if (job.resume !== undefined) this.trees.push(...nodesOf(job.resume));
+    this.margins = Array.from({ length: data.rows }, (_, row) => {
+      const margins = [...this.baseMargins];
+      this.trees.forEach((nodes, t) => {
+        const c = t % this.classes;
+        margins[c] = clamp(margins[c]! + route(nodes, data, row).leaf, 2 ** 30);
+      });
+      return margins;
+    });
   }
 
   /** Section 3. */
@@ -450,6 +458,29 @@ function isMulticlass({ params }: TrainingJob): boolean {
 
 function newLeaf(): Node {
   return { feature: -1, bin: 0, missingLeft: false, categories: null, left: 0, leaf: 0, gain: 0, cover: 0 };
+}
+
+function nodesOf(trees: TreeEnsemble): Node[][] {
+  return Array.from({ length: trees.treeStart.length - 1 }, (_, t) =>
+    Array.from({ length: trees.treeStart[t + 1]! - trees.treeStart[t]! }, (_, n) => {
+      const at = trees.treeStart[t]! + n;
+      const set = trees.catIndex[at]!;
+      const codes = Array.from({ length: 256 }, (_, code) => code);
+      return {
+        feature: trees.feature[at]!,
+        bin: trees.splitBin[at]!,
+        missingLeft: trees.missingLeft[at] === 1,
+        categories:
+          set < 0
+            ? null
+            : new Set(codes.filter((code) => (trees.catSets[8 * set + (code >> 5)]! >>> (code & 31)) & 1)),
+        left: trees.left[at]!,
+        leaf: trees.leaf[at]!,
+        gain: trees.gain[at]!,
+        cover: trees.cover[at]!,
+      };
+    }),
+  );
 }
 
 function codeOf(data: BinnedDataset, row: number, feature: number): number {

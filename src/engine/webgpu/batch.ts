@@ -1,5 +1,6 @@
 import { kindOf } from '../../config/objectives.ts';
 import type { RowSet } from '../../data/types.ts';
+import { InputError } from '../../errors.ts';
 import type {
   AdvanceOptions,
   RoundResult,
@@ -22,7 +23,8 @@ import {
 } from './layout.ts';
 import type { Resident } from './resident.ts';
 import { type JobScale, listRows, scaleBy, scaleJob, scaleWeights } from './scale.ts';
-import { flattenTrees, type GrownTree, readTree } from './trees.ts';
+import { flattenTrees, type GrownTree, readTree, splitTrees } from './trees.ts';
+import { walkTrees } from './walk.ts';
 
 const LANES = 256;
 /** Rounds between two looks at the results: few enough to be interrupted soon. */
@@ -179,14 +181,27 @@ export class WebGpuBatch implements TrainingBatch {
           ...(scaled.values && { weights: scaled.values }),
         };
       });
-      return { job, scale, trained, positions, evals: evalRows, classes, marginStart, trees: [] };
+      return {
+        job,
+        scale,
+        trained,
+        positions,
+        evals: evalRows,
+        classes,
+        marginStart,
+        trees: resumedTrees(job, scale),
+      };
     });
     this.#placesOf = placesOf;
     this.#upload('tables', concat(Uint32Array, tables));
     this.#upload('labels', concat(Int32Array, labels));
     this.#upload('weights', concat(Uint32Array, weights));
     const start = new Int32Array(margins);
-    for (const { scale, positions, classes, marginStart } of this.#jobs) {
+    for (const { job, scale, positions, classes, marginStart } of this.#jobs) {
+      if (job.resume !== undefined) {
+        start.set(walkTrees(data, job.resume, positions), marginStart);
+        continue;
+      }
       for (let i = 0; i < positions.length; i++) start.set(scale.baseMargins, marginStart + i * classes);
     }
     this.#upload('margins', start, GPUBufferUsage.COPY_SRC);
@@ -215,7 +230,11 @@ export class WebGpuBatch implements TrainingBatch {
         for (let r = 0; r < count; r++) {
           this.#round++;
           for (const j of live)
-            results.push({ job: j, round: this.#round, values: this.#scoreJob(j, margins) });
+            results.push({
+              job: j,
+              round: this.#resumed(j) + this.#round,
+              values: this.#scoreJob(j, margins),
+            });
         }
         done += count;
         // The host's events get their turn, or nobody could abort.
@@ -255,6 +274,12 @@ export class WebGpuBatch implements TrainingBatch {
   #checkIdle(): void {
     if (this.#disposed) throw new Error('The batch has been disposed of.');
     if (this.#advancing) throw new Error('The batch is training; wait for the running advance() first.');
+  }
+
+  /** Rounds that a job had when the batch began. */
+  #resumed(j: number): number {
+    const { job, classes } = this.#jobs[j]!;
+    return job.resume === undefined ? 0 : (job.resume.treeStart.length - 1) / classes;
   }
 
   #scoreJob(j: number, margins: Int32Array | undefined): Float64Array {
@@ -321,6 +346,7 @@ export class WebGpuBatch implements TrainingBatch {
         words[UNIT.order] = order;
         words[UNIT.nodes] = nodes;
         writeU64(words, UNIT.seed, job.seed);
+        words[UNIT.resumed] = this.#resumed(j);
         words[UNIT.sampled] = params.subsample < 1 ? 1 : 0;
         words[UNIT.threshold] = Math.min(NONE, Math.round(params.subsample * 2 ** 32));
         let left = data.features.length;
@@ -674,6 +700,22 @@ function objectiveOf({ objective }: TreeParams): number {
     case 'regression':
       return OBJECTIVES.squared_error;
   }
+}
+
+/** @throws InputError where the trees to go on after cannot be the job's own. */
+function resumedTrees({ resume }: TrainingJob, scale: JobScale): GrownTree[] {
+  if (resume === undefined) return [];
+  const classes = scale.baseMargins.length;
+  if (
+    resume.classes !== classes ||
+    resume.marginBits !== scale.marginBits ||
+    resume.baseValue !== scale.baseValue ||
+    resume.baseMargins.some((margin, c) => margin !== scale.baseMargins[c]) ||
+    (resume.treeStart.length - 1) % classes !== 0
+  ) {
+    throw new InputError('The trees to go on after are not of this job: objective, rows or base differ.');
+  }
+  return splitTrees(resume);
 }
 
 /** Numbers the rows of a job: those of training first, then those that are only scored. */

@@ -29,6 +29,7 @@ export const UNIT = numbered([
   ['nodes', 1],
   ['slots', 1], // the first histogram
   ['seed', 2],
+  ['resumed', 1], // rounds trained before the batch
   ['sampled', 1],
   ['threshold', 1],
   ['draws', 1], // whether features are drawn
@@ -121,6 +122,7 @@ export function preamble(): string {
     `const RESULT_STRIDE = ${RESULT_STRIDE}u;\nconst FEATURES = ${FEATURES}u;\n`,
     `struct Pass {\n${PASS.map((field) => `  ${field}: u32,\n`).join('')}}\n`,
     'fn unit(u: u32, field: u32) -> u32 { return units[u * UNIT_STRIDE + field]; }\n',
+    'fn round_of(u: u32) -> u32 { return pass_.round + unit(u, UNIT_RESUMED); }\n',
     'fn shift_of(range: u32) -> u32 { return max(32u - countLeadingZeros(range), 23u) - 23u; }\n',
   ].join('');
 }

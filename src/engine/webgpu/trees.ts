@@ -53,6 +53,27 @@ export function readTree(words: Uint32Array, gradientUnit: number, hessianUnit: 
   };
 }
 
+/** The trees of an ensemble, one by one. */
+export function splitTrees(trees: TreeEnsemble): GrownTree[] {
+  return Array.from({ length: trees.treeStart.length - 1 }, (_, t) => {
+    const [start, end] = [trees.treeStart[t]!, trees.treeStart[t + 1]!];
+    const catIndex = trees.catIndex.subarray(start, end);
+    return {
+      feature: trees.feature.slice(start, end),
+      splitBin: trees.splitBin.slice(start, end),
+      missingLeft: trees.missingLeft.slice(start, end),
+      left: trees.left.slice(start, end),
+      leaf: trees.leaf.slice(start, end),
+      gain: trees.gain.slice(start, end),
+      cover: trees.cover.slice(start, end),
+      categorical: Uint8Array.from(catIndex, (set) => (set < 0 ? 0 : 1)),
+      codes: Uint32Array.from(
+        [...catIndex].flatMap((set) => (set < 0 ? [] : [...trees.catSets.subarray(8 * set, 8 * set + 8)])),
+      ),
+    };
+  });
+}
+
 /** Trees one after the other, as the contract has them. */
 export function flattenTrees(scale: JobScale, classes: number, trees: readonly GrownTree[]): TreeEnsemble {
   const treeStart = new Int32Array(trees.length + 1);
