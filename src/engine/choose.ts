@@ -1,7 +1,9 @@
+import { EnvironmentError } from '../errors.ts';
 import { createCpuEngine } from './cpu.ts';
 import { createCudaEngine } from './cuda.ts';
 import { createDawnEngine, describeDawnAdapter } from './dawn.ts';
 import type { Engine, EngineKind } from './engine.ts';
+import { createRelayEngine } from './relay.ts';
 
 /** What a user may ask for. */
 export type EngineChoice = EngineKind | 'auto';
@@ -38,13 +40,25 @@ async function status(kind: EngineKind, probe: Probe): Promise<EngineStatus> {
   }
 }
 
+/** An emulated adapter could only be slower than the CPU engine. */
+async function openHardwareWebGpu(): Promise<Engine> {
+  const { reason, emulated } = await describeDawnAdapter();
+  if (emulated) throw new EnvironmentError(`${reason} is emulated.`);
+  return createDawnEngine();
+}
+
 /**
- * The engine a user asked for; `auto` is the CPU engine.
+ * The engine a user asked for; `auto` begins on the CPU and moves to a device where that is faster: docs/engines.md.
  * @throws EnvironmentError where it cannot run here.
  */
 export async function chooseEngine(choice: EngineChoice, options: { threads: number }): Promise<Engine> {
   switch (choice) {
     case 'auto':
+      return createRelayEngine([
+        { open: async () => createCpuEngine(options) },
+        { open: async () => createCudaEngine() },
+        { open: openHardwareWebGpu },
+      ]);
     case 'cpu':
       return createCpuEngine(options);
     case 'webgpu':
