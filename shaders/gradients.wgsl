@@ -9,15 +9,6 @@
 @group(0) @binding(7) var<storage, read_write> state: array<atomic<u32>>;
 @group(0) @binding(8) var<storage, read> segments: array<vec2<i32>>;
 
-fn evaluate_segment(t: u32, slope_bits: u32) -> i32 {
-  let segment = segments[t >> 14u];
-  let f = i32(t & 16383u) - 8192;
-  let c1 = segment.y >> 12u;
-  let c2 = i32(u32(segment.y) << 20u) >> 20u;
-  let slope = c1 + ((f * c2 + 8192) >> 14u);
-  return segment.x + ((f * slope + (1i << (slope_bits - 17u))) >> (slope_bits - 16u));
-}
-
 fn weight_at(u: u32, position: u32) -> u32 {
   let start = unit(u, UNIT_WEIGHTS);
   if (start == NONE) { return 16777216u; }
@@ -36,14 +27,14 @@ fn quantise(u: u32, class_index: u32, position: u32, g: i32, h: i32) -> vec2<i32
 
 fn logistic_row(u: u32, position: u32) {
   let m = margins[unit(u, UNIT_MARGINS) + position];
-  let q = evaluate_segment(min(u32(abs(m)), 0xffffffu), 26u);
+  let q = evaluate_segment(0u, min(u32(abs(m)), 0xffffffu), 26u);
   let p = select(1073741824 - q, q, m < 0);
   let label = labels[unit(u, UNIT_LABELS) + position];
   gradients[unit(u, UNIT_GRADIENTS) + position] =
       quantise(u, 0u, position, p - select(0, 1073741824, label == 1), bernoulli_variance(q));
 }
 
-fn exp_q24(t: u32) -> u32 { return u32(evaluate_segment(min(t, 0xffffffu), 24u) + 32) >> 6u; }
+fn exp_q24(t: u32) -> u32 { return u32(evaluate_segment(0u, min(t, 0xffffffu), 24u) + 32) >> 6u; }
 
 /** ⌊2^54 / sum⌋ for 2^24 ≤ sum < 2^32, bit by bit. */
 fn reciprocal(sum: u32) -> u32 {

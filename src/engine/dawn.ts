@@ -3,11 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { loadAddon } from '../addon.ts';
-import { kindOf } from '../config/objectives.ts';
 import { EnvironmentError } from '../errors.ts';
 import type { Engine } from './engine.ts';
-import { createWebGpuEngine, type Scorer, type Shaders } from './webgpu.ts';
+import { createWebGpuEngine, type Shaders } from './webgpu.ts';
 
 const SHADERS = fileURLToPath(new URL('../../shaders/', import.meta.url));
 
@@ -15,21 +13,6 @@ function readShaders(): Shaders {
   const files = readdirSync(SHADERS).filter((name) => name.endsWith('.wgsl'));
   return Object.fromEntries(files.map((name) => [name.slice(0, -5), readFileSync(SHADERS + name, 'utf8')]));
 }
-
-const scoreWithAddon: Scorer = (job, scale, { margins, labels, raw, weights }) => {
-  const shared = { margins, ...(weights && { weights }) };
-  const kind = kindOf(job.params.objective);
-  return loadAddon().evaluateMetrics(
-    job.metrics,
-    kind === 'regression'
-      ? { ...shared, targets: labels, raw, marginBits: scale.marginBits }
-      : {
-          ...shared,
-          labels: Uint8Array.from(labels),
-          ...(kind === 'multiclass' && { classes: job.params.num_class }),
-        },
-  );
-};
 
 /** Dawn aborts the process once this object is collected while a device lives. */
 let dawn: GPU | undefined;
@@ -87,5 +70,5 @@ async function openDawn(): Promise<Engine> {
   dawn ??= create([]);
   const adapter = await dawn.requestAdapter({ powerPreference: 'high-performance' });
   if (adapter === null) throw new EnvironmentError(NO_ADAPTER);
-  return createWebGpuEngine({ adapter, shaders: readShaders(), score: scoreWithAddon });
+  return createWebGpuEngine({ adapter, shaders: readShaders() });
 }

@@ -1,12 +1,11 @@
 import type { BinnedDataset } from '../data/types.ts';
 import { EnvironmentError } from '../errors.ts';
 import type { Engine, ResidentDataset, RowSet, TrainingBatch, TrainingJob, TreeEnsemble } from './engine.ts';
-import { type Scorer, WebGpuBatch } from './webgpu/batch.ts';
+import { WebGpuBatch } from './webgpu/batch.ts';
 import { compilePipelines, type Pipelines, Resident, type Shaders } from './webgpu/resident.ts';
 import { listRows } from './webgpu/scale.ts';
 import { walkTrees } from './webgpu/walk.ts';
 
-export type { ScoredRows, Scorer } from './webgpu/batch.ts';
 export type { Shaders } from './webgpu/resident.ts';
 
 /** What the WebGPU engine needs; nothing of it is Node's. */
@@ -15,15 +14,13 @@ export interface WebGpuEngineOptions {
   readonly adapter: GPUAdapter;
   /** The texts of shaders/*.wgsl by file name without its ending. */
   readonly shaders: Shaders;
-  /** Computes metrics from margins. */
-  readonly score: Scorer;
 }
 
 /**
  * The WebGPU engine: the shaders of shaders/ through any implementation of WebGPU.
  * @throws EnvironmentError where the device cannot be had or refuses a shader.
  */
-export async function createWebGpuEngine({ adapter, shaders, score }: WebGpuEngineOptions): Promise<Engine> {
+export async function createWebGpuEngine({ adapter, shaders }: WebGpuEngineOptions): Promise<Engine> {
   const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
   const device = await adapter
     .requestDevice({ requiredLimits: { maxStorageBufferBindingSize, maxBufferSize } })
@@ -43,27 +40,19 @@ export async function createWebGpuEngine({ adapter, shaders, score }: WebGpuEngi
   return {
     kind: 'webgpu',
     description: `webgpu (${description || vendor || 'unnamed adapter'})`,
-    load: async (data) => new WebGpuDataset(device, pipelines, data, lost, score),
+    load: async (data) => new WebGpuDataset(device, pipelines, data, lost),
   };
 }
 
 class WebGpuDataset implements ResidentDataset {
   readonly #resident: Resident;
-  readonly #score: Scorer;
 
-  constructor(
-    device: GPUDevice,
-    pipelines: Pipelines,
-    data: BinnedDataset,
-    lost: Promise<never>,
-    score: Scorer,
-  ) {
+  constructor(device: GPUDevice, pipelines: Pipelines, data: BinnedDataset, lost: Promise<never>) {
     this.#resident = new Resident(device, pipelines, data, lost);
-    this.#score = score;
   }
 
   async start(jobs: readonly TrainingJob[]): Promise<TrainingBatch> {
-    return new WebGpuBatch(this.#resident, jobs, this.#score);
+    return new WebGpuBatch(this.#resident, jobs);
   }
 
   async predictMargins(trees: TreeEnsemble, rows: RowSet): Promise<Int32Array> {

@@ -9,29 +9,20 @@ import type {
   TreeEnsemble,
   TreeParams,
 } from '../engine.ts';
-import {
-  CONSTANT_WORDS,
-  NODE,
-  NONE,
-  OBJECTIVES,
-  PASS,
-  type Pass,
-  RESULT_STRIDE,
-  SHIFTS,
-  STATE,
-  UNIT,
-} from './layout.ts';
-import type { Resident } from './resident.ts';
-import { type JobScale, listRows, scaleBy, scaleJob, scaleWeights } from './scale.ts';
+import { Buffers, concat } from './buffers.ts';
+import { CONSTANT_WORDS, NODE, NONE, OBJECTIVES, RESULT_STRIDE, SHIFTS, STATE, UNIT } from './layout.ts';
+import { Program } from './program.ts';
+import type { PipelineName, Resident } from './resident.ts';
+import { type JobScale, listRows, scaleBy, scaleJob } from './scale.ts';
+import { type ScoredJob, Scores } from './scores.ts';
 import { flattenTrees, type GrownTree, readTree, splitTrees } from './trees.ts';
 import { walkTrees } from './walk.ts';
 
 const LANES = 256;
 /** Rounds between two looks at the results: few enough to be interrupted soon. */
 const ROUNDS_IN_FLIGHT = 8;
-/** Bytes of trees that are kept on the device before they are read. */
-const TREE_BYTES = 32 * 2 ** 20;
-const PASS_BYTES = 256;
+/** Bytes of trees and scores that are kept on the device before they are read. */
+const READ_BYTES = 32 * 2 ** 20;
 /** Rows that a workgroup's 32-bit partial sums hold: 2^15 · 65,535 < 2^31. */
 const NARROW_ROWS = 65_535;
 /** Rows that a workgroup should have to itself, at least. */
@@ -39,33 +30,11 @@ const SHARE_ROWS = 4096;
 /** The filter of the search is proved for λ' and α' in this range, and for α' = 0. */
 const FILTER_RANGE = [2 ** -40, 2 ** 60] as const;
 
-/** Computes metrics from margins. */
-export type Scorer = (job: TrainingJob, scale: JobScale, scored: ScoredRows) => Float64Array;
-
-/** A scored row set; arrays are in the order of its rows. */
-export interface ScoredRows {
-  /** (rows, classes), row-major. */
-  readonly margins: Int32Array;
-  /** 0 and 1, classes, or targets in margin units. */
-  readonly labels: Int32Array;
-  /** The labels as given. */
-  readonly raw: Float32Array;
-  readonly weights?: Uint32Array;
-}
-
-interface EvalRows {
-  readonly positions: Uint32Array;
-  readonly labels: Int32Array;
-  readonly raw: Float32Array;
-  readonly weights?: Uint32Array;
-}
-
 interface DeviceJob {
   readonly job: TrainingJob;
   readonly scale: JobScale;
   readonly trained: number;
   readonly positions: Uint32Array;
-  readonly evals: readonly EvalRows[];
   readonly classes: number;
   readonly marginStart: number;
   readonly trees: GrownTree[];
@@ -129,11 +98,12 @@ export function unitsOf(params: TreeParams, scale: JobScale): { gradient: number
 export class WebGpuBatch implements TrainingBatch {
   readonly jobs: number;
   readonly #resident: Resident;
-  readonly #score: Scorer;
   readonly #jobs: readonly DeviceJob[];
   readonly #live: Set<number>;
   readonly #placesOf: readonly Places[];
-  readonly #buffers = new Map<string, GPUBuffer>();
+  readonly #buffers: Buffers;
+  readonly #scores: Scores;
+  #program: Program | undefined;
   #units: Unit[] = [];
   #waves: Wave[] = [];
   #nodeTotal = 0;
@@ -141,9 +111,9 @@ export class WebGpuBatch implements TrainingBatch {
   #advancing = false;
   #disposed = false;
 
-  constructor(resident: Resident, jobs: readonly TrainingJob[], score: Scorer) {
+  constructor(resident: Resident, jobs: readonly TrainingJob[]) {
     this.#resident = resident;
-    this.#score = score;
+    this.#buffers = new Buffers(resident.device);
     this.jobs = jobs.length;
     this.#live = new Set(jobs.keys());
     const { data } = resident;
@@ -154,6 +124,7 @@ export class WebGpuBatch implements TrainingBatch {
     let margins = 0;
     let trainedTotal = 0;
     const placesOf: Places[] = [];
+    const scored: ScoredJob[] = [];
     this.#jobs = jobs.map((job) => {
       const { positions, trained, evals } = layRows(job);
       const scale = scaleJob(data, job.params, positions, trained);
@@ -171,31 +142,15 @@ export class WebGpuBatch implements TrainingBatch {
       const marginStart = margins;
       margins += positions.length * classes;
       trainedTotal += trained * classes;
-      const evalRows = evals.map((rows, e): EvalRows => {
-        const listed = listRows(job.evals[e]!);
-        const scaled = scaleWeights(data, listed);
-        return {
-          positions: rows,
-          labels: Int32Array.from(rows, (position) => scale.labels[position]!),
-          raw: Float32Array.from(listed, (row) => data.label[row]!),
-          ...(scaled.values && { weights: scaled.values }),
-        };
-      });
-      return {
-        job,
-        scale,
-        trained,
-        positions,
-        evals: evalRows,
-        classes,
-        marginStart,
-        trees: resumedTrees(job, scale),
-      };
+      const { rows: table, labels: firstLabel } = placesOf.at(-1)!;
+      scored.push({ job, scale, evals, labels: firstLabel, margins: marginStart, table });
+      return { job, scale, trained, positions, classes, marginStart, trees: resumedTrees(job, scale) };
     });
+    this.#scores = new Scores(resident, scored);
     this.#placesOf = placesOf;
-    this.#upload('tables', concat(Uint32Array, tables));
-    this.#upload('labels', concat(Int32Array, labels));
-    this.#upload('weights', concat(Uint32Array, weights));
+    this.#buffers.upload('tables', concat(Uint32Array, tables));
+    this.#buffers.upload('labels', concat(Int32Array, labels));
+    this.#buffers.upload('weights', concat(Uint32Array, weights));
     const start = new Int32Array(margins);
     for (const { job, scale, positions, classes, marginStart } of this.#jobs) {
       if (job.resume !== undefined) {
@@ -204,10 +159,10 @@ export class WebGpuBatch implements TrainingBatch {
       }
       for (let i = 0; i < positions.length; i++) start.set(scale.baseMargins, marginStart + i * classes);
     }
-    this.#upload('margins', start, GPUBufferUsage.COPY_SRC);
-    this.#allocate('gradients', trainedTotal * 8);
-    this.#allocate('orderA', trainedTotal * 4);
-    this.#allocate('orderB', trainedTotal * 4);
+    this.#buffers.upload('margins', start);
+    this.#buffers.allocate('gradients', trainedTotal * 8);
+    this.#buffers.allocate('orderA', trainedTotal * 4);
+    this.#buffers.allocate('orderB', trainedTotal * 4);
     this.#plan();
   }
 
@@ -217,24 +172,17 @@ export class WebGpuBatch implements TrainingBatch {
     try {
       const results: RoundResult[] = [];
       const live = [...this.#live].sort((a, b) => a - b);
-      const scored = live.some(
-        (j) => this.#jobs[j]!.job.metrics.length > 0 && this.#jobs[j]!.evals.length > 0,
-      );
-      const perRead = scored
-        ? 1
-        : Math.max(1, Math.min(ROUNDS_IN_FLIGHT, Math.floor(TREE_BYTES / (this.#nodeTotal * NODE.size * 4))));
+      const bytes = this.#roundBytes();
+      const perRead = Math.max(1, Math.min(ROUNDS_IN_FLIGHT, Math.floor(READ_BYTES / bytes)));
       for (let done = 0; done < rounds && live.length > 0; ) {
         if (options.signal?.aborted) break;
         const count = Math.min(perRead, rounds - done);
-        const margins = await this.#train(count, scored);
-        for (let r = 0; r < count; r++) {
+        for (const sums of await this.#train(count)) {
           this.#round++;
-          for (const j of live)
-            results.push({
-              job: j,
-              round: this.#resumed(j) + this.#round,
-              values: this.#scoreJob(j, margins),
-            });
+          for (const j of live) {
+            const round = this.#resumed(j) + this.#round;
+            results.push({ job: j, round, values: this.#scores.values(j, sums) });
+          }
         }
         done += count;
         // The host's events get their turn, or nobody could abort.
@@ -267,8 +215,9 @@ export class WebGpuBatch implements TrainingBatch {
   }
 
   #free(): void {
-    for (const buffer of this.#buffers.values()) buffer.destroy();
-    this.#buffers.clear();
+    this.#program?.dispose();
+    this.#scores.dispose();
+    this.#buffers.dispose();
   }
 
   #checkIdle(): void {
@@ -282,48 +231,14 @@ export class WebGpuBatch implements TrainingBatch {
     return job.resume === undefined ? 0 : (job.resume.treeStart.length - 1) / classes;
   }
 
-  #scoreJob(j: number, margins: Int32Array | undefined): Float64Array {
-    const { job, scale, evals, classes, marginStart } = this.#jobs[j]!;
-    const values = new Float64Array(evals.length * job.metrics.length);
-    if (margins === undefined || values.length === 0) return values;
-    evals.forEach((rows, e) => {
-      const gathered = new Int32Array(rows.positions.length * classes);
-      rows.positions.forEach((position, i) => {
-        const at = marginStart + position * classes;
-        gathered.set(margins.subarray(at, at + classes), i * classes);
-      });
-      const { labels, raw, weights } = rows;
-      values.set(
-        this.#score(job, scale, { margins: gathered, labels, raw, ...(weights && { weights }) }),
-        e * job.metrics.length,
-      );
-    });
-    return values;
-  }
-
-  #upload(name: string, data: Uint32Array | Int32Array, usage = 0): void {
-    const buffer = this.#allocate(name, data.byteLength, usage);
-    this.#resident.device.queue.writeBuffer(buffer, 0, data as GPUAllowSharedBufferSource);
-  }
-
-  #allocate(name: string, bytes: number, usage = 0): GPUBuffer {
-    this.#buffers.get(name)?.destroy();
-    const buffer = this.#resident.device.createBuffer({
-      label: name,
-      size: Math.max(16, Math.ceil(bytes / 16) * 16),
-      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | usage,
-    });
-    this.#buffers.set(name, buffer);
-    return buffer;
-  }
-
   /** Lays out the units of the live jobs, and the buffers that depend on them. */
   #plan(): void {
-    const { data, cells, device, histogramBytes } = this.#resident;
+    const { data, cells, histogramBytes } = this.#resident;
+    const live = [...this.#live].sort((a, b) => a - b);
     this.#units = [];
     let order = 0;
     let nodes = 0;
-    for (const j of [...this.#live].sort((a, b) => a - b)) {
+    for (const j of live) {
       const { job, scale, trained, positions, classes, marginStart } = this.#jobs[j]!;
       const { params } = job;
       const place = this.#placesOf[j]!;
@@ -415,24 +330,18 @@ export class WebGpuBatch implements TrainingBatch {
     if (this.#units.length === 0) return;
     const widest = Math.max(...this.#waves.map((wave) => this.#width(wave, wave.depth) * wave.units));
     const features = data.features.length;
-    this.#upload('units', all);
-    this.#allocate('nodes', nodes * NODE.size * 4, GPUBufferUsage.COPY_SRC);
-    this.#allocate('cursors', nodes * 8);
-    this.#allocate('state', this.#units.length * STATE.size * 4, GPUBufferUsage.COPY_SRC);
-    this.#allocate('cells', most * cells * 16);
-    this.#allocate('results', widest * this.#resident.chunks * RESULT_STRIDE * 4);
+    this.#buffers.upload('units', all);
+    this.#buffers.allocate('nodes', nodes * NODE.size * 4, GPUBufferUsage.COPY_SRC);
+    this.#buffers.allocate('cursors', nodes * 8);
+    this.#buffers.allocate('state', this.#units.length * STATE.size * 4, GPUBufferUsage.COPY_SRC);
+    this.#buffers.allocate('cells', most * cells * 16);
+    this.#buffers.allocate('results', widest * this.#resident.chunks * RESULT_STRIDE * 4);
     const draws = this.#waves.some((wave) => wave.draws);
-    this.#allocate('masks', draws ? widest * Math.ceil(features / 32) * 8 : 16);
-    this.#allocate('drawn', draws ? widest * features * 4 : 16);
-    const passes = this.#waves.reduce((sum, { depth }) => sum + depth + 2, 3);
-    this.#buffers.get('passes')?.destroy();
-    this.#buffers.set(
-      'passes',
-      device.createBuffer({
-        size: passes * PASS_BYTES,
-        usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
-      }),
-    );
+    this.#buffers.allocate('masks', draws ? widest * Math.ceil(features / 32) * 8 : 16);
+    this.#buffers.allocate('drawn', draws ? widest * features * 4 : 16);
+    this.#scores.plan(live);
+    this.#program?.dispose();
+    this.#program = this.#list();
   }
 
   /** The most nodes that a level of a wave's trees can have. */
@@ -490,40 +399,44 @@ export class WebGpuBatch implements TrainingBatch {
     return extra;
   }
 
-  /** Trains rounds and keeps their trees; returns the margins after the last of them where they are wanted. */
-  async #train(rounds: number, wantMargins: boolean): Promise<Int32Array | undefined> {
+  /** Bytes that are read of a round: nodes, state and sums. */
+  #roundBytes(): number {
+    return (this.#nodeTotal * NODE.size + this.#units.length * STATE.size) * 4 + this.#scores.sumBytes;
+  }
+
+  /** Trains rounds and keeps their trees; returns the sums of their scores, round by round. */
+  async #train(rounds: number): Promise<Uint32Array[]> {
     const { device } = this.#resident;
-    const nodeBytes = this.#nodeTotal * NODE.size * 4;
-    const stateBytes = this.#units.length * STATE.size * 4;
-    const margins = this.#buffers.get('margins')!;
-    const marginBytes = wantMargins ? margins.size : 0;
-    const perRound = nodeBytes + stateBytes;
+    const bytes = this.#roundBytes();
+    const parts = [
+      { buffer: this.#buffers.get('nodes'), bytes: this.#nodeTotal * NODE.size * 4 },
+      { buffer: this.#buffers.get('state'), bytes: this.#units.length * STATE.size * 4 },
+      { buffer: this.#scores.sums, bytes: this.#scores.sumBytes },
+    ];
     const read = device.createBuffer({
-      size: perRound * rounds + marginBytes,
+      size: bytes * rounds,
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
     });
     try {
       for (let r = 0; r < rounds; r++) {
         const encoder = device.createCommandEncoder();
-        this.#encodeRound(encoder, this.#round + r);
-        encoder.copyBufferToBuffer(this.#buffers.get('nodes')!, 0, read, perRound * r, nodeBytes);
-        encoder.copyBufferToBuffer(
-          this.#buffers.get('state')!,
-          0,
-          read,
-          perRound * r + nodeBytes,
-          stateBytes,
-        );
-        if (wantMargins && r === rounds - 1) {
-          encoder.copyBufferToBuffer(margins, 0, read, perRound * rounds, marginBytes);
+        this.#program!.encode(encoder, this.#round + r);
+        let at = bytes * r;
+        for (const part of parts) {
+          encoder.copyBufferToBuffer(part.buffer, 0, read, at, part.bytes);
+          at += part.bytes;
         }
         device.queue.submit([encoder.finish()]);
       }
       await this.#resident.settled(read.mapAsync(GPUMapMode.READ));
       const words = new Uint32Array(read.getMappedRange());
+      const sums: Uint32Array[] = [];
       for (let r = 0; r < rounds; r++) {
-        const nodes = words.subarray((perRound * r) / 4, (perRound * r + nodeBytes) / 4);
-        const state = words.subarray((perRound * r + nodeBytes) / 4, (perRound * (r + 1)) / 4);
+        let at = (bytes * r) / 4;
+        const [nodes, state, ofScores] = parts.map((part) => {
+          at += part.bytes / 4;
+          return words.subarray(at - part.bytes / 4, at);
+        }) as [Uint32Array, Uint32Array, Uint32Array];
         let start = 0;
         this.#units.forEach(({ job, nodes: capacity }, u) => {
           const { params } = this.#jobs[job]!.job;
@@ -533,22 +446,19 @@ export class WebGpuBatch implements TrainingBatch {
           this.#jobs[job]!.trees.push(readTree(nodes.subarray(start * NODE.size), gradient + shift, hessian));
           start += capacity;
         });
+        sums.push(ofScores.slice());
       }
-      return wantMargins ? new Int32Array(words.slice((perRound * rounds) / 4).buffer) : undefined;
+      return sums;
     } finally {
       read.destroy();
     }
   }
 
-  #encodeRound(encoder: GPUCommandEncoder, round: number): void {
-    const { device, pipelines, data, chunks, chunk, wordStride, cells, groups } = this.#resident;
-    const features = data.features.length;
-    const passes: Pass[] = [];
-    const buffer = (name: string): GPUBuffer =>
-      name === 'bins' ? this.#resident.bins : this.#buffers.get(name)!;
-    let pass: GPUComputePassEncoder | undefined;
-    const common: Pass = {
-      round,
+  /** The dispatches of a round. */
+  #list(): Program {
+    const { data, chunks, chunk, wordStride, cells, groups, bins } = this.#resident;
+    const program = new Program(this.#resident, {
+      round: 0,
       depth: 0,
       first: 0,
       units: this.#units.length,
@@ -558,70 +468,42 @@ export class WebGpuBatch implements TrainingBatch {
       shares: 1,
       stride: wordStride,
       cells,
-      features,
+      features: data.features.length,
       objective: 0,
-      leaving: this.#buffers.get('masks')!.size / 8,
-    };
-    const add = (fields: Partial<Pass>): number => passes.push({ ...common, ...fields }) - 1;
-    const run = (
-      name: keyof typeof pipelines,
-      at: number,
-      names: readonly string[],
-      x: number,
-      y = 1,
-      z = 1,
-    ) => {
-      const pipeline = pipelines[name];
-      pass ??= encoder.beginComputePass();
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(
-        0,
-        device.createBindGroup({
-          layout: pipeline.getBindGroupLayout(0),
-          entries: [
-            {
-              binding: 0,
-              resource: { buffer: buffer('passes'), offset: at * PASS_BYTES, size: PASS.length * 4 },
-            },
-            ...names.map((of, i) => ({ binding: i + 1, resource: { buffer: buffer(of) } })),
-          ],
-        }),
-      );
-      pass.dispatchWorkgroups(x, y, z);
-    };
+      leaving: this.#buffers.get('masks').size / 8,
+      ranks: 0,
+      spans: 0,
+      digit: 0,
+    });
+    const buffer = (name: string): GPUBuffer => (name === 'bins' ? bins : this.#buffers.get(name));
+    const run = (name: PipelineName, pass: number, names: readonly string[], x: number, y = 1, z = 1) =>
+      program.run(name, pass, names.map(buffer), x, y, z);
     const groupsOf = (rows: number) => Math.max(1, Math.min(64, Math.ceil(rows / LANES)));
-    encoder.clearBuffer(buffer('state'));
+    program.clear(buffer('state'));
     const rows = Math.max(...this.#waves.map((wave) => wave.rows));
     const objectives = new Set(this.#units.map(({ words }) => words[UNIT.objective]!));
     for (const objective of objectives) {
       const table = objective === OBJECTIVES.softmax ? this.#resident.expTable : this.#resident.sigmoidTable;
-      this.#buffers.set('segments', table);
-      const at = add({ objective });
-      const gradientBuffers = [
-        'units',
-        'tables',
-        'labels',
-        'weights',
-        'margins',
+      const at = program.pass({ objective });
+      const gradientBuffers = ['units', 'tables', 'labels', 'weights', 'margins', 'gradients', 'state'];
+      program.run(
         'gradients',
-        'state',
-        'segments',
-      ];
-      run('gradients', at, gradientBuffers, groupsOf(rows), this.#units.length);
+        at,
+        [...gradientBuffers.map(buffer), table],
+        groupsOf(rows),
+        this.#units.length,
+      );
       if (objective === OBJECTIVES.squared_error) {
         run('shift', at, ['units', 'tables', 'gradients', 'state'], groupsOf(rows), this.#units.length);
       }
     }
-    this.#buffers.delete('segments');
     const wide = objectives.has(OBJECTIVES.squared_error);
     for (const wave of this.#waves) {
-      pass?.end();
-      pass = undefined;
       const shares = Array.from({ length: wave.depth }, (_, depth) => this.#shares(wave, depth));
       // Histograms that several workgroups add to begin at zero; the others are written.
-      if (shares.some((count) => count > 1)) encoder.clearBuffer(buffer('cells'));
+      if (shares.some((count) => count > 1)) program.clear(buffer('cells'));
       const ofWave = { first: wave.first, units: wave.units };
-      const begin = add(ofWave);
+      const begin = program.pass(ofWave);
       run(
         'select',
         begin,
@@ -634,7 +516,7 @@ export class WebGpuBatch implements TrainingBatch {
       for (let depth = 0; depth <= wave.depth; depth++) {
         const width = this.#width(wave, depth);
         const share = shares[depth] ?? 1;
-        const at = add({ ...ofWave, depth, width, shares: share });
+        const at = program.pass({ ...ofWave, depth, width, shares: share });
         if (depth < wave.depth) {
           if (wave.draws) run('draw', at, ['units', 'state', 'nodes', 'masks', 'drawn'], width, wave.units);
           run(
@@ -675,19 +557,18 @@ export class WebGpuBatch implements TrainingBatch {
     const positions = Math.max(...this.#units.map(({ words }) => words[UNIT.positions]!));
     run(
       'addLeaves',
-      add({}),
+      program.pass({}),
       ['units', 'nodes', 'tables', 'bins', 'margins'],
       groupsOf(positions),
       this.#units.length,
     );
-    pass?.end();
-    const words = new Uint32Array((passes.length * PASS_BYTES) / 4);
-    passes.forEach((fields, i) => {
-      PASS.forEach((field, f) => {
-        words[(i * PASS_BYTES) / 4 + f] = fields[field];
-      });
+    this.#scores.list(program, {
+      labels: buffer('labels'),
+      margins: buffer('margins'),
+      tables: buffer('tables'),
     });
-    device.queue.writeBuffer(buffer('passes'), 0, words);
+    program.seal();
+    return program;
   }
 }
 
@@ -738,14 +619,4 @@ function layRows({ rows, evals }: TrainingJob): {
     }),
   );
   return { positions: Uint32Array.from(position.keys()), trained: training.length, evals: ofEvals };
-}
-
-function concat<T extends Uint32Array | Int32Array>(type: new (length: number) => T, parts: readonly T[]): T {
-  const all = new type(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part as never, at);
-    at += part.length;
-  }
-  return all;
 }

@@ -74,6 +74,48 @@ export const STATE = numbered([
   ['slots', 1],
 ] as const);
 
+/** A scored row set of a job. Starts are indices into the buffer named. */
+export const EVAL = numbered([
+  ['rows', 1],
+  ['listed', 1], // in eval positions; NONE: the positions from `first` on
+  ['first', 1],
+  ['weights', 1], // in eval weights; NONE: all 2^24
+  ['labels', 1],
+  ['margins', 1],
+  ['classes', 1], // margins of a row
+  ['table', 1], // in tables: the row of each position of the job
+  ['wanted', 1], // of WANT
+  ['sums', 1],
+] as const);
+
+/** A ranking of a scored row set; with several classes, by the log-odds of one. */
+export const RANK = numbered([
+  ['eval', 1],
+  ['class', 1],
+  ['rows', 1], // in ranked: twice those of the row set
+  ['tiles', 1], // the first of the wave's
+  ['blocks', 1],
+  ['sums', 1], // pairs, then precisions
+  ['negative', 2], // weight of all negative rows
+  ['positive', 2],
+] as const);
+
+/** Rankings of one row set that are made together. */
+export const SPAN = numbered([
+  ['eval', 1],
+  ['rank', 1],
+  ['ranks', 1],
+] as const);
+
+/** Sums that only some metrics need. */
+export const WANT = { loss: 1, precision: 2, relative: 4 } as const;
+/** Words of a sum of a round. */
+export const SUM_WORDS = 4;
+/** Rows of a ranking that a workgroup takes. */
+export const RANK_TILE = 2048;
+/** Rows of a ranking whose weights are summed in 32 bits. */
+export const RANK_BLOCK = 256;
+
 /** Fields of the uniform of a pass, a word each. */
 export const PASS = [
   'round',
@@ -89,6 +131,9 @@ export const PASS = [
   'features',
   'objective',
   'leaving', // words from a feature mask to its scratch
+  'ranks', // in scores
+  'spans', // in scores
+  'digit', // that rankings are sorted by
 ] as const;
 
 export type Pass = Record<(typeof PASS)[number], number>;
@@ -103,6 +148,9 @@ export const NONE = 0xffffffff;
 export const SHIFTS = 9;
 /** Words of a tree's constants for one shift. */
 export const CONSTANT_WORDS = 8;
+
+/** Where the tables of losses and log-odds begin in the one buffer that holds them. */
+export const METRIC_SEGMENTS = { softplus: 0, exp: 2048, log: 4096 } as const;
 
 function constants(prefix: string, fields: Record<string, number>): string {
   return Object.entries(fields)
@@ -119,10 +167,14 @@ export function preamble(): string {
     constants('NODE', NODE),
     constants('STATE', STATE),
     constants('OBJECTIVE', OBJECTIVES),
+    constants('EVAL', EVAL),
+    constants('RANK', RANK),
+    constants('SPAN', SPAN),
+    constants('WANT', WANT),
+    constants('SEGMENTS', METRIC_SEGMENTS),
+    `const RANK_TILE = ${RANK_TILE}u;\n`,
     `const RESULT_STRIDE = ${RESULT_STRIDE}u;\nconst FEATURES = ${FEATURES}u;\n`,
     `struct Pass {\n${PASS.map((field) => `  ${field}: u32,\n`).join('')}}\n`,
-    'fn unit(u: u32, field: u32) -> u32 { return units[u * UNIT_STRIDE + field]; }\n',
-    'fn round_of(u: u32) -> u32 { return pass_.round + unit(u, UNIT_RESUMED); }\n',
     'fn shift_of(range: u32) -> u32 { return max(32u - countLeadingZeros(range), 23u) - 23u; }\n',
   ].join('');
 }

@@ -1,7 +1,8 @@
 import type { BinnedDataset } from '../../data/types.ts';
 import { EnvironmentError } from '../../errors.ts';
-import { expTable, sigmoidTable } from '../../numerics/tables.ts';
-import { FEATURES, preamble } from './layout.ts';
+import { expTable, logTable, sigmoidTable, softplusTable } from '../../numerics/tables.ts';
+import { FEATURES, METRIC_SEGMENTS, preamble } from './layout.ts';
+import { type Reciprocals, reciprocalsOf } from './metrics.ts';
 
 /** Source text of the shaders by file name without its ending. */
 export type Shaders = Readonly<Record<string, string>>;
@@ -11,7 +12,7 @@ const GROUP_CELLS = 1024;
 /** Features that a workgroup searches one after the other. */
 const SEARCH_CHUNK = 8;
 
-type PipelineName =
+export type PipelineName =
   | 'gradients'
   | 'shift'
   | 'select'
@@ -24,24 +25,47 @@ type PipelineName =
   | 'collect'
   | 'partition'
   | 'segment'
-  | 'addLeaves';
+  | 'addLeaves'
+  | 'scoreTwoClasses'
+  | 'scoreClasses'
+  | 'scoreRegression'
+  | 'collectRanks'
+  | 'countDigits'
+  | 'placeDigits'
+  | 'scatter'
+  | 'sumBlocks'
+  | 'scanBlocks'
+  | 'sumTies';
+
+const EVAL_ROWS = ['numerics', 'evals', 'eval_rows'] as const;
+const RANKS = ['numerics', 'evals', 'order'] as const;
 
 const PIPELINES: Readonly<
   Record<PipelineName, { files: readonly string[]; entry: string; constants?: Record<string, number> }>
 > = {
-  gradients: { files: ['numerics', 'gradients'], entry: 'compute' },
-  shift: { files: ['numerics', 'shift'], entry: 'shift' },
-  select: { files: ['numerics', 'rows'], entry: 'select_rows' },
-  plant: { files: ['numerics', 'root'], entry: 'plant' },
-  draw: { files: ['numerics', 'features'], entry: 'draw' },
-  build: { files: ['numerics', 'histogram'], entry: 'build', constants: { WORDS: 2 } },
-  buildWide: { files: ['numerics', 'histogram'], entry: 'build', constants: { WORDS: 4 } },
-  search: { files: ['numerics', 'score', 'search'], entry: 'search' },
-  decide: { files: ['numerics', 'score', 'decide'], entry: 'decide' },
-  collect: { files: ['numerics', 'score', 'categories'], entry: 'collect' },
-  partition: { files: ['numerics', 'route', 'partition'], entry: 'move_rows' },
-  segment: { files: ['numerics', 'segments'], entry: 'segment' },
-  addLeaves: { files: ['numerics', 'route', 'margins'], entry: 'add_leaves' },
+  gradients: { files: ['numerics', 'units', 'link', 'gradients'], entry: 'compute' },
+  shift: { files: ['numerics', 'units', 'shift'], entry: 'shift' },
+  select: { files: ['numerics', 'units', 'rows'], entry: 'select_rows' },
+  plant: { files: ['numerics', 'units', 'root'], entry: 'plant' },
+  draw: { files: ['numerics', 'units', 'features'], entry: 'draw' },
+  build: { files: ['numerics', 'units', 'histogram'], entry: 'build', constants: { WORDS: 2 } },
+  buildWide: { files: ['numerics', 'units', 'histogram'], entry: 'build', constants: { WORDS: 4 } },
+  search: { files: ['numerics', 'units', 'score', 'search'], entry: 'search' },
+  decide: { files: ['numerics', 'units', 'score', 'decide'], entry: 'decide' },
+  collect: { files: ['numerics', 'units', 'score', 'categories'], entry: 'collect' },
+  partition: { files: ['numerics', 'units', 'route', 'partition'], entry: 'move_rows' },
+  segment: { files: ['numerics', 'units', 'segments'], entry: 'segment' },
+  addLeaves: { files: ['numerics', 'units', 'route', 'margins'], entry: 'add_leaves' },
+  scoreTwoClasses: { files: [...EVAL_ROWS, 'link', 'sums', 'two_classes'], entry: 'score_two_classes' },
+  scoreClasses: { files: [...EVAL_ROWS, 'link', 'sums', 'classes'], entry: 'score_classes' },
+  scoreRegression: { files: [...EVAL_ROWS, 'sums', 'regression'], entry: 'score_regression' },
+  collectRanks: { files: [...EVAL_ROWS, 'link', 'collect_ranks'], entry: 'collect' },
+  countDigits: { files: [...RANKS, 'radix'], entry: 'count_digits' },
+  placeDigits: { files: [...RANKS, 'radix'], entry: 'place_digits' },
+  scatter: { files: [...RANKS, 'radix'], entry: 'scatter' },
+  sumBlocks: { files: [...RANKS, 'sums', 'areas'], entry: 'sum_blocks' },
+  scanBlocks: { files: [...RANKS, 'sums', 'areas'], entry: 'scan_blocks' },
+  sumTies: { files: [...RANKS, 'sums', 'areas'], entry: 'sum_ties' },
 };
 
 export type Pipelines = Readonly<Record<PipelineName, GPUComputePipeline>>;
@@ -91,6 +115,9 @@ export class Resident {
   readonly histogramBytes: number;
   readonly sigmoidTable: GPUBuffer;
   readonly expTable: GPUBuffer;
+  /** The tables of losses and log-odds, at METRIC_SEGMENTS. */
+  readonly metricTables: GPUBuffer;
+  #reciprocals: { readonly exponents: readonly number[]; readonly buffer: GPUBuffer } | undefined;
   readonly #lost: Promise<never>;
 
   constructor(device: GPUDevice, pipelines: Pipelines, data: BinnedDataset, lost: Promise<never>) {
@@ -138,6 +165,20 @@ export class Resident {
     this.histogramBytes = Math.min(limit, device.limits.maxBufferSize);
     this.sigmoidTable = this.#table(sigmoidTable);
     this.expTable = this.#table(expTable);
+    const metricTables = new Int32Array(2 * METRIC_SEGMENTS.log + logTable.length);
+    metricTables.set(softplusTable, 2 * METRIC_SEGMENTS.softplus);
+    metricTables.set(expTable, 2 * METRIC_SEGMENTS.exp);
+    metricTables.set(logTable, 2 * METRIC_SEGMENTS.log);
+    this.metricTables = this.#table(metricTables);
+  }
+
+  /** What mape multiplies errors by, for each row of the data set; made when a job first asks for it. */
+  get reciprocals(): { readonly exponents: readonly number[]; readonly buffer: GPUBuffer } {
+    if (this.#reciprocals === undefined) {
+      const { exponents, words }: Reciprocals = reciprocalsOf(this.data.label);
+      this.#reciprocals = { exponents, buffer: this.#table(words) };
+    }
+    return this.#reciprocals;
   }
 
   /** The value of a promise, or an error once the device is lost. */
@@ -149,9 +190,11 @@ export class Resident {
     this.bins.destroy();
     this.sigmoidTable.destroy();
     this.expTable.destroy();
+    this.metricTables.destroy();
+    this.#reciprocals?.buffer.destroy();
   }
 
-  #table(values: Int32Array): GPUBuffer {
+  #table(values: Int32Array | Uint32Array): GPUBuffer {
     const buffer = this.device.createBuffer({
       size: values.byteLength,
       usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,

@@ -8,7 +8,8 @@ import { priorDistance } from '../../numerics/softmax.ts';
 import type { TreeParams } from '../engine.ts';
 
 const MARGIN_LIMIT = 2 ** 30;
-const UNIT_WEIGHT = 2 ** 24;
+/** The weight of every row where there are no weights. */
+export const UNIT_WEIGHT = 2 ** 24;
 
 const bits = new DataView(new ArrayBuffer(8));
 
@@ -45,7 +46,7 @@ export function listRows(rows: RowSet): Uint32Array {
 }
 
 /** An exact sum of products of integers below 2^41 and 2^25 in magnitude. */
-class ExactSum {
+export class ExactSum {
   #high = 0;
   #low = 0;
   #terms = 0;
