@@ -13,7 +13,7 @@ var<workgroup> codes_left: array<atomic<u32>, 8>;
 fn collect(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let u = group.y + pass_.first;
   let level_end = state[u * STATE_STRIDE + STATE_LEVEL_END];
-  let id = state[u * STATE_STRIDE + STATE_LEVEL_START] + group.x;
+  let id = state[u * STATE_STRIDE + STATE_LEVEL_START] + pass_.start + group.x;
   let node = (unit(u, UNIT_NODES) + id) * NODE_STRIDE;
   let c = constants_of(u, shift_of(state[u * STATE_STRIDE + STATE_RANGE]));
   var split = 0u;
@@ -30,7 +30,7 @@ fn collect(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
   let by_order = codes - 1u >= unit(u, UNIT_ONEHOT);
   var sums = Sums(Wide(0u, 0u), Wide(0u, 0u));
   if (categorical && lane > 0u && lane < codes) {
-    let cell = cells[(unit(u, UNIT_SLOTS) + nodes[node + NODE_SLOT]) * pass_.cells + tables[descriptor] + lane];
+    let cell = cells[(unit(u, UNIT_SLOTS) + select(nodes[node + NODE_SLOT], group.x, pass_.direct != 0u)) * pass_.cells + tables[descriptor] + lane];
     sums = Sums(cell.xy, cell.zw);
   }
   let present = !sums_empty(sums);

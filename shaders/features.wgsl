@@ -13,13 +13,13 @@ fn seed_of(u: u32) -> Wide { return Wide(unit(u, UNIT_SEED), unit(u, UNIT_SEED +
 fn draw(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let u = group.y + pass_.first;
   let level_end = state[u * STATE_STRIDE + STATE_LEVEL_END];
-  let id = state[u * STATE_STRIDE + STATE_LEVEL_START] + group.x;
+  let id = state[u * STATE_STRIDE + STATE_LEVEL_START] + pass_.start + group.x;
   if (id >= level_end || unit(u, UNIT_DRAWS) == 0u) { return; }
   let class_index = unit(u, UNIT_CLASS);
   let features = pass_.features;
   let words = (features + 31u) / 32u;
-  let mask = ((u - pass_.first) * pass_.width + group.x) * words;
-  let keys = ((u - pass_.first) * pass_.width + group.x) * features;
+  let mask = ((u - pass_.first) * pass_.width + pass_.start + group.x) * words;
+  let keys = ((u - pass_.first) * pass_.width + pass_.start + group.x) * features;
   for (var w = lane; w < words; w += 64u) {
     let rest = features - w * 32u;
     atomicStore(&masks[mask + w], select((1u << (rest % 32u)) - 1u, NONE, rest >= 32u));

@@ -1,4 +1,5 @@
-// Histograms of the nodes of a level that are built from rows: the root, and the smaller child of each pair. A workgroup
+// Histograms of the nodes of a level that are built from rows: the root, and the smaller child of each pair; in direct
+// mode, where the memory does not hold those of a level, every node of a portion. A workgroup
 // takes a group of features and a share of a node's rows, adds in workgroup memory, and flushes to the 64-bit cells.
 @group(0) @binding(0) var<uniform> pass_: Pass;
 @group(0) @binding(1) var<storage, read> units: array<u32>;
@@ -45,10 +46,10 @@ fn build(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
   let first_cell = tables[features + 2u];
   let cell_count = tables[features + 3u];
   let level_end = state[u * STATE_STRIDE + STATE_LEVEL_END];
-  let id = state[u * STATE_STRIDE + STATE_LEVEL_START] + group.x;
+  let id = state[u * STATE_STRIDE + STATE_LEVEL_START] + pass_.start + group.x;
   if (id >= level_end) { return; }
   let node = (unit(u, UNIT_NODES) + id) * NODE_STRIDE;
-  if (nodes[node + NODE_MINUS] != NONE) { return; }
+  if (pass_.direct == 0u && nodes[node + NODE_MINUS] != NONE) { return; }
   let count = nodes[node + NODE_COUNT];
   if (share > 0u && share * 256u >= count) { return; }
   for (var i = lane; i < cell_count * WORDS; i += 256u) { atomicStore(&partial[i], 0u); }
@@ -73,7 +74,7 @@ fn build(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
     }
   }
   workgroupBarrier();
-  let target_cell = (unit(u, UNIT_SLOTS) + nodes[node + NODE_SLOT]) * pass_.cells + first_cell;
+  let target_cell = (unit(u, UNIT_SLOTS) + select(nodes[node + NODE_SLOT], group.x, pass_.direct != 0u)) * pass_.cells + first_cell;
   for (var i = lane; i < cell_count; i += 256u) {
     let at = (target_cell + i) * 4u;
     if (WORDS == 2u) {

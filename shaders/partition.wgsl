@@ -19,7 +19,7 @@ fn move_rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
   let u = group.y + pass_.first;
   if (pass_.depth + 1u >= unit(u, UNIT_DEPTH)) { return; }
   let level_end = state[u * STATE_STRIDE + STATE_LEVEL_END];
-  let id = state[u * STATE_STRIDE + STATE_LEVEL_START] + group.x;
+  let id = state[u * STATE_STRIDE + STATE_LEVEL_START] + pass_.start + group.x;
   if (id >= level_end) { return; }
   let node = (unit(u, UNIT_NODES) + id) * NODE_STRIDE;
   if (nodes[node + NODE_FEATURE] == NONE) { return; }

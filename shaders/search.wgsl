@@ -174,7 +174,7 @@ fn scan(lane: u32, codes: u32, own: ptr<function, array<vec4<u32>, OWN>>) {
 fn search(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let u = group.y + pass_.first;
   let level_end = state[u * STATE_STRIDE + STATE_LEVEL_END];
-  let id = state[u * STATE_STRIDE + STATE_LEVEL_START] + group.x;
+  let id = state[u * STATE_STRIDE + STATE_LEVEL_START] + pass_.start + group.x;
   if (id >= level_end) { return; }
   if (pass_.depth >= unit(u, UNIT_DEPTH)) { return; }
   let node = (unit(u, UNIT_NODES) + id) * NODE_STRIDE;
@@ -195,8 +195,9 @@ fn search(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
   best.feature = NONE;
   pending.feature = NONE;
   if (lane == 0u) { atomicStore(&threshold, 0u); }
-  let own_cells = (unit(u, UNIT_SLOTS) + nodes[node + NODE_SLOT]) * pass_.cells;
-  let minus = nodes[node + NODE_MINUS];
+  let direct = pass_.direct != 0u;
+  let own_cells = (unit(u, UNIT_SLOTS) + select(nodes[node + NODE_SLOT], group.x, direct)) * pass_.cells;
+  let minus = select(nodes[node + NODE_MINUS], NONE, direct);
   let minus_cells = (unit(u, UNIT_SLOTS) + minus) * pass_.cells;
   let onehot = unit(u, UNIT_ONEHOT);
   let most = unit(u, UNIT_CAT_THRESHOLD);
@@ -227,7 +228,7 @@ fn search(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
           cells[own_cells + first_cell + code] = own[k];
         }
       }
-      if (!is_searched(u, group.x, f)) { continue; }
+      if (!is_searched(u, pass_.start + group.x, f)) { continue; }
       if (lane == 0u) {
         missing_cell = own[0];
         own[0] = vec4<u32>(0u);
@@ -294,7 +295,7 @@ fn search(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
     workgroupBarrier();
   }
   let winner = sums[0];
-  let at = (((u - pass_.first) * pass_.width + group.x) * pass_.chunks + group.z) * RESULT_STRIDE;
+  let at = (((u - pass_.first) * pass_.width + pass_.start + group.x) * pass_.chunks + group.z) * RESULT_STRIDE;
   if (lane == 0u) { results[at + 2u] = winner.x; }
   if (winner.x != NONE && lane == winner.z) {
     results[at] = lead.score.x;

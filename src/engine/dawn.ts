@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { EnvironmentError } from '../errors.ts';
 import type { Engine } from './engine.ts';
-import { createWebGpuEngine, type Shaders } from './webgpu.ts';
+import { createWebGpuEngine, openWebGpuDevice, type Shaders, type WebGpuDevice } from './webgpu.ts';
 
 const SHADERS = fileURLToPath(new URL('../../shaders/', import.meta.url));
 
@@ -23,7 +23,7 @@ let engine: Promise<Engine> | undefined;
  * @throws EnvironmentError where there is no adapter, or it cannot run the shaders.
  */
 export function createDawnEngine(): Promise<Engine> {
-  engine ??= openDawn();
+  engine ??= openDawnDevice().then((device) => createWebGpuEngine(device));
   return engine;
 }
 
@@ -58,7 +58,11 @@ export async function describeDawnAdapter(): Promise<{ reason: string; emulated:
   return { reason: `webgpu (${found.name})`, emulated: found.emulated };
 }
 
-async function openDawn(): Promise<Engine> {
+/**
+ * A new device on the first adapter that Dawn finds.
+ * @throws EnvironmentError where there is no adapter, or it cannot run the shaders.
+ */
+export async function openDawnDevice(): Promise<WebGpuDevice> {
   const { create, globals } = await import('webgpu').catch((error: Error) => {
     throw new EnvironmentError(
       `The package webgpu cannot be loaded (${error.message}): install it again, or use --engine cpu.`,
@@ -70,5 +74,5 @@ async function openDawn(): Promise<Engine> {
   dawn ??= create([]);
   const adapter = await dawn.requestAdapter({ powerPreference: 'high-performance' });
   if (adapter === null) throw new EnvironmentError(NO_ADAPTER);
-  return createWebGpuEngine({ adapter, shaders: readShaders() });
+  return openWebGpuDevice(adapter, readShaders());
 }

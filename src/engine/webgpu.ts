@@ -1,4 +1,3 @@
-import type { BinnedDataset } from '../data/types.ts';
 import { EnvironmentError } from '../errors.ts';
 import type { Engine, ResidentDataset, RowSet, TrainingBatch, TrainingJob, TreeEnsemble } from './engine.ts';
 import { WebGpuBatch } from './webgpu/batch.ts';
@@ -8,19 +7,28 @@ import { walkTrees } from './webgpu/walk.ts';
 
 export type { Shaders } from './webgpu/resident.ts';
 
-/** What the WebGPU engine needs; nothing of it is Node's. */
+/** A device with the shaders compiled for it. */
+export interface WebGpuDevice {
+  readonly device: GPUDevice;
+  readonly pipelines: Pipelines;
+  readonly description: string;
+  /** Rejects with an EnvironmentError once the device is lost. */
+  readonly lost: Promise<never>;
+}
+
+/** What the WebGPU engine may be told. It changes the speed, never a result. */
 export interface WebGpuEngineOptions {
-  /** Of `navigator.gpu.requestAdapter()`, or of Dawn. */
-  readonly adapter: GPUAdapter;
-  /** The texts of shaders/*.wgsl by file name without its ending. */
-  readonly shaders: Shaders;
+  /** Bytes for the histograms of a batch; by default as many as the device binds at once. */
+  readonly histogramBytes?: number;
 }
 
 /**
- * The WebGPU engine: the shaders of shaders/ through any implementation of WebGPU.
+ * Opens a device and compiles the shaders. Nothing of it is Node's.
+ * @param adapter Of `navigator.gpu.requestAdapter()`, or of Dawn.
+ * @param shaders The texts of shaders/*.wgsl by file name without its ending.
  * @throws EnvironmentError where the device cannot be had or refuses a shader.
  */
-export async function createWebGpuEngine({ adapter, shaders }: WebGpuEngineOptions): Promise<Engine> {
+export async function openWebGpuDevice(adapter: GPUAdapter, shaders: Shaders): Promise<WebGpuDevice> {
   const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
   const device = await adapter
     .requestDevice({ requiredLimits: { maxStorageBufferBindingSize, maxBufferSize } })
@@ -35,24 +43,66 @@ export async function createWebGpuEngine({ adapter, shaders }: WebGpuEngineOptio
     );
   });
   lost.catch(() => undefined);
-  const pipelines = await compilePipelines(device, shaders);
   const { description, vendor } = adapter.info;
   return {
-    kind: 'webgpu',
+    device,
+    pipelines: await compilePipelines(device, shaders),
     description: `webgpu (${description || vendor || 'unnamed adapter'})`,
-    load: async (data) => new WebGpuDataset(device, pipelines, data, lost),
+    lost,
   };
 }
 
+/** The WebGPU engine on a device. */
+export function createWebGpuEngine(device: WebGpuDevice, options: WebGpuEngineOptions = {}): Engine {
+  return {
+    kind: 'webgpu',
+    description: device.description,
+    load: (data) =>
+      withMemory(
+        device,
+        'the data set',
+        () => new WebGpuDataset(device, new Resident(device, data, options.histogramBytes)),
+      ),
+  };
+}
+
+/** @throws EnvironmentError where what is made does not fit the memory of the device. */
+async function withMemory<T extends { dispose(): void }>(
+  { device, lost }: WebGpuDevice,
+  what: string,
+  make: () => T,
+): Promise<T> {
+  device.pushErrorScope('out-of-memory');
+  let made: T;
+  try {
+    made = make();
+  } catch (error) {
+    await Promise.race([device.popErrorScope(), lost]);
+    throw error;
+  }
+  const error = await Promise.race([device.popErrorScope(), lost]);
+  if (error === null) return made;
+  made.dispose();
+  throw new EnvironmentError(
+    `The WebGPU device has no memory for ${what} (${error.message}): use --engine cpu.`,
+  );
+}
+
 class WebGpuDataset implements ResidentDataset {
+  readonly #device: WebGpuDevice;
   readonly #resident: Resident;
 
-  constructor(device: GPUDevice, pipelines: Pipelines, data: BinnedDataset, lost: Promise<never>) {
-    this.#resident = new Resident(device, pipelines, data, lost);
+  constructor(device: WebGpuDevice, resident: Resident) {
+    this.#device = device;
+    this.#resident = resident;
   }
 
-  async start(jobs: readonly TrainingJob[]): Promise<TrainingBatch> {
-    return new WebGpuBatch(this.#resident, jobs);
+  start(jobs: readonly TrainingJob[]): Promise<TrainingBatch> {
+    return withMemory(
+      this.#device,
+      jobs.length === 1 ? 'the job' : `${jobs.length} jobs at a time`,
+      () => new WebGpuBatch(this.#resident, jobs),
+    );
   }
 
   async predictMargins(trees: TreeEnsemble, rows: RowSet): Promise<Int32Array> {

@@ -19,6 +19,8 @@ import { flattenTrees, type GrownTree, readTree, splitTrees } from './trees.ts';
 import { walkTrees } from './walk.ts';
 
 const LANES = 256;
+/** Workgroups of a dispatch in one dimension. */
+const MOST_WORKGROUPS = 65_535;
 /** Rounds between two looks at the results: few enough to be interrupted soon. */
 const ROUNDS_IN_FLIGHT = 8;
 /** Bytes of trees and scores that are kept on the device before they are read. */
@@ -54,6 +56,8 @@ interface Wave {
   readonly depth: number;
   readonly rows: number;
   readonly draws: boolean;
+  /** Nodes whose histograms fit the memory together, where those of a level do not: then nodes are summed portion by portion. */
+  readonly portion: number | undefined;
 }
 
 interface Unit {
@@ -292,7 +296,7 @@ export class WebGpuBatch implements TrainingBatch {
     let most = 1;
     let slots = 0;
     let first = 0;
-    const close = (end: number) => {
+    const close = (end: number, portion?: number) => {
       const units = this.#units.slice(first, end);
       if (units.length === 0) return;
       this.#waves.push({
@@ -301,20 +305,17 @@ export class WebGpuBatch implements TrainingBatch {
         depth: Math.max(...units.map(({ words }) => words[UNIT.depth]!)),
         rows: Math.max(...units.map(({ words }) => words[UNIT.trained]!)),
         draws: units.some(({ words }) => words[UNIT.draws] === 1),
+        portion,
       });
       first = end;
       slots = 0;
     };
     this.#units.forEach((unit, u) => {
-      if (unit.slots > slotsInAll) {
-        throw new RangeError(
-          `A tree of depth ${unit.words[UNIT.depth]} needs ${unit.slots} histograms, and the WebGPU device has room for ${slotsInAll}: use a lower max_depth or max_bin, or another engine.`,
-        );
-      }
       if (slots + unit.slots > slotsInAll) close(u);
       unit.words[UNIT.slots] = slots;
-      slots += unit.slots;
+      slots = Math.min(slots + unit.slots, slotsInAll);
       most = Math.max(most, slots);
+      if (unit.slots > slotsInAll) close(u + 1, slotsInAll);
     });
     close(this.#units.length);
     const unitWords = this.#units.length * UNIT.size;
@@ -463,6 +464,8 @@ export class WebGpuBatch implements TrainingBatch {
       first: 0,
       units: this.#units.length,
       width: 1,
+      start: 0,
+      direct: 0,
       chunks,
       chunk,
       shares: 1,
@@ -516,40 +519,42 @@ export class WebGpuBatch implements TrainingBatch {
       for (let depth = 0; depth <= wave.depth; depth++) {
         const width = this.#width(wave, depth);
         const share = shares[depth] ?? 1;
-        const at = program.pass({ ...ofWave, depth, width, shares: share });
+        const level = { ...ofWave, depth, width, shares: share };
+        const direct = wave.portion === undefined ? 0 : 1;
+        const step = Math.min(wave.portion ?? width, MOST_WORKGROUPS);
+        const portions = Array.from({ length: Math.ceil(width / step) }, (_, i) => ({
+          at: program.pass({ ...level, start: i * step, direct }),
+          nodes: Math.min(step, width - i * step),
+        }));
+        const build = ({ at, nodes }: (typeof portions)[number]) => {
+          if (direct === 1 && share > 1) program.clear(buffer('cells'));
+          const name = wide ? 'buildWide' : 'build';
+          const names = ['units', 'state', 'nodes', 'tables', order, 'gradients', 'bins', 'cells'];
+          run(name, at, names, nodes, wave.units, groups * share);
+        };
         if (depth < wave.depth) {
-          if (wave.draws) run('draw', at, ['units', 'state', 'nodes', 'masks', 'drawn'], width, wave.units);
-          run(
-            wide ? 'buildWide' : 'build',
-            at,
-            ['units', 'state', 'nodes', 'tables', order, 'gradients', 'bins', 'cells'],
-            width,
-            wave.units,
-            groups * share,
-          );
-          run(
-            'search',
-            at,
-            ['units', 'state', 'nodes', 'tables', 'masks', 'cells', 'results'],
-            width,
-            wave.units,
-            chunks,
-          );
-        }
-        run('decide', at, ['units', 'state', 'nodes', 'results', 'cursors', 'tables'], wave.units);
-        if (depth < wave.depth) {
-          if (this.#resident.categorical) {
-            run('collect', at, ['units', 'state', 'nodes', 'tables', 'cells'], width, wave.units);
+          for (const portion of portions) {
+            const { at, nodes } = portion;
+            if (wave.draws) run('draw', at, ['units', 'state', 'nodes', 'masks', 'drawn'], nodes, wave.units);
+            build(portion);
+            const names = ['units', 'state', 'nodes', 'tables', 'masks', 'cells', 'results'];
+            run('search', at, names, nodes, wave.units, chunks);
           }
-          run(
-            'partition',
-            at,
-            ['units', 'state', 'nodes', 'tables', 'bins', 'cursors', order, moved],
-            width,
-            wave.units,
-            share,
-          );
-          run('segment', at, ['units', 'state', 'nodes', 'cursors'], wave.units);
+        }
+        const ofLevel = program.pass(level);
+        run('decide', ofLevel, ['units', 'state', 'nodes', 'results', 'cursors', 'tables'], wave.units);
+        if (depth < wave.depth) {
+          for (const portion of portions) {
+            const { at, nodes } = portion;
+            if (this.#resident.categorical) {
+              // The histograms of a portion are gone when the next one has been searched.
+              if (direct === 1) build(portion);
+              run('collect', at, ['units', 'state', 'nodes', 'tables', 'cells'], nodes, wave.units);
+            }
+            const names = ['units', 'state', 'nodes', 'tables', 'bins', 'cursors', order, moved];
+            run('partition', at, names, nodes, wave.units, share);
+          }
+          run('segment', ofLevel, ['units', 'state', 'nodes', 'cursors'], wave.units);
           [order, moved] = [moved, order];
         }
       }

@@ -1,3 +1,5 @@
+import { EnvironmentError } from '../../errors.ts';
+
 /** Storage buffers by name. */
 export class Buffers {
   readonly #device: GPUDevice;
@@ -14,8 +16,17 @@ export class Buffers {
     return buffer;
   }
 
-  /** Takes the place of a buffer with the same name. */
+  /**
+   * Takes the place of a buffer with the same name.
+   * @throws EnvironmentError where the device has no buffer of that size.
+   */
   allocate(name: string, bytes: number, usage = 0): GPUBuffer {
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
+    if (bytes > Math.min(maxBufferSize, maxStorageBufferBindingSize)) {
+      throw new EnvironmentError(
+        `The jobs need ${bytes} bytes for ${name}, and the WebGPU device binds ${maxStorageBufferBindingSize} at most: train fewer at a time, or use --engine cpu.`,
+      );
+    }
     this.#named.get(name)?.destroy();
     const buffer = this.#device.createBuffer({
       label: name,

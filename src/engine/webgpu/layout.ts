@@ -123,6 +123,8 @@ export const PASS = [
   'first', // unit
   'units',
   'width', // nodes of a level that there may be
+  'start', // node of the level that the dispatch begins with
+  'direct', // whether each node of the dispatch has its histogram built, in the slot of its number there
   'chunks', // of features in a search
   'chunk', // features of one
   'shares', // workgroups that a node's rows are shared among

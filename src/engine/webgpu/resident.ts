@@ -95,6 +95,12 @@ export async function compilePipelines(device: GPUDevice, shaders: Shaders): Pro
   return Object.fromEntries(compiled) as unknown as Pipelines;
 }
 
+interface Opened {
+  readonly device: GPUDevice;
+  readonly pipelines: Pipelines;
+  readonly lost: Promise<never>;
+}
+
 /** A data set on the device. */
 export class Resident {
   readonly device: GPUDevice;
@@ -120,7 +126,11 @@ export class Resident {
   #reciprocals: { readonly exponents: readonly number[]; readonly buffer: GPUBuffer } | undefined;
   readonly #lost: Promise<never>;
 
-  constructor(device: GPUDevice, pipelines: Pipelines, data: BinnedDataset, lost: Promise<never>) {
+  constructor(
+    { device, pipelines, lost }: Opened,
+    data: BinnedDataset,
+    histogramBytes = Number.POSITIVE_INFINITY,
+  ) {
     this.device = device;
     this.pipelines = pipelines;
     this.data = data;
@@ -162,7 +172,7 @@ export class Resident {
     this.chunk = SEARCH_CHUNK;
     this.chunks = Math.ceil(features / SEARCH_CHUNK);
     this.categorical = data.features.some(({ type }) => type === 'categorical');
-    this.histogramBytes = Math.min(limit, device.limits.maxBufferSize);
+    this.histogramBytes = Math.min(limit, device.limits.maxBufferSize, histogramBytes);
     this.sigmoidTable = this.#table(sigmoidTable);
     this.expTable = this.#table(expTable);
     const metricTables = new Int32Array(2 * METRIC_SEGMENTS.log + logTable.length);
