@@ -215,7 +215,10 @@ function subjectsOf(
   batch: readonly number[],
 ): Subject[] {
   const own = engines.flatMap((engine) =>
-    threads.map((count): Subject => ({ library: 'lockstep', engine, threads: count })),
+    // Threads are the CPU engine's; a device is measured once.
+    (engine === 'cpu' ? threads : threads.slice(0, 1)).map(
+      (count): Subject => ({ library: 'lockstep', engine, threads: count }),
+    ),
   );
   return [
     ...own,

@@ -79,7 +79,9 @@ async function trainBatch(
 }
 
 async function time(job: TimingJob): Promise<Timing> {
-  const engine = await chooseEngine(job.engine ?? 'cpu', { threads: job.threads });
+  const { result: engine, took: start } = await timed(() =>
+    chooseEngine(job.engine ?? 'cpu', { threads: job.threads }),
+  );
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
     version: string;
   };
@@ -89,23 +91,25 @@ async function time(job: TimingJob): Promise<Timing> {
   const evals: RowSet[] = [training];
   if (table.rows > table.train_rows) evals.push({ start: table.train_rows, end: table.rows });
   const features = data.columns.map(({ name, kind }) => ({ name, type: kind }));
-  const { result: resident, section: bin } = await timedWhenIdle(job.wait_s, async () =>
-    engine.load(
-      await binDataset(data, features, { training, maxBin: job.params.max_bin, threads: job.threads }),
-    ),
+  const { result: binned, section: bin } = await timedWhenIdle(job.wait_s, () =>
+    binDataset(data, features, { training, maxBin: job.params.max_bin, threads: job.threads }),
   );
+  const { result: resident, took: upload } = await timed(() => engine.load(binned));
   const train = job.batch === undefined ? trainOne : trainBatch;
-  const { result, section: boosting } = await timedWhenIdle(
-    job.wait_s,
-    () => train(resident, job, evals),
-    true,
-  );
+  const {
+    result,
+    section: boosting,
+    first,
+  } = await timedWhenIdle(job.wait_s, () => train(resident, job, evals), true);
   const score = (value: number | undefined) => (value === undefined || Number.isNaN(value) ? null : value);
   return {
     version,
     description: engine.description,
     load,
+    start,
     bin,
+    upload,
+    first_model_s: start.wall_s + bin.wall_s + upload.wall_s + first.wall_s,
     boost: boosting,
     rounds: result.rounds,
     scores: { train: score(result.scores[0]), val: score(result.scores[1]) },

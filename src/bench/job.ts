@@ -32,6 +32,12 @@ export interface Timing {
   readonly description?: string;
   /** From the columns on disk to arrays in memory, in the form that the library takes. */
   readonly load: Took;
+  /** Opening the engine, a device with its kernels above all; Lockstep alone. */
+  readonly start?: Took;
+  /** From the binned table to what the engine trains on: on a device, the transfer. Lockstep alone. */
+  readonly upload?: Took;
+  /** Seconds from the start of opening the engine to the first model, binning included; Lockstep alone. */
+  readonly first_model_s?: number;
   /** From arrays to what the library trains on, validation rows included; null where it does this as part of training. */
   readonly bin: Section | null;
   /** All rounds of training, with the metric on both row sets after each and early stopping on watch; of the second time if it is short. */

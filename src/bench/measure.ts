@@ -27,7 +27,7 @@ export interface Repeat extends Timing {
 /** All timings of a subject on one data set. */
 export interface Measurement extends Subject {
   readonly data: string;
-  /** Which time counts: CPU time on one thread, which other processes hardly change, else wall time. */
+  /** Which time counts: CPU time on one thread of the processor, which other processes hardly change, else wall time. */
   readonly clock: 'cpu' | 'wall';
   readonly repeats: Repeat[];
   /** Why there are no, or no more, repeats. */
@@ -116,7 +116,7 @@ export async function measure(plan: MeasurePlan, measurements: Measurement[]): P
     (subject): Measurement => ({
       data: plan.data,
       ...subject,
-      clock: subject.threads === 1 ? 'cpu' : 'wall',
+      clock: subject.threads === 1 && (subject.engine ?? 'cpu') === 'cpu' ? 'cpu' : 'wall',
       repeats: [],
       failure: null,
     }),

@@ -16,6 +16,8 @@ export interface DataReport {
   readonly task: string;
   readonly boosting: ReportTable;
   readonly batches: ReportTable | undefined;
+  /** What the engines take before they boost. */
+  readonly engines: ReportTable | undefined;
   /** Figures to be read with care, failures. */
   readonly notes: readonly string[];
 }
@@ -112,6 +114,17 @@ function batchTable(results: readonly BenchResult[]): ReportTable | undefined {
   };
 }
 
+function engineTable(results: readonly BenchResult[]): ReportTable | undefined {
+  const rows = results.flatMap((result) => {
+    const { summary, threads, batch } = result;
+    if (summary === null || summary.engine === null || batch !== undefined) return [];
+    const { start_s, upload_s, first_model_s } = summary.engine;
+    return [[resultName(result), String(threads), ...[start_s, upload_s, first_model_s].map(seconds)]];
+  });
+  if (rows.length === 0) return undefined;
+  return { head: ['engines', 'threads', 'start s', 'upload s', 'first model s'], rows };
+}
+
 function nameWithThreads(result: BenchResult): string {
   const many = result.batch === undefined ? '' : `, batch of ${result.batch}`;
   return `${resultName(result)}, ${plural(result.threads, 'thread')}${many}`;
@@ -146,6 +159,7 @@ export function dataReports({ data, results }: BenchOutcome): DataReport[] {
         set,
       ),
       batches: batchTable(own),
+      engines: engineTable(own),
       notes: notesOf(own),
     };
   });
@@ -166,17 +180,19 @@ export function machineLine({ machine, started }: BenchOutcome): string {
 
 /** What the columns of the tables mean. */
 export const LEGEND = [
-  'Medians. One thread: CPU time of the process; several: wall time. Boosting is all rounds with the metric on training and validation rows after each; every timing is a fresh process, and where boosting takes less than half a second, the second time in it counts.',
+  'Medians. One thread: CPU time of the process; several, and devices: wall time. Boosting is all rounds with the metric on training and validation rows after each; every timing is a fresh process, and where boosting takes less than half a second, the second time in it counts.',
   'bin: from arrays in memory to what the library trains on. fastest peer: boosting time over that of the fastest peer on as many threads. M cells/s: million rows × features × levels a second.',
+  'start: opening the engine, a device with its kernels above all. upload: from the binned table to what the engine trains on. first model: from before the start to the first model, binning included. All wall time.',
 ];
 
 /** Everything that the terminal shows, as Markdown. */
 export function markdownReport(outcome: BenchOutcome): string {
-  const sections = dataReports(outcome).flatMap(({ title, task, boosting, batches, notes }) => [
+  const sections = dataReports(outcome).flatMap(({ title, task, boosting, batches, engines, notes }) => [
     `## ${title}`,
     `${task}.`,
     ...(boosting.rows.length === 0 ? [] : [markdownTable(boosting.head, boosting.rows)]),
     ...(batches === undefined ? [] : [markdownTable(batches.head, batches.rows)]),
+    ...(engines === undefined ? [] : [markdownTable(engines.head, engines.rows)]),
     ...(notes.length === 0 ? [] : [notes.map((note) => `- ${note.replaceAll('*', '\\*')}`).join('\n')]),
   ]);
   const { not_run, interrupted, seconds: taken, settings } = outcome;

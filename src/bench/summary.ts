@@ -14,6 +14,12 @@ export interface Summary {
   /** Null where binning is part of training. */
   readonly bin_s: Spread | null;
   readonly boost_s: Spread;
+  /** Wall time of opening the engine, of handing it the table, and up to the first model; null for peers. */
+  readonly engine: {
+    readonly start_s: number;
+    readonly upload_s: number;
+    readonly first_model_s: number;
+  } | null;
   /** Repeats that count: those taken on an idle machine, or all where none was. */
   readonly repeats: number;
   /** Whether no repeat was taken on an idle machine. */
@@ -50,6 +56,19 @@ function spread(values: readonly number[]): Spread {
   return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
 }
 
+/** Medians; null where no repeat has them. */
+function engineTimes(repeats: readonly Repeat[]): Summary['engine'] {
+  const of = (value: (repeat: Repeat) => number | undefined) =>
+    repeats.flatMap((repeat) => value(repeat) ?? []);
+  const first = of(({ first_model_s }) => first_model_s);
+  if (first.length === 0) return null;
+  return {
+    start_s: median(of(({ start }) => start?.wall_s)),
+    upload_s: median(of(({ upload }) => upload?.wall_s)),
+    first_model_s: median(first),
+  };
+}
+
 type Own = Omit<Summary, 'ratio' | 'speedup'>;
 
 function summarizeOne({ repeats, clock, batch = 1 }: Measurement, work: Work): Own | undefined {
@@ -65,6 +84,7 @@ function summarizeOne({ repeats, clock, batch = 1 }: Measurement, work: Work): O
   return {
     bin_s: bins.length === 0 ? null : spread(bins),
     boost_s,
+    engine: engineTimes(counted),
     repeats: counted.length,
     busy: quiet.length === 0,
     busy_cores: busy.length === 0 ? null : Math.max(...busy),

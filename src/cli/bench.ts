@@ -55,12 +55,13 @@ const secondsFrom = (low: number) => (value: string) =>
 async function printOutcome(outcome: BenchOutcome): Promise<void> {
   const { dataReports, LEGEND, machineLine } = await import('../bench/report.ts');
   const show = ({ head, rows }: ReportTable) => print(table([head, ...rows], head.length - 1));
-  for (const { title, task, boosting, batches, notes } of dataReports(outcome)) {
+  for (const { title, task, boosting, batches, engines, notes } of dataReports(outcome)) {
     print(`${title}\n${task}\n`);
     if (boosting.rows.length > 0) show(boosting);
-    if (batches !== undefined) {
+    for (const more of [batches, engines]) {
+      if (more === undefined) continue;
       print('');
-      show(batches);
+      show(more);
     }
     for (const note of notes) print(note);
     print('');

@@ -24,6 +24,7 @@ describe('bench', () => {
     );
     expect(ended.stdout).toMatch(/^lockstep cpu +1 .*×/m);
     expect(ended.stdout).toMatch(/^xgboost 1\.2\.3 +1 +1 +1 +1–1 +1\.00×/m);
+    expect(ended.stdout).toMatch(/^engines +threads +start s +upload s +first model s$/m);
     expect(ended.stdout).toMatch(/^batches +threads +models +boost s +min–max +models\/s +one at a time$/m);
     expect(ended.stdout).toMatch(
       /^catboost, 1 thread failed: it ended with exit code 1: MemoryError: too large$/m,
