@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { EnvironmentError } from '../errors.ts';
-import type { Engine } from './engine.ts';
-import { createWebGpuEngine, type Shaders } from './webgpu.ts';
+import { createWebGpuEngine, type Shaders, type WebGpuEngine } from './webgpu.ts';
 
 const SHADERS = fileURLToPath(new URL('../../shaders/', import.meta.url));
 
@@ -16,13 +15,13 @@ function readShaders(): Shaders {
 
 /** Dawn aborts the process once this object is collected while a device lives. */
 let dawn: GPU | undefined;
-let engine: Promise<Engine> | undefined;
+let engine: Promise<WebGpuEngine> | undefined;
 
 /**
  * The WebGPU engine on the first adapter that Dawn finds, one for the process.
  * @throws EnvironmentError where there is no adapter, or it cannot run the shaders.
  */
-export function createDawnEngine(): Promise<Engine> {
+export function createDawnEngine(): Promise<WebGpuEngine> {
   engine ??= openDawn();
   return engine;
 }
@@ -58,7 +57,7 @@ export async function describeDawnAdapter(): Promise<{ reason: string; emulated:
   return { reason: `webgpu (${found.name})`, emulated: found.emulated };
 }
 
-async function openDawn(): Promise<Engine> {
+async function openDawn(): Promise<WebGpuEngine> {
   const { create, globals } = await import('webgpu').catch((error: Error) => {
     throw new EnvironmentError(
       `The package webgpu cannot be loaded (${error.message}): install it again, or use --engine cpu.`,

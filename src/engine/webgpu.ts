@@ -2,7 +2,8 @@ import type { BinnedDataset } from '../data/types.ts';
 import { EnvironmentError } from '../errors.ts';
 import type { Engine, ResidentDataset, RowSet, TrainingBatch, TrainingJob, TreeEnsemble } from './engine.ts';
 import { WebGpuBatch } from './webgpu/batch.ts';
-import { compilePipelines, type Pipelines, Resident, type Shaders } from './webgpu/resident.ts';
+import { predictMargins } from './webgpu/predict.ts';
+import { compilePipelines, Resident, type Shaders } from './webgpu/resident.ts';
 import { listRows } from './webgpu/scale.ts';
 
 export type { Shaders } from './webgpu/resident.ts';
@@ -15,11 +16,20 @@ export interface WebGpuEngineOptions {
   readonly shaders: Shaders;
 }
 
+export interface WebGpuLoadOptions {
+  /** Bytes that histograms may take, and rankings of rows: more of them are made in turns. By default all that fits a buffer. */
+  readonly scratchBytes?: number;
+}
+
+export interface WebGpuEngine extends Engine {
+  load(data: BinnedDataset, options?: WebGpuLoadOptions): Promise<ResidentDataset>;
+}
+
 /**
  * The WebGPU engine: the shaders of shaders/ through any implementation of WebGPU.
  * @throws EnvironmentError where the device cannot be had or refuses a shader.
  */
-export async function createWebGpuEngine({ adapter, shaders }: WebGpuEngineOptions): Promise<Engine> {
+export async function createWebGpuEngine({ adapter, shaders }: WebGpuEngineOptions): Promise<WebGpuEngine> {
   const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
   const device = await adapter
     .requestDevice({ requiredLimits: { maxStorageBufferBindingSize, maxBufferSize } })
@@ -39,15 +49,16 @@ export async function createWebGpuEngine({ adapter, shaders }: WebGpuEngineOptio
   return {
     kind: 'webgpu',
     description: `webgpu (${description || vendor || 'unnamed adapter'})`,
-    load: async (data) => new WebGpuDataset(device, pipelines, data, lost),
+    load: async (data, { scratchBytes = Number.POSITIVE_INFINITY } = {}) =>
+      new WebGpuDataset(new Resident(device, pipelines, data, lost, scratchBytes)),
   };
 }
 
 class WebGpuDataset implements ResidentDataset {
   readonly #resident: Resident;
 
-  constructor(device: GPUDevice, pipelines: Pipelines, data: BinnedDataset, lost: Promise<never>) {
-    this.#resident = new Resident(device, pipelines, data, lost);
+  constructor(resident: Resident) {
+    this.#resident = resident;
   }
 
   async start(jobs: readonly TrainingJob[]): Promise<TrainingBatch> {
@@ -55,29 +66,7 @@ class WebGpuDataset implements ResidentDataset {
   }
 
   async predictMargins(trees: TreeEnsemble, rows: RowSet): Promise<Int32Array> {
-    const listed = listRows(rows);
-    const { bins, stride } = this.#resident.data;
-    const { classes } = trees;
-    const margins = new Int32Array(listed.length * classes);
-    listed.forEach((row, i) => {
-      for (let c = 0; c < classes; c++) margins[i * classes + c] = trees.baseMargins[c]!;
-      for (let t = 0; t + 1 < trees.treeStart.length; t++) {
-        const start = trees.treeStart[t]!;
-        let node = start;
-        while (trees.feature[node]! >= 0) {
-          const code = bins[row * stride + trees.feature[node]!]!;
-          const set = trees.catIndex[node]!;
-          let left: boolean;
-          if (code === 0) left = trees.missingLeft[node] === 1;
-          else if (set < 0) left = code <= trees.splitBin[node]!;
-          else left = ((trees.catSets[set * 8 + (code >> 5)]! >>> (code & 31)) & 1) === 1;
-          node = start + trees.left[node]! + (left ? 0 : 1);
-        }
-        const at = i * classes + (t % classes);
-        margins[at] = Math.min(Math.max(margins[at]! + trees.leaf[node]!, -(2 ** 30)), 2 ** 30);
-      }
-    });
-    return margins;
+    return predictMargins(this.#resident, trees, listRows(rows));
   }
 
   dispose(): void {

@@ -9,14 +9,23 @@ import type {
   TreeParams,
 } from '../engine.ts';
 import { Buffers, concat } from './buffers.ts';
-import { CONSTANT_WORDS, NODE, NONE, OBJECTIVES, RESULT_STRIDE, SHIFTS, STATE, UNIT } from './layout.ts';
+import {
+  CONSTANT_WORDS,
+  LANES,
+  NODE,
+  NONE,
+  OBJECTIVES,
+  RESULT_STRIDE,
+  SHIFTS,
+  STATE,
+  UNIT,
+} from './layout.ts';
 import { Program } from './program.ts';
 import type { PipelineName, Resident } from './resident.ts';
 import { type JobScale, listRows, scaleBy, scaleJob } from './scale.ts';
 import { type ScoredJob, Scores } from './scores.ts';
 import { flattenTrees, type GrownTree, readTree } from './trees.ts';
 
-const LANES = 256;
 /** Rounds between two looks at the results: few enough to be interrupted soon. */
 const ROUNDS_IN_FLIGHT = 8;
 /** Bytes of trees and scores that are kept on the device before they are read. */
@@ -220,7 +229,7 @@ export class WebGpuBatch implements TrainingBatch {
 
   /** Lays out the units of the live jobs, and the buffers that depend on them. */
   #plan(): void {
-    const { data, cells, histogramBytes } = this.#resident;
+    const { data, cells, scratchBytes } = this.#resident;
     const live = [...this.#live].sort((a, b) => a - b);
     this.#units = [];
     let order = 0;
@@ -273,7 +282,7 @@ export class WebGpuBatch implements TrainingBatch {
     }
     this.#nodeTotal = nodes;
     // Waves take units in their order for as long as the histograms fit.
-    const slotsInAll = Math.max(1, Math.floor(histogramBytes / (cells * 16)));
+    const slotsInAll = Math.max(1, Math.floor(scratchBytes / (cells * 16)));
     this.#waves = [];
     let most = 1;
     let slots = 0;
@@ -442,24 +451,10 @@ export class WebGpuBatch implements TrainingBatch {
 
   /** The dispatches of a round. */
   #list(): Program {
-    const { data, chunks, chunk, wordStride, cells, groups, bins } = this.#resident;
+    const { chunks, groups, bins } = this.#resident;
     const program = new Program(this.#resident, {
-      round: 0,
-      depth: 0,
-      first: 0,
       units: this.#units.length,
-      width: 1,
-      chunks,
-      chunk,
-      shares: 1,
-      stride: wordStride,
-      cells,
-      features: data.features.length,
-      objective: 0,
       leaving: this.#buffers.get('masks').size / 8,
-      ranks: 0,
-      spans: 0,
-      digit: 0,
     });
     const buffer = (name: string): GPUBuffer => (name === 'bins' ? bins : this.#buffers.get(name));
     const run = (name: PipelineName, pass: number, names: readonly string[], x: number, y = 1, z = 1) =>

@@ -111,8 +111,8 @@ export class Resident {
   readonly chunk: number;
   readonly chunks: number;
   readonly categorical: boolean;
-  /** Bytes that histograms may take. */
-  readonly histogramBytes: number;
+  /** Bytes that histograms, and rankings, may take at a time. */
+  readonly scratchBytes: number;
   readonly sigmoidTable: GPUBuffer;
   readonly expTable: GPUBuffer;
   /** The tables of losses and log-odds, at METRIC_SEGMENTS. */
@@ -120,7 +120,13 @@ export class Resident {
   #reciprocals: { readonly exponents: readonly number[]; readonly buffer: GPUBuffer } | undefined;
   readonly #lost: Promise<never>;
 
-  constructor(device: GPUDevice, pipelines: Pipelines, data: BinnedDataset, lost: Promise<never>) {
+  constructor(
+    device: GPUDevice,
+    pipelines: Pipelines,
+    data: BinnedDataset,
+    lost: Promise<never>,
+    scratchBytes: number,
+  ) {
     this.device = device;
     this.pipelines = pipelines;
     this.data = data;
@@ -162,7 +168,7 @@ export class Resident {
     this.chunk = SEARCH_CHUNK;
     this.chunks = Math.ceil(features / SEARCH_CHUNK);
     this.categorical = data.features.some(({ type }) => type === 'categorical');
-    this.histogramBytes = Math.min(limit, device.limits.maxBufferSize);
+    this.scratchBytes = Math.min(limit, device.limits.maxBufferSize, scratchBytes);
     this.sigmoidTable = this.#table(sigmoidTable);
     this.expTable = this.#table(expTable);
     const metricTables = new Int32Array(2 * METRIC_SEGMENTS.log + logTable.length);

@@ -89,10 +89,11 @@ export class Scores {
     let weighted = 0;
     this.#evals = jobs.map((scored) => {
       const { job, scale, evals } = scored;
+      const scaled = evals.map((_, e) => scaleWeights(resident.data, listRows(job.evals[e]!)));
       if (job.metrics.length === 0) return [];
       const exponents = job.metrics.includes('mape') ? resident.reciprocals.exponents : [];
       return evals.map((of, e): EvalSet => {
-        const { values } = scaleWeights(resident.data, listRows(job.evals[e]!));
+        const { values } = scaled[e]!;
         const labels = Int32Array.from(of, (position) => scale.labels[position]!);
         const constants = evalConstants(job, scale, labels, values, exponents);
         const classes = scale.baseMargins.length;
@@ -163,10 +164,7 @@ export class Scores {
   #planRankings(): { rankings: Ranking[]; spans: Uint32Array[] } {
     const rankings: Ranking[] = [];
     const spans: Uint32Array[] = [];
-    const most = Math.min(
-      Math.floor(this.#resident.histogramBytes / RANK_ROW_BYTES),
-      MOST_GROUPS * RANK_TILE,
-    );
+    const most = Math.min(Math.floor(this.#resident.scratchBytes / RANK_ROW_BYTES), MOST_GROUPS * RANK_TILE);
     const usual = Math.min(most, RANK_BYTES / RANK_ROW_BYTES);
     this.#waves = [];
     let wave = { first: 0, firstSpan: 0, rows: 0 };
