@@ -145,6 +145,9 @@ if (engine instanceof Error) {
       const resident = await engine.load(data, { scratchBytes: 16 * 100 });
       const job = makeJob(data, paramsOf('binary:logistic', { max_depth: 1 }), 1, 1);
       await expect(resident.start([job])).rejects.toThrow('ranks 100 rows at most, and 200 are to be scored');
+      const batch = await resident.start([{ ...job, metrics: ['logloss', 'accuracy'] }]);
+      expect((await batch.advance(1))[0]!.values.every((value) => value > 0)).toBe(true);
+      batch.dispose();
       resident.dispose();
     });
 
