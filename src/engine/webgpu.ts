@@ -1,9 +1,9 @@
 import { EnvironmentError } from '../errors.ts';
 import type { Engine, ResidentDataset, RowSet, TrainingBatch, TrainingJob, TreeEnsemble } from './engine.ts';
 import { WebGpuBatch } from './webgpu/batch.ts';
+import { predictMargins } from './webgpu/predict.ts';
 import { compilePipelines, type Pipelines, Resident, type Shaders } from './webgpu/resident.ts';
 import { listRows } from './webgpu/scale.ts';
-import { walkTrees } from './webgpu/walk.ts';
 
 export type { Shaders } from './webgpu/resident.ts';
 
@@ -18,8 +18,8 @@ export interface WebGpuDevice {
 
 /** What the WebGPU engine may be told. It changes the speed, never a result. */
 export interface WebGpuEngineOptions {
-  /** Bytes for the histograms of a batch; by default as many as the device binds at once. */
-  readonly histogramBytes?: number;
+  /** Bytes that histograms may take, and rankings of rows: more of them are made in turns. By default all that fits a buffer. */
+  readonly scratchBytes?: number;
 }
 
 /**
@@ -61,7 +61,7 @@ export function createWebGpuEngine(device: WebGpuDevice, options: WebGpuEngineOp
       withMemory(
         device,
         'the data set',
-        () => new WebGpuDataset(device, new Resident(device, data, options.histogramBytes)),
+        () => new WebGpuDataset(device, new Resident(device, data, options.scratchBytes)),
       ),
   };
 }
@@ -106,7 +106,7 @@ class WebGpuDataset implements ResidentDataset {
   }
 
   async predictMargins(trees: TreeEnsemble, rows: RowSet): Promise<Int32Array> {
-    return walkTrees(this.#resident.data, trees, listRows(rows));
+    return predictMargins(this.#resident, trees, listRows(rows));
   }
 
   dispose(): void {

@@ -46,7 +46,7 @@ if (device instanceof Error) {
           makeJob(data, p, seed, 1),
         );
         const cells = data.features.reduce((sum, { bins }) => sum + bins + 1, 0);
-        const engine = createWebGpuEngine(device, { histogramBytes: cells * 16 * 3 });
+        const engine = createWebGpuEngine(device, { scratchBytes: cells * 16 * 3 });
         const expected = await trainBatch(createReferenceEngine(), data, jobs, [2]);
         expect(Math.max(...expected.trees[0]!.treeStart)).toBeGreaterThan(60);
         expect(await trainBatch(engine, data, jobs, [2])).toEqual(expected);

@@ -10,7 +10,17 @@ import type {
   TreeParams,
 } from '../engine.ts';
 import { Buffers, concat } from './buffers.ts';
-import { CONSTANT_WORDS, NODE, NONE, OBJECTIVES, RESULT_STRIDE, SHIFTS, STATE, UNIT } from './layout.ts';
+import {
+  CONSTANT_WORDS,
+  LANES,
+  NODE,
+  NONE,
+  OBJECTIVES,
+  RESULT_STRIDE,
+  SHIFTS,
+  STATE,
+  UNIT,
+} from './layout.ts';
 import { Program } from './program.ts';
 import type { PipelineName, Resident } from './resident.ts';
 import { type JobScale, listRows, scaleBy, scaleJob } from './scale.ts';
@@ -18,7 +28,6 @@ import { type ScoredJob, Scores } from './scores.ts';
 import { flattenTrees, type GrownTree, readTree, splitTrees } from './trees.ts';
 import { walkTrees } from './walk.ts';
 
-const LANES = 256;
 /** Workgroups of a dispatch in one dimension. */
 const MOST_WORKGROUPS = 65_535;
 /** Rounds between two looks at the results: few enough to be interrupted soon. */
@@ -237,7 +246,7 @@ export class WebGpuBatch implements TrainingBatch {
 
   /** Lays out the units of the live jobs, and the buffers that depend on them. */
   #plan(): void {
-    const { data, cells, histogramBytes } = this.#resident;
+    const { data, cells, scratchBytes } = this.#resident;
     const live = [...this.#live].sort((a, b) => a - b);
     this.#units = [];
     let order = 0;
@@ -291,7 +300,7 @@ export class WebGpuBatch implements TrainingBatch {
     }
     this.#nodeTotal = nodes;
     // Waves take units in their order for as long as the histograms fit.
-    const slotsInAll = Math.max(1, Math.floor(histogramBytes / (cells * 16)));
+    const slotsInAll = Math.max(1, Math.floor(scratchBytes / (cells * 16)));
     this.#waves = [];
     let most = 1;
     let slots = 0;
@@ -457,26 +466,10 @@ export class WebGpuBatch implements TrainingBatch {
 
   /** The dispatches of a round. */
   #list(): Program {
-    const { data, chunks, chunk, wordStride, cells, groups, bins } = this.#resident;
+    const { chunks, groups, bins } = this.#resident;
     const program = new Program(this.#resident, {
-      round: 0,
-      depth: 0,
-      first: 0,
       units: this.#units.length,
-      width: 1,
-      start: 0,
-      direct: 0,
-      chunks,
-      chunk,
-      shares: 1,
-      stride: wordStride,
-      cells,
-      features: data.features.length,
-      objective: 0,
       leaving: this.#buffers.get('masks').size / 8,
-      ranks: 0,
-      spans: 0,
-      digit: 0,
     });
     const buffer = (name: string): GPUBuffer => (name === 'bins' ? bins : this.#buffers.get(name));
     const run = (name: PipelineName, pass: number, names: readonly string[], x: number, y = 1, z = 1) =>

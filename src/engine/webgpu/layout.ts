@@ -141,6 +141,8 @@ export const PASS = [
 export type Pass = Record<(typeof PASS)[number], number>;
 
 export const OBJECTIVES = { logistic: 0, softmax: 1, squared_error: 2 } as const;
+/** Invocations of a workgroup that takes rows. */
+export const LANES = 256;
 /** Words of a search result: score, feature, place, sums of the left side. */
 export const RESULT_STRIDE = 8;
 /** In tables: where the descriptors of the features begin, four words each: first cell, codes, categorical, unused. */

@@ -19,10 +19,31 @@ export class Program {
   #uniforms: GPUBuffer | undefined;
   readonly #groups = new Map<Dispatch, GPUBindGroup>();
 
-  /** @param common The fields of passes that do not name them. */
-  constructor(resident: Resident, common: Pass) {
+  /** @param fields Those of passes that do not name them. */
+  constructor(resident: Resident, fields: Partial<Pass> = {}) {
     this.#resident = resident;
-    this.#common = common;
+    const { data, chunks, chunk, wordStride, cells } = resident;
+    this.#common = {
+      round: 0,
+      depth: 0,
+      first: 0,
+      units: 0,
+      width: 1,
+      start: 0,
+      direct: 0,
+      chunks,
+      chunk,
+      shares: 1,
+      stride: wordStride,
+      cells,
+      features: data.features.length,
+      objective: 0,
+      leaving: 0,
+      ranks: 0,
+      spans: 0,
+      digit: 0,
+      ...fields,
+    };
   }
 
   /** The number of a pass with these fields, for `run`. */

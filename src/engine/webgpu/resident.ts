@@ -117,8 +117,8 @@ export class Resident {
   readonly chunk: number;
   readonly chunks: number;
   readonly categorical: boolean;
-  /** Bytes that histograms may take. */
-  readonly histogramBytes: number;
+  /** Bytes that histograms, and rankings, may take at a time. */
+  readonly scratchBytes: number;
   readonly sigmoidTable: GPUBuffer;
   readonly expTable: GPUBuffer;
   /** The tables of losses and log-odds, at METRIC_SEGMENTS. */
@@ -129,7 +129,7 @@ export class Resident {
   constructor(
     { device, pipelines, lost }: Opened,
     data: BinnedDataset,
-    histogramBytes = Number.POSITIVE_INFINITY,
+    scratchBytes = Number.POSITIVE_INFINITY,
   ) {
     this.device = device;
     this.pipelines = pipelines;
@@ -172,7 +172,7 @@ export class Resident {
     this.chunk = SEARCH_CHUNK;
     this.chunks = Math.ceil(features / SEARCH_CHUNK);
     this.categorical = data.features.some(({ type }) => type === 'categorical');
-    this.histogramBytes = Math.min(limit, device.limits.maxBufferSize, histogramBytes);
+    this.scratchBytes = Math.min(limit, device.limits.maxBufferSize, scratchBytes);
     this.sigmoidTable = this.#table(sigmoidTable);
     this.expTable = this.#table(expTable);
     const metricTables = new Int32Array(2 * METRIC_SEGMENTS.log + logTable.length);

@@ -2,7 +2,7 @@ import type { ModelKind } from '../../config/objectives.ts';
 import { EnvironmentError } from '../../errors.ts';
 import type { TrainingJob } from '../engine.ts';
 import { Buffers, concat } from './buffers.ts';
-import { EVAL, NONE, RANK, RANK_BLOCK, RANK_TILE, SPAN, SUM_WORDS, WANT } from './layout.ts';
+import { EVAL, LANES, NONE, RANK, RANK_BLOCK, RANK_TILE, SPAN, SUM_WORDS, WANT } from './layout.ts';
 import { type EvalConstants, evalConstants, metricValue, type SumPlaces, sumPlaces } from './metrics.ts';
 import type { Program } from './program.ts';
 import type { Resident } from './resident.ts';
@@ -11,6 +11,10 @@ import { type JobScale, listRows, scaleWeights } from './scale.ts';
 /** Bytes of rankings that are sorted at a time. */
 const RANK_BYTES = 256 * 2 ** 20;
 const RANK_ROW_BYTES = 16;
+/** Digits of an offset, eight bits each. */
+const DIGITS = 4;
+/** Workgroups that the rows of a set are shared among. */
+const MOST_SHARES = 64;
 /** Workgroups that a dimension of a dispatch may have. */
 const MOST_GROUPS = 65_535;
 const PIPELINE_OF = {
@@ -36,9 +40,13 @@ interface EvalSet {
   readonly words: Uint32Array;
 }
 
-interface Ranking {
-  readonly eval: number;
-  readonly words: Uint32Array;
+/** The row sets that one kernel scores, which lie side by side. */
+interface KindOfEvals {
+  readonly kind: ModelKind;
+  readonly first: number;
+  readonly count: number;
+  /** Of the largest. */
+  readonly rows: number;
 }
 
 /** Rankings that are sorted together because they fit together. */
@@ -68,12 +76,7 @@ export class Scores {
   /** By job. */
   readonly #evals: readonly (readonly EvalSet[])[];
   #planned: EvalSet[] = [];
-  #kinds: {
-    readonly kind: ModelKind;
-    readonly first: number;
-    readonly count: number;
-    readonly rows: number;
-  }[] = [];
+  #kinds: KindOfEvals[] = [];
   #waves: RankWave[] = [];
   #rankStart = 0;
   #spanStart = 0;
@@ -89,10 +92,11 @@ export class Scores {
     let weighted = 0;
     this.#evals = jobs.map((scored) => {
       const { job, scale, evals } = scored;
+      const scaled = evals.map((_, e) => scaleWeights(resident.data, listRows(job.evals[e]!)));
       if (job.metrics.length === 0) return [];
       const exponents = job.metrics.includes('mape') ? resident.reciprocals.exponents : [];
       return evals.map((of, e): EvalSet => {
-        const { values } = scaleWeights(resident.data, listRows(job.evals[e]!));
+        const { values } = scaled[e]!;
         const labels = Int32Array.from(of, (position) => scale.labels[position]!);
         const constants = evalConstants(job, scale, labels, values, exponents);
         const classes = scale.baseMargins.length;
@@ -108,8 +112,14 @@ export class Scores {
         words[EVAL.classes] = classes;
         words[EVAL.table] = scored.table;
         words[EVAL.wanted] = places.wanted;
-        if (!isStretch) listed += positions.push(of) && of.length;
-        if (values !== undefined) weighted += weights.push(values) && values.length;
+        if (!isStretch) {
+          positions.push(of);
+          listed += of.length;
+        }
+        if (values !== undefined) {
+          weights.push(values);
+          weighted += values.length;
+        }
         return { constants, places, words };
       });
     });
@@ -147,11 +157,7 @@ export class Scores {
     }
     this.#sumBytes = sums * SUM_WORDS * 4;
     const { rankings, spans } = this.#planRankings();
-    const parts = [
-      ...this.#planned.map(({ words }) => words),
-      ...rankings.map(({ words }) => words),
-      ...spans,
-    ];
+    const parts = [...this.#planned.map(({ words }) => words), ...rankings, ...spans];
     this.#rankStart = this.#planned.length * EVAL.size;
     this.#spanStart = this.#rankStart + rankings.length * RANK.size;
     this.#buffers.upload('scores', concat(Uint32Array, parts));
@@ -160,13 +166,10 @@ export class Scores {
   }
 
   /** Waves take rankings in their order for as long as their rows fit. */
-  #planRankings(): { rankings: Ranking[]; spans: Uint32Array[] } {
-    const rankings: Ranking[] = [];
+  #planRankings(): { rankings: Uint32Array[]; spans: Uint32Array[] } {
+    const rankings: Uint32Array[] = [];
     const spans: Uint32Array[] = [];
-    const most = Math.min(
-      Math.floor(this.#resident.histogramBytes / RANK_ROW_BYTES),
-      MOST_GROUPS * RANK_TILE,
-    );
+    const most = Math.min(Math.floor(this.#resident.scratchBytes / RANK_ROW_BYTES), MOST_GROUPS * RANK_TILE);
     const usual = Math.min(most, RANK_BYTES / RANK_ROW_BYTES);
     this.#waves = [];
     let wave = { first: 0, firstSpan: 0, rows: 0 };
@@ -186,7 +189,7 @@ export class Scores {
     };
     this.#planned.forEach(({ constants, places, words: ofEval }, e) => {
       const { rows, kind, weight, weightOfClass } = constants;
-      if (rows > most) {
+      if (places.rankings > 0 && rows > most) {
         throw new EnvironmentError(
           `The WebGPU device ranks ${most} rows at most, and ${rows} are to be scored by auc_roc or auc_pr: use --engine cpu, or other metrics.`,
         );
@@ -210,7 +213,7 @@ export class Scores {
         words[RANK.sums] = ofEval[EVAL.sums]! + (places.pairs + c) * SUM_WORDS;
         writeBigint(words, RANK.positive, positives);
         writeBigint(words, RANK.negative, weight - positives);
-        rankings.push({ eval: e, words });
+        rankings.push(words);
         wave.rows = Math.max(wave.rows, rows);
         used.rows += rows;
         used.tiles += Math.ceil(rows / RANK_TILE);
@@ -227,50 +230,39 @@ export class Scores {
   /** Lists the dispatches that score a round; the buffers are those of the batch. */
   list(program: Program, batch: { labels: GPUBuffer; margins: GPUBuffer; tables: GPUBuffer }): void {
     if (this.#planned.length === 0) return;
-    const { labels, margins, tables } = batch;
     const { metricTables } = this.#resident;
-    const [scores, positions, weights, sums, ranges, ranked, digits, blocks] = (
-      ['scores', 'positions', 'weights', 'sums', 'ranges', 'ranked', 'digits', 'blocks'] as const
-    ).map((name) => this.#buffers.get(name)) as [
-      GPUBuffer,
-      GPUBuffer,
-      GPUBuffer,
-      GPUBuffer,
-      GPUBuffer,
-      GPUBuffer,
-      GPUBuffer,
-      GPUBuffer,
-    ];
-    const rowBuffers = [scores, positions, weights, labels, margins];
-    program.clear(sums);
-    if (this.#waves.length > 0) program.clear(ranges);
+    const named = (...names: readonly string[]) => names.map((name) => this.#buffers.get(name));
+    const rowBuffers = [...named('scores', 'positions', 'weights'), batch.labels, batch.margins];
+    program.clear(this.sums);
+    if (this.#waves.length > 0) program.clear(this.#buffers.get('ranges'));
     for (const { kind, first, count, rows } of this.#kinds) {
-      const groups = Math.max(1, Math.min(64, Math.ceil(rows / 256)));
+      const groups = Math.max(1, Math.min(MOST_SHARES, Math.ceil(rows / LANES)));
       const further =
-        kind === 'regression' ? [tables, this.#reciprocals(first, count), sums] : [metricTables, sums];
+        kind === 'regression' ? [batch.tables, this.#reciprocals(first, count)] : [metricTables];
       for (const [from, evals] of stretches(first, count)) {
         const pass = program.pass({ first: from });
-        program.run(PIPELINE_OF[kind], pass, [...rowBuffers, ...further], groups, evals);
+        program.run(PIPELINE_OF[kind], pass, [...rowBuffers, ...further, this.sums], groups, evals);
       }
     }
     const places = { ranks: this.#rankStart, spans: this.#spanStart };
     for (const { first, ranks, firstSpan, spans, rows } of this.#waves) {
       const tiles = Math.ceil(rows / RANK_TILE);
-      const spanPass = program.pass({ ...places, first: firstSpan });
-      program.run('collectRanks', spanPass, [...rowBuffers, metricTables, ranked, ranges], tiles, spans);
-      for (let digit = 0; digit < 4; digit++) {
+      const collected = [...rowBuffers, metricTables, ...named('ranked', 'ranges')];
+      program.run('collectRanks', program.pass({ ...places, first: firstSpan }), collected, tiles, spans);
+      for (let digit = 0; digit < DIGITS; digit++) {
         const pass = program.pass({ ...places, first, digit });
-        program.run('countDigits', pass, [scores, ranges, digits, ranked], tiles, ranks);
-        program.run('placeDigits', pass, [scores, ranges, digits], ranks);
-        program.run('scatter', pass, [scores, ranges, digits, ranked], tiles, ranks);
+        program.run('countDigits', pass, named('scores', 'ranges', 'digits', 'ranked'), tiles, ranks);
+        program.run('placeDigits', pass, named('scores', 'ranges', 'digits'), ranks);
+        program.run('scatter', pass, named('scores', 'ranges', 'digits', 'ranked'), tiles, ranks);
       }
       const pass = program.pass({ ...places, first });
-      program.run('sumBlocks', pass, [scores, blocks, ranges, ranked], tiles, ranks);
-      program.run('scanBlocks', pass, [scores, blocks], ranks);
-      program.run('sumTies', pass, [scores, blocks, ranges, ranked, sums], tiles, ranks);
+      program.run('sumBlocks', pass, named('scores', 'blocks', 'ranges', 'ranked'), tiles, ranks);
+      program.run('scanBlocks', pass, named('scores', 'blocks'), ranks);
+      program.run('sumTies', pass, named('scores', 'blocks', 'ranges', 'ranked', 'sums'), tiles, ranks);
     }
   }
 
+  /** The buffer of the regression kernel that mape reads; it is bound where nothing reads it, too. */
   #reciprocals(first: number, count: number): GPUBuffer {
     const evals = this.#planned.slice(first, first + count);
     const wanted = evals.some(({ places }) => (places.wanted & WANT.relative) !== 0);
