@@ -59,10 +59,10 @@ export async function describeDawnAdapter(): Promise<{ reason: string; emulated:
 }
 
 /**
- * A new device on the first adapter that Dawn finds.
- * @throws EnvironmentError where there is no adapter, or it cannot run the shaders.
+ * The first adapter that Dawn finds; each gives one device.
+ * @throws EnvironmentError where there is none.
  */
-export async function openDawnDevice(): Promise<WebGpuDevice> {
+export async function findDawnAdapter(): Promise<GPUAdapter> {
   const { create, globals } = await import('webgpu').catch((error: Error) => {
     throw new EnvironmentError(
       `The package webgpu cannot be loaded (${error.message}): install it again, or use --engine cpu.`,
@@ -74,5 +74,13 @@ export async function openDawnDevice(): Promise<WebGpuDevice> {
   dawn ??= create([]);
   const adapter = await dawn.requestAdapter({ powerPreference: 'high-performance' });
   if (adapter === null) throw new EnvironmentError(NO_ADAPTER);
-  return openWebGpuDevice(adapter, readShaders());
+  return adapter;
+}
+
+/**
+ * A new device with the shaders compiled for it.
+ * @throws EnvironmentError where there is no adapter, or it cannot run the shaders.
+ */
+export async function openDawnDevice(): Promise<WebGpuDevice> {
+  return openWebGpuDevice(await findDawnAdapter(), readShaders());
 }
