@@ -16,11 +16,13 @@ export interface WebGpuEngineOptions {
   readonly shaders: Shaders;
 }
 
+/** How a data set is held; it changes the speed, never a result. */
 export interface WebGpuLoadOptions {
   /** Bytes that histograms may take, and rankings of rows: more of them are made in turns. By default all that fits a buffer. */
   readonly scratchBytes?: number;
 }
 
+/** An engine whose memory can be bounded. */
 export interface WebGpuEngine extends Engine {
   load(data: BinnedDataset, options?: WebGpuLoadOptions): Promise<ResidentDataset>;
 }
