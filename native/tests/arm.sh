@@ -12,7 +12,7 @@ fi
 dir=build/native-tests-arm
 cmake -S . -B "$dir" -G Ninja -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER="$compiler" \
   -DCMAKE_EXE_LINKER_FLAGS=-static -DLOCKSTEP_NATIVE_TESTS=ON -DLOCKSTEP_WERROR=ON > /dev/null
-cmake --build "$dir" > "$dir/build.log" || { cat "$dir/build.log"; exit 1; }
+cmake --build "$dir" --target lockstep_tests > "$dir/build.log" || { cat "$dir/build.log"; exit 1; }
 if [ -z "$emulator" ]; then
   echo "compiled, not run: the NEON kernels, which need qemu-aarch64 (apt-get install qemu-user-static)"
   exit 0
