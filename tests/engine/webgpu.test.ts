@@ -144,7 +144,7 @@ if (device instanceof Error) {
       const narrow = createWebGpuEngine(device, { scratchBytes });
       expect(await trainBatch(narrow, data, jobs, [1, 2, 1])).toEqual(expected);
       // Room for the margins of 83 rows, and for 8 nodes.
-      const narrower = await engine.load(data, { scratchBytes: 1000 });
+      const narrower = await createWebGpuEngine(device, { scratchBytes: 1000 }).load(data);
       const margins = await narrower.predictMargins(expected.trees[0]!, { start: 0, end: data.rows });
       expect(margins).toEqual(expected.margins[0]);
       narrower.dispose();
