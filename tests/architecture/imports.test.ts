@@ -70,4 +70,25 @@ describe('the layers of src', () => {
     expect(new Set(users(/from '@duckdb\/node-api'/))).toEqual(new Set(['data']));
     expect(users(/'(@observablehq\/plot|linkedom)'/)).toEqual(['reporting']);
   });
+
+  it('reach no module of Node or of a package from the WebGPU engine, which runs in browsers too', () => {
+    const reached = new Set<string>();
+    const visit = (path: string) => {
+      if (reached.has(path)) return;
+      reached.add(path);
+      // Imports of types alone are gone when it runs.
+      const kept = /^(?:import|export) (?!type )[^;]*?from '(\.[^']+)'/gm;
+      for (const [, target] of readFileSync(path, 'utf8').matchAll(kept)) {
+        visit(resolve(dirname(path), target!));
+      }
+    };
+    visit(join(source, 'engine/webgpu.ts'));
+    expect(reached.size).toBeGreaterThan(10);
+    const foreign = [...reached].filter((path) =>
+      /^(?:import|export) (?!type)[^;]*from '[^.]|import\('[^.]|\bprocess\.|\bBuffer\b/m.test(
+        readFileSync(path, 'utf8'),
+      ),
+    );
+    expect(foreign).toEqual([]);
+  });
 });
