@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { METRICS_BY_KIND } from '../../src/config/metric-names.ts';
+import { kindOf } from '../../src/config/objectives.ts';
+import { createCpuEngine } from '../../src/engine/cpu.ts';
+import { createCudaEngine } from '../../src/engine/cuda.ts';
+import { createDawnEngine } from '../../src/engine/dawn.ts';
+import type { Engine, TrainingJob } from '../../src/engine/engine.ts';
+import { engineConformance, trainBatch } from '../engine/conformance.ts';
+import { DEFAULT_TREE_PARAMS, makeBinned, makeJob } from '../engine/generate.ts';
+import { publicJob } from '../engine/public-sets.ts';
+import { loadPublicSet, PUBLIC_SETS, type PublicSet } from '../public-sets.ts';
+
+const opened: readonly (readonly [string, Engine | Error])[] = [
+  ['webgpu', await createDawnEngine().catch((error: Error) => error)],
+  ['cuda', await openCuda().catch((error: Error) => error)],
+];
+
+async function openCuda(): Promise<Engine> {
+  return createCudaEngine();
+}
+
+for (const [name, engine] of opened) {
+  if (engine instanceof Error) {
+    describe(`engine ${name}`, () => {
+      it.skip(`all: ${engine.message}`, () => undefined);
+    });
+    continue;
+  }
+  engineConformance(name, () => engine, { runs: 40, maxRows: 120 });
+
+  describe(`the ${name} engine`, () => {
+    it.each(Object.keys(PUBLIC_SETS) as PublicSet[])(
+      'equals the CPU engine on %s, every metric included, for 3 seeds',
+      async (set) => {
+        const { data } = await loadPublicSet(set);
+        const metrics = METRICS_BY_KIND[kindOf(PUBLIC_SETS[set])];
+        const jobs = [0, 1, 2].map((seed): TrainingJob => ({ ...publicJob(data, set, seed), metrics }));
+        const expected = await trainBatch(createCpuEngine(), data, jobs, [2]);
+        expect(await trainBatch(engine, data, jobs, [2])).toEqual(expected);
+      },
+    );
+
+    it.each(['binary:logistic', 'multi:softprob', 'reg:squarederror'] as const)(
+      'trains %s on 300,000 rows as the CPU engine does',
+      async (objective) => {
+        const shape = {
+          seed: 13,
+          rows: 300_000,
+          numeric: 4,
+          discrete: 1,
+          categorical: [12],
+          missing: 0.1,
+          weighted: objective === 'reg:squarederror',
+          targetScale: 0,
+          heavyTail: true,
+          maxBin: 256,
+          classes: 3,
+        };
+        const data = await makeBinned(shape, objective);
+        const num_class = objective === 'multi:softprob' ? 3 : 0;
+        const job = makeJob(data, { ...DEFAULT_TREE_PARAMS, objective, num_class, max_depth: 6 }, 1, 1);
+        const expected = await trainBatch(createCpuEngine(), data, [job], [2]);
+        expect(await trainBatch(engine, data, [job], [2])).toEqual(expected);
+      },
+    );
+  });
+}
