@@ -48,15 +48,17 @@ interface Opened {
   readonly rest: readonly EngineSource[];
 }
 
-/** @throws EnvironmentError, the last one, where none opens. */
+/** @throws EnvironmentError, that of the first source, where none opens. */
 async function firstThatOpens(sources: readonly EngineSource[]): Promise<Opened> {
   const [source, ...rest] = sources;
   if (source === undefined) throw new EnvironmentError('No engine can run here.');
   try {
     return { engine: await source.open(), rest };
   } catch (error) {
-    if (!(error instanceof EnvironmentError) || rest.length === 0) throw error;
-    return firstThatOpens(rest);
+    if (!(error instanceof EnvironmentError)) throw error;
+    return firstThatOpens(rest).catch(() => {
+      throw error;
+    });
   }
 }
 

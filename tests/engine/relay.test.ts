@@ -178,7 +178,7 @@ describe('a relay of engines', () => {
     const lost = fakeEngine({ name: 'the only engine', perRound: 1, failsIn: 3 }, new Clock());
     const engine = await createRelayEngine([lost.source]);
     await expect(trainBatch(engine, data, jobs, [5])).rejects.toThrow('the only engine is lost.');
-    const absent = { open: () => Promise.reject(new EnvironmentError('none here')) };
-    await expect(createRelayEngine([absent])).rejects.toThrow('none here');
+    const absent = (why: string) => ({ open: () => Promise.reject(new EnvironmentError(why)) });
+    await expect(createRelayEngine([absent('first'), absent('second')])).rejects.toThrow('first');
   });
 });
