@@ -32,6 +32,8 @@ import { walkTrees } from './walk.ts';
 const MOST_WORKGROUPS = 65_535;
 /** Rounds between two looks at the results: few enough to be interrupted soon. */
 const ROUNDS_IN_FLIGHT = 8;
+/** What the rounds in flight may take, in milliseconds: an abort waits for them. */
+const FLIGHT_MS = 200;
 /** Bytes of trees and scores that are kept on the device before they are read. */
 const READ_BYTES = 32 * 2 ** 20;
 /** Rows that a workgroup's 32-bit partial sums hold: 2^15 · 65,535 < 2^31. */
@@ -121,6 +123,8 @@ export class WebGpuBatch implements TrainingBatch {
   #waves: Wave[] = [];
   #nodeTotal = 0;
   #round = 0;
+  /** Rounds that the next call may have in flight; grows while they take little time. */
+  #ahead = 1;
   #advancing = false;
   #disposed = false;
 
@@ -189,8 +193,12 @@ export class WebGpuBatch implements TrainingBatch {
       const perRead = Math.max(1, Math.min(ROUNDS_IN_FLIGHT, Math.floor(READ_BYTES / bytes)));
       for (let done = 0; done < rounds && live.length > 0; ) {
         if (options.signal?.aborted) break;
-        const count = Math.min(perRead, rounds - done);
-        for (const sums of await this.#train(count)) {
+        const count = Math.min(perRead, this.#ahead, rounds - done);
+        const started = performance.now();
+        const trained = await this.#train(count);
+        const fitting = Math.floor((FLIGHT_MS * count) / (performance.now() - started));
+        this.#ahead = Math.max(1, Math.min(fitting, 2 * this.#ahead, ROUNDS_IN_FLIGHT));
+        for (const sums of trained) {
           this.#round++;
           for (const j of live) {
             const round = this.#resumed(j) + this.#round;
