@@ -12,6 +12,7 @@ const LAYERS = [
   'engine',
   'metrics',
   'boosting',
+  'tuning',
   'reporting',
   'protocol',
   'bench',

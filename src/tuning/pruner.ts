@@ -1,0 +1,12 @@
+import type { Trial } from './trial.ts';
+
+/** Says when a trial is hopeless. */
+export interface Pruner {
+  /** Takes note of a finished trial; once each. */
+  tell(trial: Trial): void;
+  /**
+   * Whether to stop a running trial, which has just reported its latest intermediate value.
+   * @param running All trials under way, `trial` included, as they are now.
+   */
+  shouldPrune(trial: Trial, running: readonly Trial[]): boolean;
+}
