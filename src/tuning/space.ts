@@ -55,7 +55,8 @@ export function internalValue(distribution: Distribution, value: Choice): number
     const index = distribution.choices.indexOf(value);
     return index < 0 ? undefined : index;
   }
-  if (typeof value !== 'number' || !(value >= distribution.low && value <= distribution.high)) return undefined;
+  if (typeof value !== 'number' || !(value >= distribution.low && value <= distribution.high))
+    return undefined;
   const { low, step } = distribution;
   if (step === undefined) return value;
   const steps = (value - low) / step;
