@@ -1,0 +1,54 @@
+import { InputError, InterruptedError } from '../errors.ts';
+import type { Study, TrialResult } from './study.ts';
+import type { Trial } from './trial.ts';
+
+export interface SearchOptions {
+  readonly study: Study;
+  /** Trials that the study has in the end, those that it had before included. */
+  readonly nTrials: number;
+  /** Trials that are asked for and evaluated together; 1 gives Optuna's sequence. */
+  readonly generation: number;
+  /** Evaluates the trials of a generation; one result each. A trial that cannot be evaluated is a failed one, not an error. */
+  readonly evaluate: (trials: readonly Trial[]) => Promise<readonly TrialResult[]>;
+  /** `performance.now()` time after which no generation begins. */
+  readonly deadline?: number | undefined;
+  /** Told of every finished trial, in order of number. */
+  readonly onTrial?: ((trial: Trial) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Why a search ended. */
+export type SearchEnd = 'trials' | 'time' | 'exhausted';
+
+/**
+ * Evaluates generations until a study has its trials, its time is up or its sampler has no more.
+ * @throws InterruptedError on abort, whatever `evaluate` throws; the study keeps the generations finished before.
+ */
+export async function runSearch(options: SearchOptions): Promise<SearchEnd> {
+  const { study, nTrials, generation, signal } = options;
+  for (;;) {
+    if (signal?.aborted) throw new InterruptedError();
+    const finished = study.finished;
+    if (finished >= nTrials) return 'trials';
+    if (study.isExhausted) return 'exhausted';
+    if (options.deadline !== undefined && performance.now() > options.deadline) return 'time';
+    const trials = await study.ask(Math.min(generation, nTrials - finished));
+    await study.tell(await options.evaluate(trials));
+    for (const { number } of trials) options.onTrial?.(study.trials[number]!);
+  }
+}
+
+/**
+ * The best trial of a search that is over.
+ * @throws InputError where no trial is complete.
+ */
+export function bestTrial(study: Study): Trial {
+  if (study.best !== undefined) return study.best;
+  const failed = study.trials.filter(({ state }) => state === 'fail');
+  const reason = failed[0]?.userAttrs.failure;
+  throw new InputError(
+    failed.length === 0
+      ? 'No trial of the search was finished; give it more trials or more time.'
+      : `All ${failed.length} trials of the search failed${typeof reason === 'string' ? `, the first because ${reason}` : ''}; change the search space, the metric or the folds.`,
+  );
+}
