@@ -247,6 +247,11 @@ const numericRange = {
   high: z.number().describe('Greatest value, included.'),
 };
 const log = z.boolean().default(false).describe('Draw evenly on a logarithmic scale.');
+const choice = z.union([z.string(), z.number(), z.boolean()]);
+const when = z
+  .record(z.string(), z.union([choice.transform((value) => [value]), z.array(choice).min(1)]))
+  .optional()
+  .describe('Search it only where other searched hyperparameters, by name, have this value or one of these.');
 const searchDimension = z
   .discriminatedUnion('type', [
     z.strictObject({
@@ -254,6 +259,7 @@ const searchDimension = z
       ...numericRange,
       log,
       step: positive().optional().describe('Grid of the values, counted from low.'),
+      when,
     }),
     z.strictObject({
       type: z.literal('int').describe('Whole numbers.'),
@@ -261,13 +267,12 @@ const searchDimension = z
       high: z.int().describe('Greatest value, included.'),
       log,
       step: integer(1).default(1).describe('Grid of the values, counted from low.'),
+      when,
     }),
     z.strictObject({
       type: z.literal('categorical').describe('Values without an order.'),
-      choices: z
-        .array(z.union([z.string(), z.number(), z.boolean()]))
-        .min(1)
-        .describe('Values to choose from.'),
+      choices: z.array(choice).min(1).describe('Values to choose from.'),
+      when,
     }),
   ])
   .describe('Values tried for one hyperparameter.');
@@ -286,32 +291,116 @@ export const XGBOOST_SEARCH_SPACE: Readonly<Record<string, SearchDimension>> = {
   reg_lambda: { type: 'float', low: 0, high: 1, log: false },
 };
 
+const sampler = z.strictObject({
+  name: z.enum(['tpe', 'random', 'grid', 'sobol']).default('tpe').describe('How values are chosen.'),
+  seed: integer(0, Number.MAX_SAFE_INTEGER)
+    .optional()
+    .describe('Seed of the sampler. Default: environment.random_seed.'),
+  multivariate: z
+    .boolean()
+    .default(true)
+    .describe('Model hyperparameters together rather than one by one; tpe only.'),
+  constant_liar: z
+    .boolean()
+    .default(true)
+    .describe('Keep away from trials that are still running; tpe only.'),
+  n_startup_trials: integer(0, 1_000_000)
+    .default(10)
+    .describe('Trials chosen at random before the model has a say; tpe only.'),
+  n_ei_candidates: integer(1, 10_000)
+    .default(24)
+    .describe('Candidates of which the most promising is tried; tpe only.'),
+});
+
+/** The options of each pruner; Optuna's names and defaults. */
+const PRUNER_OPTIONS = {
+  none: [],
+  median: ['n_startup_trials', 'n_warmup_steps', 'interval_steps', 'n_min_trials'],
+  percentile: ['percentile', 'n_startup_trials', 'n_warmup_steps', 'interval_steps', 'n_min_trials'],
+  successive_halving: ['min_resource', 'reduction_factor', 'min_early_stopping_rate', 'bootstrap_count'],
+  hyperband: ['min_resource', 'max_resource', 'reduction_factor', 'bootstrap_count'],
+  patience: ['patience', 'min_delta'],
+} as const;
+
+const pruner = z.strictObject({
+  name: z
+    .enum(['median', 'percentile', 'successive_halving', 'hyperband', 'patience', 'none'])
+    .default('median')
+    .describe('Rule that stops a trial.'),
+  percentile: z
+    .number()
+    .min(0)
+    .max(100)
+    .optional()
+    .describe(
+      'Share of the earlier trials, in percent, that a trial must be among; percentile. Default: 25.',
+    ),
+  n_startup_trials: integer(0, 1_000_000)
+    .optional()
+    .describe('Trials that are finished before any is stopped; median, percentile. Default: 5.'),
+  n_warmup_steps: integer(0, 1_000_000)
+    .optional()
+    .describe('Steps of a trial before it can be stopped; median, percentile. Default: 0.'),
+  interval_steps: integer(1, 1_000_000)
+    .optional()
+    .describe('Steps from one decision to the next; median, percentile. Default: 1.'),
+  n_min_trials: integer(1, 1_000_000)
+    .optional()
+    .describe('Earlier trials that a decision needs; median, percentile. Default: 1.'),
+  min_resource: z
+    .union([z.literal('auto'), integer(1)])
+    .optional()
+    .describe('Step of the first decision; successive_halving (default auto), hyperband (default 1).'),
+  max_resource: z
+    .union([z.literal('auto'), integer(1)])
+    .optional()
+    .describe('Most steps of a trial; hyperband. Default: auto.'),
+  reduction_factor: integer(2, 1000)
+    .optional()
+    .describe('One in so many goes on; successive_halving (default 4), hyperband (default 3).'),
+  min_early_stopping_rate: integer(0, 100)
+    .optional()
+    .describe('Makes the first decision later by powers of the factor; successive_halving. Default: 0.'),
+  bootstrap_count: integer(0, 1_000_000)
+    .optional()
+    .describe(
+      'Trials that must have got there before one goes on; successive_halving, hyperband. Default: 0.',
+    ),
+  patience: integer(0, 1_000_000).optional().describe('Steps without improvement; required by patience.'),
+  min_delta: z.number().min(0).optional().describe('What counts as an improvement; patience. Default: 0.'),
+});
+
 const optimization = z.strictObject({
   enabled: z.boolean().default(true).describe('Run the hyperparameter search.'),
   n_trials: integer(1, 1_000_000).default(100).describe('Trials, pruned ones included.'),
-  cv: integer(2, 1000).default(5).describe('Folds that score a trial.'),
-  sampler: z
-    .strictObject({
-      name: z.enum(['tpe', 'random', 'grid', 'sobol']).default('tpe').describe('How values are chosen.'),
-      seed: integer(0, Number.MAX_SAFE_INTEGER)
-        .optional()
-        .describe('Seed of the sampler. Default: environment.random_seed.'),
-    })
-    .prefault({})
-    .describe('Where the next trial comes from.'),
-  pruner: z
-    .strictObject({
-      name: z
-        .enum(['median', 'percentile', 'successive_halving', 'hyperband', 'patience', 'none'])
-        .default('median')
-        .describe('Rule that stops a trial.'),
-    })
-    .prefault({})
-    .describe('When a hopeless trial is stopped.'),
+  cv: integer(2, 255).default(5).describe('Folds that score a trial.'),
+  cv_method: z
+    .enum(['auto', 'stratified', 'random', 'grouped', 'time'])
+    .default('auto')
+    .describe(
+      'How rows are divided; time chains forward in the order of the rows, and auto is grouped with data.group, else stratified, for regression random.',
+    ),
+  early_stopping_rounds: integer(0, 100_000)
+    .optional()
+    .describe(
+      'A fold stops after so many rounds without a better score and keeps its best round; 0 is off. Default: training.early_stopping_rounds.',
+    ),
+  refit_rounds: z
+    .enum(['mean_best', 'n_estimators'])
+    .default('mean_best')
+    .describe(
+      "Rounds of the optimised model: the mean of the folds' best rounds, or the trial's n_estimators with early stopping on the validation set.",
+    ),
+  sampler: sampler.prefault({}).describe('Where the next trial comes from.'),
+  pruner: pruner.prefault({}).describe('When a hopeless trial is stopped.'),
   search_space: z
     .record(z.string(), searchDimension)
     .optional()
     .describe('Hyperparameters to search, by name. Default: the space of the protocol.'),
+  enqueue: z
+    .array(z.record(z.string(), choice))
+    .default([])
+    .describe('Trials to begin with: values by name; those left out are suggested.'),
   generation: integer(1, 10_000).default(8).describe('Trials that are asked for and trained together.'),
   timeout_hours: positive()
     .optional()
@@ -488,10 +577,81 @@ function checkDimension(name: string, dimension: SearchDimension, range: Range |
   if (high !== low) checkValue(at('high'), high);
 }
 
+function contains(dimension: SearchDimension, value: string | number | boolean): boolean {
+  return dimension.type === 'categorical'
+    ? dimension.choices.includes(value)
+    : typeof value === 'number' && value >= dimension.low && value <= dimension.high;
+}
+
+function checkCondition(
+  name: string,
+  { when }: SearchDimension,
+  before: ReadonlyMap<string, SearchDimension>,
+  report: Report,
+): void {
+  for (const [parent, values] of Object.entries(when ?? {})) {
+    const path = ['optimization', 'search_space', name, 'when', parent];
+    const of = before.get(parent);
+    if (of === undefined) {
+      report(path, `must be a searched hyperparameter that is listed before ${name}`);
+      continue;
+    }
+    const foreign = values.find((value) => !contains(of, value));
+    if (foreign !== undefined) report(path, `${String(foreign)} is not among the values of ${parent}`);
+  }
+}
+
+function checkPruner({ optimization }: Sections, report: Report): void {
+  const { name, ...options } = optimization.pruner;
+  const known: readonly string[] = PRUNER_OPTIONS[name];
+  for (const key of Object.keys(options)) {
+    if (known.includes(key)) continue;
+    const owners = Object.entries(PRUNER_OPTIONS).flatMap(([owner, keys]) =>
+      (keys as readonly string[]).includes(key) ? [owner] : [],
+    );
+    report(['optimization', 'pruner', key], `is not an option of ${name} but of ${owners.join(' and ')}`);
+  }
+  if (name === 'patience' && options.patience === undefined) {
+    report(['optimization', 'pruner'], 'needs patience, the number of steps without improvement');
+  }
+}
+
+function checkTrials({ optimization, data, model }: Sections, report: Report): void {
+  const { cv_method: method, enqueue, search_space: space } = optimization;
+  if (method === 'grouped' && data.group === undefined) {
+    report(['optimization', 'cv_method'], 'grouped needs the column of the groups; name it in data.group');
+  }
+  if (method === 'stratified' && taskOf(model) === 'regression') {
+    report(['optimization', 'cv_method'], 'stratified needs classes; use random for a regression');
+  }
+  const searched: Readonly<Record<string, SearchDimension>> = space ?? XGBOOST_SEARCH_SPACE;
+  enqueue.forEach((values, i) => {
+    for (const [name, value] of Object.entries(values)) {
+      const path = ['optimization', 'enqueue', i, name];
+      const dimension = searched[name];
+      if (dimension === undefined) report(path, 'is not searched; leave it out or add it to search_space');
+      else if (!contains(dimension, value))
+        report(path, `${String(value)} is not in the search space of ${name}`);
+    }
+  });
+}
+
+/** Hyperparameters that follow from the data. */
+const NOT_SEARCHED = new Set(['num_class', 'monotone_constraints', 'base_score']);
+
 function checkSearchSpace(config: Sections, report: Report): void {
   const isXgboost = config.model.algorithm === 'xgboost';
-  const ranges = new Map<string, Range>(Object.entries(hyperparametersSchema.shape));
-  for (const [name, dimension] of Object.entries(config.optimization.search_space ?? {})) {
+  const ranges = new Map<string, Range>(
+    Object.entries(hyperparametersSchema.shape).filter(([name]) => !NOT_SEARCHED.has(name)),
+  );
+  const space = config.optimization.search_space ?? {};
+  if (config.optimization.search_space !== undefined && Object.keys(space).length === 0) {
+    report(['optimization', 'search_space'], 'names no hyperparameter; leave it out for the default space');
+  }
+  const before = new Map<string, SearchDimension>();
+  for (const [name, dimension] of Object.entries(space)) {
+    checkCondition(name, dimension, before, report);
+    before.set(name, dimension);
     const range = isXgboost ? ranges.get(name) : undefined;
     if (isXgboost && range === undefined) {
       const advice = didYouMean(name, ranges.keys()) || '; use a key of hyperparameters';
@@ -523,6 +683,7 @@ function complete(config: Sections) {
         ...optimization.sampler,
         seed: optimization.sampler.seed ?? config.environment.random_seed,
       },
+      early_stopping_rounds: optimization.early_stopping_rounds ?? config.training.early_stopping_rounds,
       search_space: space,
     },
   };
@@ -539,6 +700,8 @@ export const configSchema = sections
     checkModel(config, report);
     checkSplit(config.data, report);
     checkSearchSpace(config, report);
+    checkPruner(config, report);
+    checkTrials(config, report);
   })
   .transform(complete);
 
