@@ -36,7 +36,7 @@ export function addTrainCommand(program: Command, { signal }: CommandContext): v
       const clock = performance.now();
       const { loadConfig } = await import('../config/load.ts');
       const loaded = await loadConfig(configPath, { overrides: options.set ?? [] });
-      const { runBaseline, toModel } = await import('../protocol/baseline.ts');
+      const { baselinePlan, toModel, trainAndScore } = await import('../protocol/trained-model.ts');
       const { prepareExperiment } = await import('../protocol/prepare.ts');
       const { chooseEngine } = await import('../engine/choose.ts');
       const { resolveThreads } = await import('../engine/cpu.ts');
@@ -61,7 +61,9 @@ export function addTrainCommand(program: Command, { signal }: CommandContext): v
         await OutputFolder.create(dirname(out));
         reporter.step(`Training the baseline on ${engine.description}`);
         const deadline = clock + config.resources.max_time_hours * 3_600_000;
-        const { model, metrics } = await runBaseline(experiment, engine, {
+        const plan = baselinePlan(experiment);
+        const resident = await engine.load(experiment.binned);
+        const { model, metrics } = await trainAndScore(experiment, resident, plan, {
           reporter,
           signal,
           deadline,
@@ -70,7 +72,7 @@ export function addTrainCommand(program: Command, { signal }: CommandContext): v
             const { partial } = error as LockstepError & Partial<PartialBoost>;
             if (partial !== undefined && partial.bestRound > 0) {
               const partialFile = `${out.replace(/(\.model)?\.json$/, '')}.partial.json`;
-              await writeFileAtomically(partialFile, toModel(experiment, partial).toText());
+              await writeFileAtomically(partialFile, toModel(experiment, plan.params, partial).toText());
             }
           }
           throw error;

@@ -43,6 +43,8 @@ export interface ExperimentData {
   readonly train: Dataset;
   readonly val?: Dataset;
   readonly test?: Dataset;
+  /** Group number of each training row, where there is a group column. */
+  readonly groups?: Int32Array;
   /** One a file; `rows` counts the file's own rows, before any query or split. */
   readonly sources: readonly (SourceRecord & { readonly role: SplitName; readonly rows: number })[];
   readonly warnings: readonly string[];
@@ -141,16 +143,22 @@ function fitSchema(
   };
 }
 
+function groupsOf(table: RawTable, group: string | undefined): Int32Array | undefined {
+  return group === undefined ? undefined : encodeGroup(columnsByName(table).get(group)!, table.path);
+}
+
 /** The parts of the training table, by the split of the options. */
-function splitTable(table: RawTable, options: LoadOptions, split: Exclude<LoadOptions['split'], 'none'>) {
-  const byName = columnsByName(table);
-  const target = byName.get(options.target)!;
+function splitTable(
+  table: RawTable,
+  groups: Int32Array | undefined,
+  options: LoadOptions,
+  split: Exclude<LoadOptions['split'], 'none'>,
+) {
+  const target = columnsByName(table).get(options.target)!;
   const stratify = split.stratify && options.taskType === 'classification';
   const labels = stratify
     ? encodeTarget(target, fitTarget(target, 'classification', table.path), table.path)
     : undefined;
-  const groups =
-    options.group === undefined ? undefined : encodeGroup(byName.get(options.group)!, table.path);
   return splitRows({ rows: table.rows, fractions: split, labels, groups, seed: options.seed });
 }
 
@@ -168,10 +176,13 @@ export async function loadExperimentData(options: LoadOptions): Promise<Experime
   }
   const training = await loadTraining(options);
   const sources = [...training.sources];
-  const parts = split && splitTable(training.table, options, split);
+  const groups = groupsOf(training.table, options.group);
+  const parts = split && splitTable(training.table, groups, options, split);
   const schema = fitSchema(training.table, training.features, options, parts?.train);
   const whole = encodeTable(training.table, schema, options.weight);
-  const loaded: { train: Dataset; val?: Dataset; test?: Dataset } = { train: whole };
+  const loaded: { train: Dataset; val?: Dataset; test?: Dataset; groups?: Int32Array } = { train: whole };
+  if (groups !== undefined)
+    loaded.groups = parts === undefined ? groups : Int32Array.from(parts.train, (row) => groups[row]!);
   if (parts !== undefined) {
     const [train, val, test] = divideDataset(whole, [parts.train, parts.val, parts.test]);
     loaded.train = train!;

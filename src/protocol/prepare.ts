@@ -4,9 +4,9 @@ import { loadFeatureList } from '../config/features.ts';
 import { type FittedConfig, fitConfig } from '../config/fit.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { kindOf } from '../config/objectives.ts';
-import { binTables, type RowRange, rowStride } from '../data/binning.ts';
+import { type BinningOptions, binTables, type RowRange, rowStride } from '../data/binning.ts';
 import { type ExperimentData, loadExperimentData } from '../data/load.ts';
-import type { BinnedDataset, Dataset, SplitName } from '../data/types.ts';
+import type { BinnedDataset, Dataset, Schema, SplitName } from '../data/types.ts';
 import { resolveThreads } from '../engine/cpu.ts';
 import { type MetricName, outputsOf } from '../engine/engine.ts';
 import { BudgetError } from '../errors.ts';
@@ -18,6 +18,10 @@ export interface PreparedExperiment {
   /** What is known of the tables; their columns are let go once binned. */
   readonly data: Pick<ExperimentData, 'schema' | 'sources'>;
   readonly binned: BinnedDataset;
+  /** Bins the tables with another number of bins; only where max_bin is searched, as the columns stay in memory for it. */
+  readonly binAgain?: ((maxBin: number) => Promise<BinnedDataset>) | undefined;
+  /** Group number of each training row, where data.group names a column. */
+  readonly groups?: Int32Array | undefined;
   /** Row ranges of the parts that exist, in the order in which they lie in the binned table. */
   readonly splits: readonly {
     readonly name: SplitName;
@@ -130,6 +134,15 @@ function tablesOf({ train, val, test }: ExperimentData): [Dataset, ...Dataset[]]
   return [train, ...[val, test].filter((table) => table !== undefined)];
 }
 
+/** A function of its own, so that nothing else keeps hold of the tables. */
+function binner(
+  tables: readonly [Dataset, ...Dataset[]],
+  features: Schema['features'],
+  options: Omit<BinningOptions, 'maxBin'>,
+): (maxBin: number) => Promise<BinnedDataset> {
+  return async (maxBin) => (await binTables(tables, features, { ...options, maxBin })).binned;
+}
+
 /**
  * Reads, checks and bins the data of a config.
  * @throws InputError for data that cannot be used, BudgetError where training would not fit max_memory_gb,
@@ -150,15 +163,15 @@ export async function prepareExperiment(
   const tables = tablesOf(data);
   const rows = tables.reduce((sum, table) => sum + table.rows, 0);
   reporter.step(`Binning ${rows} rows × ${data.schema.features.length} features`);
-  const { binned, ranges } = await binTables(tables, data.schema.features, {
-    maxBin: params.max_bin,
-    threads,
-    signal,
-  });
+  const { features } = data.schema;
+  const { binned, ranges } = await binTables(tables, features, { maxBin: params.max_bin, threads, signal });
+  const searchesBins = 'max_bin' in config.optimization.search_space;
   return {
     loaded: { ...loaded, config },
     data: { schema: data.schema, sources: data.sources },
     binned,
+    binAgain: searchesBins ? binner(tables, features, { threads, signal }) : undefined,
+    groups: data.groups,
     splits: SPLITS.filter((name) => data[name] !== undefined).map((name, i) => ({ name, rows: ranges[i]! })),
     params,
     seed: config.environment.random_seed,

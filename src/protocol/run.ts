@@ -1,19 +1,27 @@
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import type { PartialBoost } from '../boosting/boost.ts';
-import { loadConfig } from '../config/load.ts';
+import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { chooseEngine, type EngineChoice } from '../engine/choose.ts';
 import { resolveThreads } from '../engine/cpu.ts';
 import type { MetricName } from '../engine/engine.ts';
 import { BudgetError, InterruptedError, type LockstepError } from '../errors.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
 import { trainingReport } from '../reporting/training-report.ts';
-import { type BaselineResult, runBaseline, toModel } from './baseline.ts';
 import { describeEnvironment, type EnvironmentRecord } from './environment.ts';
+import { type OptimizeResult, runOptimize } from './optimize.ts';
+import { writeSearch } from './optimize-output.ts';
 import { OutputFolder, toJson } from './output.ts';
 import { type PreparedExperiment, prepareExperiment } from './prepare.ts';
 import { type Reporter, silentReporter } from './reporter.ts';
 import { AVAILABLE_STAGES, parseStages, type StageName } from './stages.ts';
+import {
+  baselinePlan,
+  type ModelName,
+  type PartialModel,
+  type TrainedModel,
+  toModel,
+  trainAndScore,
+} from './trained-model.ts';
 
 export interface RunOptions {
   /** The experiment file. */
@@ -22,8 +30,10 @@ export interface RunOptions {
   readonly out?: string | undefined;
   /** Overrides model.backend. */
   readonly engine?: EngineChoice | undefined;
-  /** All available ones by default. */
+  /** All available ones by default, but for those that the config switches off. */
   readonly stages?: readonly StageName[] | undefined;
+  /** Go on with the study that the output folder holds. */
+  readonly resume?: boolean | undefined;
   /** `key.path=value` settings that override the file. */
   readonly overrides?: readonly string[] | undefined;
   readonly reporter?: Reporter | undefined;
@@ -35,25 +45,40 @@ export interface RunOutcome {
   readonly out: string;
   readonly files: readonly string[];
   readonly engine: string;
-  readonly fingerprints: { readonly baseline: string };
-  readonly metrics: { readonly baseline: SplitMetrics };
+  readonly fingerprints: Readonly<Partial<Record<ModelName, string>>>;
+  readonly metrics: Readonly<Partial<Record<ModelName, SplitMetrics>>>;
   readonly primary: MetricName;
-  readonly baseline: BaselineResult;
+  /** Absent without the stage baseline. */
+  readonly baseline?: TrainedModel;
+  /** Absent without the stage optimize. */
+  readonly search?: OptimizeResult;
   readonly warnings: readonly string[];
 }
 
+/** The models of a run, by name. */
+type Models = Partial<Record<ModelName, TrainedModel>>;
+
+function ofModels<Value>(models: Models, pick: (model: TrainedModel) => Value | undefined) {
+  return Object.fromEntries(
+    Object.entries(models).flatMap(([name, model]) => {
+      const value = pick(model);
+      return value === undefined ? [] : [[name, value]];
+    }),
+  ) as Partial<Record<ModelName, Value>>;
+}
+
 /** Round-by-round scores and final metrics under the protocol's file names. */
-async function writeMetrics(output: OutputFolder, baseline: BaselineResult): Promise<void> {
+async function writeMetrics(output: OutputFolder, models: Models): Promise<void> {
   const files = { train: 'training_metrics', val: 'validation_metrics', test: 'test_metrics' } as const;
   for (const [split, file] of Object.entries(files) as [keyof typeof files, string][]) {
-    const values = baseline.metrics[split];
-    if (values !== undefined)
-      await output.writeDeliverable(`metrics/${file}.json`, toJson({ baseline: values }));
+    const values = ofModels(models, ({ metrics }) => metrics[split]);
+    if (Object.keys(values).length > 0) {
+      await output.writeDeliverable(`metrics/${file}.json`, toJson(values));
+    }
   }
-  await output.writeDeliverable('metrics/history.json', toJson({ baseline: baseline.history }));
-  if (Object.keys(baseline.details).length > 0) {
-    await output.writeDeliverable('metrics/curves.json', toJson({ baseline: baseline.details }));
-  }
+  await output.writeDeliverable('metrics/history.json', toJson(ofModels(models, ({ history }) => history)));
+  const curves = ofModels(models, ({ details }) => (Object.keys(details).length > 0 ? details : undefined));
+  if (Object.keys(curves).length > 0) await output.writeDeliverable('metrics/curves.json', toJson(curves));
 }
 
 interface RunRecord {
@@ -64,11 +89,12 @@ interface RunRecord {
   readonly started: Date;
   readonly exit: number;
   readonly error?: string;
-  readonly baseline?: BaselineResult;
+  readonly models?: Models;
+  readonly search?: OptimizeResult | undefined;
 }
 
 /** The report's input from what the run knows. */
-function reportOf(record: Omit<RunRecord, 'exit'>, baseline: BaselineResult, engine: string): string {
+function reportOf(record: Omit<RunRecord, 'exit'>, baseline: TrainedModel, engine: string): string {
   const { experiment, environment } = record;
   const { config, path } = experiment.loaded;
   return trainingReport({
@@ -98,11 +124,16 @@ function reportOf(record: Omit<RunRecord, 'exit'>, baseline: BaselineResult, eng
 }
 
 function runJson(record: RunRecord) {
-  const { experiment, baseline } = record;
+  const { experiment, models = {}, search } = record;
   return {
     experiment: experiment.loaded.config.experiment.name,
-    fingerprints: baseline === undefined ? {} : { baseline: baseline.model.fingerprint },
-    timings: { baseline: { ...experiment.timings, ...baseline?.timings } },
+    fingerprints: ofModels(models, ({ model }) => model.fingerprint),
+    timings: {
+      data: experiment.timings,
+      ...ofModels(models, ({ timings }) => timings),
+      ...(search && { search: search.timings }),
+    },
+    ...(search && { trials: search.trials.length, best_trial: search.best.number }),
     engine: record.engine,
     threads: experiment.threads,
     exit: record.exit,
@@ -118,10 +149,16 @@ function runJson(record: RunRecord) {
   };
 }
 
+/** The stages of a run: those that were asked for, or all that the config does not switch off. */
+function stagesOf(asked: readonly StageName[] | undefined, config: LoadedConfig['config']): Set<StageName> {
+  if (asked !== undefined) return new Set(parseStages(asked));
+  return new Set(AVAILABLE_STAGES.filter((stage) => stage !== 'optimize' || config.optimization.enabled));
+}
+
 /**
- * Runs an experiment: reads the config and the data, trains, scores, and writes the protocol's deliverables and
+ * Runs an experiment: reads the config and the data, trains, scores, searches, and writes the protocol's deliverables and
  * evidence package. Bad input is refused before anything is written. After an interrupt or at the end of the time
- * budget the rounds finished so far are saved as models/baseline_model.partial.json.
+ * budget the rounds finished so far are saved as models/NAME_model.partial.json, and the finished trials are in study.journal.
  *
  * @throws LockstepError; its exitCode is the command's.
  */
@@ -134,17 +171,20 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
   const reporter: Reporter = {
     step: (text) => outer.step(text),
     round: (stage, event) => outer.round(stage, event),
+    search: (progress) => outer.search(progress),
     warn: (text) => {
       warnings.push(text);
       outer.warn(text);
     },
   };
+  const { signal } = options;
 
   const loaded = await loadConfig(options.configPath, { overrides: [...(options.overrides ?? [])] });
   const { config } = loaded;
+  const stages = stagesOf(options.stages, config);
   const threads = resolveThreads(config.resources.n_jobs);
   const engine = await chooseEngine(options.engine ?? config.model.backend, { threads });
-  const experiment = await prepareExperiment(loaded, reporter, options.signal);
+  const experiment = await prepareExperiment(loaded, reporter, signal);
   const environment = await describeEnvironment({
     pythonVersion: config.environment.python_version,
     cudaVersion: config.environment.cuda_version,
@@ -153,40 +193,66 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
   for (const warning of environment.warnings) reporter.warn(warning);
   const output = await OutputFolder.create(options.out ?? join('experiments', config.experiment.name));
   const record = { experiment, environment: environment.record, engine: engine.kind, warnings, started };
+  const deadline = clock + config.resources.max_time_hours * 3_600_000;
+  const models: Models = {};
+  let search: OptimizeResult | undefined;
 
+  const resident = await engine.load(experiment.binned);
   try {
-    reporter.step(`Training the baseline on ${engine.description}`);
-    const baseline = await runBaseline(experiment, engine, {
-      reporter,
-      signal: options.signal,
-      deadline: clock + config.resources.max_time_hours * 3_600_000,
-    });
-    await output.writeDeliverable('models/baseline_model.json', baseline.model.toText());
-    await writeMetrics(output, baseline);
-    await output.writeDeliverable('configs/baseline_config.yaml', stringify(experiment.loaded.config));
-    await output.writeDeliverable(
-      'reports/training_report.md',
-      reportOf(record, baseline, engine.description),
-    );
-    await output.writeJson('run.json', runJson({ ...record, exit: 0, baseline }));
+    if (stages.has('baseline')) {
+      reporter.step(`Training the baseline on ${engine.description}`);
+      const baseline = await trainAndScore(experiment, resident, baselinePlan(experiment), {
+        reporter,
+        signal,
+        deadline,
+      });
+      models.baseline = baseline;
+      await output.writeDeliverable('models/baseline_model.json', baseline.model.toText());
+      await output.writeDeliverable('configs/baseline_config.yaml', stringify(experiment.loaded.config));
+      await output.writeDeliverable(
+        'reports/training_report.md',
+        reportOf(record, baseline, engine.description),
+      );
+      await writeMetrics(output, models);
+    }
+    if (stages.has('optimize')) {
+      reporter.step(`Searching hyperparameters on ${engine.description}`);
+      const { resume } = options;
+      search = await runOptimize(experiment, engine, resident, {
+        folder: output.path,
+        resume,
+        reporter,
+        signal,
+        deadline,
+      });
+      models.optimized = search.optimized;
+      await writeSearch(output, experiment, search, warnings);
+      await writeMetrics(output, models);
+    }
+    await output.writeJson('run.json', runJson({ ...record, exit: 0, models, search }));
     return {
       out: output.path,
       files: output.written,
       engine: engine.kind,
-      fingerprints: { baseline: baseline.model.fingerprint },
-      metrics: { baseline: baseline.metrics },
+      fingerprints: ofModels(models, ({ model }) => model.fingerprint),
+      metrics: ofModels(models, ({ metrics }) => metrics),
       primary: experiment.metrics[0]!,
-      baseline,
+      ...(models.baseline && { baseline: models.baseline }),
+      ...(search && { search }),
       warnings,
     };
   } catch (error) {
     if (error instanceof InterruptedError || error instanceof BudgetError) {
-      const { partial } = error as LockstepError & Partial<PartialBoost>;
-      if (partial !== undefined && partial.bestRound > 0) {
-        await output.write('models/baseline_model.partial.json', toModel(experiment, partial).toText());
+      const { partial, plan } = error as LockstepError & Partial<PartialModel>;
+      if (partial !== undefined && plan !== undefined && partial.bestRound > 0) {
+        const text = toModel(experiment, plan.params, partial).toText();
+        await output.write(`models/${plan.name}_model.partial.json`, text);
       }
-      await output.writeJson('run.json', runJson({ ...record, exit: error.exitCode, error: error.message }));
+      const { exitCode: exit, message } = error;
+      await output.writeJson('run.json', runJson({ ...record, exit, error: message, models, search }));
     }
     throw error;
+  } finally {
+    resident.dispose();
   }
 }

@@ -5,7 +5,7 @@ export const STAGES = ['baseline', 'optimize', 'ensemble', 'compare'] as const;
 export type StageName = (typeof STAGES)[number];
 
 /** The stages that this version can run. */
-export const AVAILABLE_STAGES: readonly StageName[] = ['baseline'];
+export const AVAILABLE_STAGES: readonly StageName[] = ['baseline', 'optimize'];
 
 /**
  * Checks a list of stage names.

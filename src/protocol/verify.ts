@@ -3,9 +3,9 @@ import { chooseEngine, engineStatus } from '../engine/choose.ts';
 import { resolveThreads } from '../engine/cpu.ts';
 import type { EngineKind, TreeEnsemble } from '../engine/engine.ts';
 import { EnvironmentError, InputError, InterruptedError } from '../errors.ts';
-import { trainBaseline } from './baseline.ts';
 import { type PreparedExperiment, prepareExperiment } from './prepare.ts';
 import { type Reporter, silentReporter } from './reporter.ts';
+import { baselinePlan, trainModel } from './trained-model.ts';
 
 export interface VerifyOptions {
   /** The experiment file. */
@@ -151,7 +151,12 @@ async function trainOnce(
   options.reporter.step(`Training on ${trainingName({ engine: kind, threads })}`);
   const resident = await engine.load(experiment.binned);
   try {
-    const { model, result, boosting_s } = await trainBaseline(experiment, resident, options);
+    const { model, result, boosting_s } = await trainModel(
+      experiment,
+      resident,
+      baselinePlan(experiment),
+      options,
+    );
     return {
       engine: kind,
       threads,

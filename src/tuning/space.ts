@@ -1,3 +1,5 @@
+import type { SearchDimension } from '../config/schema.ts';
+
 /** A value of a categorical dimension, as Optuna has them. */
 export type Choice = string | number | boolean | null;
 
@@ -74,4 +76,13 @@ export function isActive(dimension: Dimension, space: SearchSpace, values: Inter
       allowed.includes(externalValue(parent.distribution, internal))
     );
   });
+}
+
+/** The space that a config describes. */
+export function toSearchSpace(dimensions: Readonly<Record<string, SearchDimension>>): SearchSpace {
+  return Object.entries(dimensions).map(([name, { when, ...distribution }]) => ({
+    name,
+    distribution,
+    ...(when && { when }),
+  }));
 }

@@ -1,9 +1,10 @@
-import { type BoostResult, boost } from '../boosting/boost.ts';
+import { type BoostResult, boost, type PartialBoost } from '../boosting/boost.ts';
 import { Model } from '../boosting/model.ts';
+import type { BoosterParams } from '../boosting/params.ts';
 import { metricDirection } from '../config/metric-names.ts';
 import { kindOf } from '../config/objectives.ts';
 import type { SplitName } from '../data/types.ts';
-import type { Engine, MetricName, ResidentDataset } from '../engine/engine.ts';
+import type { MetricName, ResidentDataset } from '../engine/engine.ts';
 import {
   type ClassConfusion,
   type ConfusionMatrix,
@@ -40,8 +41,25 @@ export interface ClassDetails {
   readonly one_vs_rest: readonly Curves[];
 }
 
-/** A trained and scored baseline. */
-export interface BaselineResult {
+/** Names of the models that a run trains. */
+export type ModelName = 'baseline' | 'optimized';
+
+/** One model to be trained on the training rows. */
+export interface ModelPlan {
+  readonly name: ModelName;
+  readonly params: BoosterParams;
+  /** Rounds without a better primary metric on the validation rows after which to stop; 0 is off. */
+  readonly earlyStoppingRounds: number;
+}
+
+/** The config's own model. */
+export function baselinePlan(experiment: PreparedExperiment): ModelPlan {
+  const { early_stopping_rounds: earlyStoppingRounds } = experiment.loaded.config.training;
+  return { name: 'baseline', params: experiment.params, earlyStoppingRounds };
+}
+
+/** A trained and scored model. */
+export interface TrainedModel {
   readonly model: Model;
   readonly boosting: Omit<BoostResult, 'trees'>;
   readonly history: TrainingHistory;
@@ -74,13 +92,13 @@ function toHistory(
 }
 
 /** The user's model from what boosting trained. */
-export function toModel(experiment: PreparedExperiment, result: BoostResult): Model {
+export function toModel(experiment: PreparedExperiment, params: BoosterParams, result: BoostResult): Model {
   return Model.fromTraining({
     trees: result.trees,
     features: experiment.binned.features,
     schema: experiment.data.schema,
-    objective: experiment.params.objective,
-    params: experiment.params,
+    objective: params.objective,
+    params,
     seed: experiment.seed,
     training: {
       rows: experiment.splits[0]!.rows.end,
@@ -91,39 +109,57 @@ export function toModel(experiment: PreparedExperiment, result: BoostResult): Mo
   });
 }
 
+/** Training ended before its last round; what was trained is here. */
+export interface PartialModel extends PartialBoost {
+  readonly plan: ModelPlan;
+}
+
+export interface TrainModelOptions {
+  readonly reporter?: Reporter;
+  readonly signal?: AbortSignal | undefined;
+  /** `performance.now()` time at which training must end. */
+  readonly deadline?: number | undefined;
+}
+
 /**
- * Trains the baseline: the config's hyperparameters, early stopping on the primary metric of the validation set.
- * @throws InterruptedError and BudgetError as `boost` does, with a `partial` BoostResult.
+ * Trains a model, with early stopping on the primary metric of the validation rows where there are any.
+ * @throws InterruptedError and BudgetError as `boost` does, with the properties of PartialModel.
  */
-export async function trainBaseline(
+export async function trainModel(
   experiment: PreparedExperiment,
   resident: ResidentDataset,
-  options: { reporter?: Reporter; signal?: AbortSignal | undefined; deadline?: number | undefined },
+  plan: ModelPlan,
+  options: TrainModelOptions,
 ): Promise<{ model: Model; result: BoostResult; boosting_s: number }> {
-  const { config } = experiment.loaded;
   const [train, val] = experiment.splits;
   const evals = [train!, ...(val?.name === 'val' ? [val] : [])];
   const primary = experiment.metrics[0]!;
   const started = performance.now();
   const result = await boost(resident, {
-    params: experiment.params,
+    params: plan.params,
     seed: experiment.seed,
     rows: train!.rows,
     evals,
     metrics: watchedMetrics(experiment),
     ...(val?.name === 'val' && {
       earlyStopping: {
-        rounds: config.training.early_stopping_rounds,
+        rounds: plan.earlyStoppingRounds,
         metric: primary,
         direction: metricDirection(primary),
         on: 'val',
       },
     }),
-    onRound: (event) => options.reporter?.round('baseline', event),
+    onRound: (event) => options.reporter?.round(plan.name, event),
     ...(options.signal && { signal: options.signal }),
     ...(options.deadline !== undefined && { deadline: options.deadline }),
+  }).catch((error: unknown) => {
+    throw error instanceof Error ? Object.assign(error, { plan }) : error;
   });
-  return { model: toModel(experiment, result), result, boosting_s: (performance.now() - started) / 1000 };
+  return {
+    model: toModel(experiment, plan.params, result),
+    result,
+    boosting_s: (performance.now() - started) / 1000,
+  };
 }
 
 /** Points of the curves of all classes together; each class has at least 20. */
@@ -142,7 +178,7 @@ async function scoreModel(
   experiment: PreparedExperiment,
   resident: ResidentDataset,
   trees: BoostResult['trees'],
-): Promise<Pick<BaselineResult, 'metrics' | 'details'>> {
+): Promise<Pick<TrainedModel, 'metrics' | 'details'>> {
   const names = [...new Set([...experiment.metrics, experiment.lossMetric])];
   const metrics: SplitMetrics = {};
   const details: Partial<Record<SplitName, BinaryDetails | ClassDetails>> = {};
@@ -162,26 +198,22 @@ async function scoreModel(
   return { metrics, details };
 }
 
-/** The baseline stage: train, then score all parts of the data. */
-export async function runBaseline(
+/** Trains a model and scores it on all parts of the data; fails as `trainModel` does. */
+export async function trainAndScore(
   experiment: PreparedExperiment,
-  engine: Engine,
-  options: { reporter: Reporter; signal?: AbortSignal | undefined; deadline?: number | undefined },
-): Promise<BaselineResult> {
-  const resident = await engine.load(experiment.binned);
-  try {
-    const { model, result, boosting_s } = await trainBaseline(experiment, resident, options);
-    const metricsStarted = performance.now();
-    const scores = await scoreModel(experiment, resident, result.trees);
-    const { trees: _trees, ...boosting } = result;
-    return {
-      model,
-      boosting,
-      history: toHistory(boosting, experiment.lossMetric, experiment.metrics[0]!),
-      ...scores,
-      timings: { boosting_s, metrics_s: (performance.now() - metricsStarted) / 1000 },
-    };
-  } finally {
-    resident.dispose();
-  }
+  resident: ResidentDataset,
+  plan: ModelPlan,
+  options: TrainModelOptions,
+): Promise<TrainedModel> {
+  const { model, result, boosting_s } = await trainModel(experiment, resident, plan, options);
+  const metricsStarted = performance.now();
+  const scores = await scoreModel(experiment, resident, result.trees);
+  const { trees: _trees, ...boosting } = result;
+  return {
+    model,
+    boosting,
+    history: toHistory(boosting, experiment.lossMetric, experiment.metrics[0]!),
+    ...scores,
+    timings: { boosting_s, metrics_s: (performance.now() - metricsStarted) / 1000 },
+  };
 }
