@@ -11,6 +11,7 @@ import { addPredictCommand } from './predict.ts';
 import { addRunCommand } from './run.ts';
 import { note, printError, printJson } from './terminal.ts';
 import { addTrainCommand } from './train.ts';
+import { addTuneCommand } from './tune.ts';
 import { addVerifyCommand } from './verify.ts';
 
 interface PackageFile {
@@ -64,6 +65,7 @@ function createProgram(signal: AbortSignal): Command {
   const context = { signal };
   addRunCommand(program, context);
   addTrainCommand(program, context);
+  addTuneCommand(program, context);
   addPredictCommand(program, context);
   addExportCommand(program);
   addImportCommand(program);

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { MetricName } from '../engine/engine.ts';
 import { ExitCode } from '../errors.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
+import type { RunOutcome } from '../protocol/run.ts';
 import { formatNumber } from '../reporting/format.ts';
 import {
   type CommandContext,
@@ -19,6 +20,7 @@ import { print, printJson, table } from './terminal.ts';
 interface RunCommandOptions extends TrainingOptions {
   readonly out?: string;
   readonly stages?: readonly string[];
+  readonly resume?: boolean;
 }
 
 const SPLIT_TITLES = { train: 'train', val: 'validation', test: 'test' } as const;
@@ -39,13 +41,14 @@ export function metricsTable(metrics: SplitMetrics, primary: MetricName): string
 export function addRunCommand(program: Command, { signal }: CommandContext): void {
   program
     .command('run')
-    .summary('run an experiment: train, score, write reports and the evidence package')
+    .summary('run an experiment: train, search, score, write reports and the evidence package')
     .description(
-      'Runs the experiment of a config: reads the data, trains, scores, and writes models, metrics, reports and the evidence package.',
+      'Runs the experiment of a config: reads the data, trains the baseline, searches hyperparameters, scores, and writes models, metrics, reports and the evidence package.',
     )
     .argument('<config>', 'experiment file (YAML)', path)
     .option('--out <dir>', 'output folder (default: experiments/<name of the experiment>)', path)
     .addOption(engineOption())
+    .option('--resume', 'go on with the search that the output folder holds')
     .option('--stages <names>', 'stages to run, with commas: baseline, optimize, ensemble, compare', list)
     .addOption(setOption())
     .addOption(jsonOption())
@@ -66,21 +69,35 @@ export function addRunCommand(program: Command, { signal }: CommandContext): voi
         out: options.out,
         engine: options.engine,
         stages,
+        resume: options.resume,
         overrides: options.set,
         reporter: progress,
         signal,
       }).finally(() => progress.finish());
-      const { out, engine, fingerprints, metrics, files, warnings } = outcome;
-      if (options.json) {
-        printJson({ out, engine, fingerprints, metrics, files, warnings, exit: ExitCode.done });
-        return;
-      }
-      const places = [
-        ['fingerprint', fingerprints.baseline],
-        ['folder', out],
-        ['report', `${out}/reports/training_report.md`],
-        ['model', `${out}/models/baseline_model.json`],
-      ];
-      print(`${metricsTable(metrics.baseline, outcome.primary)}\n\n${table(places)}`);
+      printOutcome(outcome, options.json ?? false);
     });
+}
+
+/** What a run has come to: for people a table a model, the folder and the files to look at first. */
+export function printOutcome(outcome: RunOutcome, json: boolean): void {
+  const { out, engine, fingerprints, metrics, files, warnings, primary, baseline, search } = outcome;
+  if (json) {
+    const best = search && { best: { number: search.best.number, value: search.best.value } };
+    printJson({ out, engine, fingerprints, metrics, ...best, files, warnings, exit: ExitCode.done });
+    return;
+  }
+  const tables = Object.entries(metrics).map(([name, of]) =>
+    Object.keys(metrics).length > 1 ? `${name}\n${metricsTable(of, primary)}` : metricsTable(of, primary),
+  );
+  const places = [
+    ...Object.entries(fingerprints).map(([name, fingerprint]) => [
+      Object.keys(fingerprints).length > 1 ? `${name} fingerprint` : 'fingerprint',
+      fingerprint,
+    ]),
+    ['folder', out],
+    ...(baseline ? [['report', `${out}/reports/training_report.md`]] : []),
+    ...(search ? [['search', `${out}/reports/optimization_report.md`]] : []),
+    ...Object.keys(fingerprints).map((name) => ['model', `${out}/models/${name}_model.json`]),
+  ];
+  print(`${tables.join('\n\n')}\n\n${table(places)}`);
 }

@@ -142,7 +142,7 @@ hyperparameters: {max_depth: 2, n_estimators: 9, reg_lambda: 3, monotone_constra
       'experiment: {name: f1}\ndata: {train_path: train.csv, target: y}\nmetrics: {primary: f1}\n',
     );
     const warnings: string[] = [];
-    const reporter = { step() {}, warn: (text: string) => warnings.push(text), round() {} };
+    const reporter = { step() {}, warn: (text: string) => warnings.push(text), round() {}, search() {} };
     const configPath = join(folder, 'x.yaml');
     const outcome = await runBenchmark({ configPath, rounds: 2, repeats: 1, wait: 0, peers: [], reporter });
     expect(outcome.data[0]!.metric).toBe('logloss');
@@ -221,6 +221,7 @@ describe('an abort', () => {
       },
       warn() {},
       round() {},
+      search() {},
     };
     const outcome = await runBenchmark({
       ...tiny,
