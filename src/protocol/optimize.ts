@@ -1,19 +1,16 @@
 import { join } from 'node:path';
-import type { BoosterParams, GivenParams } from '../boosting/params.ts';
+import type { BoosterParams } from '../boosting/params.ts';
 import { metricDirection } from '../config/metric-names.ts';
 import type { Engine, ResidentDataset } from '../engine/engine.ts';
-import { BudgetError, InputError } from '../errors.ts';
-import { type CrossValidateOptions, crossValidate, paramsOfTrial } from '../tuning/cross-validate.ts';
-import { evaluateTrials } from '../tuning/evaluate.ts';
+import { InputError } from '../errors.ts';
+import { searchBoosters } from '../tuning/booster-search.ts';
 import { type Fold, type FoldMethod, makeFolds } from '../tuning/folds.ts';
 import { parameterImportances } from '../tuning/importance.ts';
-import { Journal } from '../tuning/journal.ts';
-import { createPruner } from '../tuning/pruners/create.ts';
-import { createSampler } from '../tuning/samplers/create.ts';
-import { bestTrial, runSearch, type SearchEnd } from '../tuning/search.ts';
+import { openStorage } from '../tuning/open-storage.ts';
+import type { SearchEnd } from '../tuning/search.ts';
 import { toSearchSpace } from '../tuning/space.ts';
-import { MemoryStorage, type StudyStorage } from '../tuning/storage.ts';
-import { Study } from '../tuning/study.ts';
+import type { StudyStorage } from '../tuning/storage.ts';
+import type { Study } from '../tuning/study.ts';
 import type { Direction, Trial } from '../tuning/trial.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
@@ -54,8 +51,6 @@ export interface OptimizeOptions {
   /** `performance.now()` time at which the run must end. */
   readonly deadline?: number | undefined;
 }
-
-type Optimization = PreparedExperiment['loaded']['config']['optimization'];
 
 /** The folds of an experiment's search, over its training rows. */
 export function experimentFolds(experiment: PreparedExperiment): Fold[] {
@@ -105,65 +100,56 @@ class Residents {
   }
 }
 
-async function openStorage(
-  name: string,
+/** The study of the folder, which must be new unless it is to go on. */
+async function openStudy(
+  studyName: string,
   direction: Direction,
   { folder, resume, reporter }: OptimizeOptions,
 ): Promise<StudyStorage> {
-  if (folder === undefined) return new MemoryStorage(name, direction);
-  const path = join(folder, JOURNAL_FILE);
-  const journal = await Journal.open(path, { studyName: name, direction });
-  const before = journal.trials.length;
+  const path = folder === undefined ? undefined : join(folder, JOURNAL_FILE);
+  const storage = await openStorage(path, { studyName, direction });
+  const before = storage.trials.length;
   if (before > 0 && !resume) {
-    await journal.close();
+    await storage.close();
     throw new InputError(
       `${path} already holds a study of ${before} trials: add --resume to go on with it, or name another folder with --out.`,
     );
   }
   if (before > 0) reporter.step(`Going on with the ${before} trials of ${path}`);
-  return journal;
+  return storage;
 }
 
 /** Reports how far the search is. */
 class SearchReport {
-  readonly #study: Study;
   readonly #nTrials: number;
   readonly #metric: string;
   readonly #deadline: number | undefined;
   readonly #reporter: Reporter;
   readonly #started = performance.now();
-  readonly #before: number;
+  /** Trials that an earlier process has finished. */
+  #before: number | undefined;
 
-  constructor(
-    study: Study,
-    nTrials: number,
-    metric: string,
-    deadline: number | undefined,
-    reporter: Reporter,
-  ) {
-    this.#study = study;
+  constructor(nTrials: number, metric: string, deadline: number | undefined, reporter: Reporter) {
     this.#nTrials = nTrials;
     this.#metric = metric;
     this.#deadline = deadline;
     this.#reporter = reporter;
-    this.#before = study.finished;
   }
 
-  send(running: number): void {
-    const done = this.#study.finished;
-    const count = (state: Trial['state']) =>
-      this.#study.trials.filter((trial) => trial.state === state).length;
+  send(study: Study, running: number): void {
+    const done = study.finished;
+    this.#before ??= done;
     const now = performance.now();
     const trialsPerSecond = ((done - this.#before) / (now - this.#started)) * 1000;
     const bySpeed = trialsPerSecond > 0 ? (this.#nTrials - done) / trialsPerSecond : undefined;
     const byTime = this.#deadline === undefined ? undefined : Math.max(0, this.#deadline - now) / 1000;
     this.#reporter.search({
       done,
-      pruned: count('pruned'),
-      failed: count('fail'),
+      pruned: study.ended.pruned,
+      failed: study.ended.fail,
       running,
       trials: this.#nTrials,
-      best: this.#study.best?.value,
+      best: study.best?.value,
       metric: this.#metric,
       trialsPerSecond,
       remaining: bySpeed === undefined ? byTime : Math.min(bySpeed, byTime ?? bySpeed),
@@ -171,39 +157,10 @@ class SearchReport {
   }
 }
 
-function cvScoresOf(trial: Trial): readonly number[] {
-  return (trial.userAttrs.fold_scores as number[] | undefined) ?? [];
-}
-
-/** The model that a search has found. */
-function optimizedPlan(
-  experiment: PreparedExperiment,
-  best: Trial,
-  base: GivenParams,
-  optimization: Optimization,
-): ModelPlan {
-  const params = paramsOfTrial(best, base, experiment.data.schema);
-  const rounds = best.userAttrs.best_rounds as number[] | undefined;
-  if (optimization.refit_rounds === 'n_estimators' || rounds === undefined) {
-    return {
-      name: 'optimized',
-      params,
-      earlyStoppingRounds: experiment.loaded.config.training.early_stopping_rounds,
-    };
-  }
-  const mean = Math.round(rounds.reduce((sum, round) => sum + round, 0) / rounds.length);
-  return {
-    name: 'optimized',
-    params: { ...params, n_estimators: Math.max(1, mean) },
-    earlyStoppingRounds: 0,
-  };
-}
-
 /**
  * The optimize stage: searches hyperparameters by cross-validation over the training rows, scores the baseline on the same
  * folds, and trains the best parameters on all training rows.
- * @throws InterruptedError on abort, BudgetError where the time is up before the first generation, InputError where no trial can be
- *   evaluated; the study's file keeps every finished generation.
+ * @throws as `searchBoosters` does; the study's file keeps every finished generation.
  */
 export async function runOptimize(
   experiment: PreparedExperiment,
@@ -218,69 +175,52 @@ export async function runOptimize(
   const metric = experiment.metrics[0]!;
   const direction = metricDirection(metric);
   const studyName = `${config.experiment.name}_optimization`;
-  const space = toSearchSpace(optimization.search_space);
-  const pruner = createPruner(optimization.pruner, direction, studyName);
   const searchEnd = Math.min(
     options.deadline ?? Number.POSITIVE_INFINITY,
     started + (optimization.timeout_hours ?? Number.POSITIVE_INFINITY) * 3_600_000,
   );
   const deadline = Number.isFinite(searchEnd) ? searchEnd : undefined;
-  const { num_class: _classes, monotone_constraints, ...rest } = experiment.params;
-  const base: GivenParams = { ...rest, monotone_constraints };
-
   const residents = new Residents(experiment, engine, resident);
-  const storage = await openStorage(studyName, direction, options);
+  const storage = await openStudy(studyName, direction, options);
   try {
-    const study = new Study({
+    const nTrials = optimization.n_trials;
+    const report = new SearchReport(nTrials, metric, deadline, reporter);
+    const search = await searchBoosters({
       storage,
-      space,
-      sampler: createSampler(optimization.sampler, space, direction),
-      pruner,
-    });
-    if (study.trials.length === 0) for (const values of optimization.enqueue) await study.enqueue(values);
-    const validation: CrossValidateOptions = {
-      resident: (maxBin) => residents.get(maxBin),
-      folds: experimentFolds(experiment),
-      metric,
-      direction,
-      seed: experiment.seed,
-      earlyStoppingRounds: optimization.early_stopping_rounds,
-      pruner,
-      signal,
-      base,
-      schema: experiment.data.schema,
-    };
-    const baseline = await scoreBaseline(experiment, validation);
-    const report = new SearchReport(study, optimization.n_trials, metric, deadline, reporter);
-    const end = await runSearch({
-      study,
-      nTrials: optimization.n_trials,
+      space: toSearchSpace(optimization.search_space),
+      sampler: optimization.sampler,
+      pruner: optimization.pruner,
+      enqueue: optimization.enqueue,
+      nTrials,
       generation: optimization.generation,
-      evaluate: (trials) => {
-        report.send(trials.length);
-        return crossValidate(trials, validation);
+      refitRounds: optimization.refit_rounds,
+      validation: {
+        resident: (maxBin) => residents.get(maxBin),
+        folds: experimentFolds(experiment),
+        metric,
+        seed: experiment.seed,
+        earlyStoppingRounds: optimization.early_stopping_rounds,
+        signal,
+        base: experiment.params,
+        schema: experiment.data.schema,
       },
       deadline,
-      onTrial: () => report.send(0),
-      signal,
+      onProgress: (study, running) => report.send(study, running),
     });
-    if (end === 'time' && study.finished === 0) {
-      throw new BudgetError(
-        'The time budget ended before the first trial; raise resources.max_time_hours or optimization.timeout_hours.',
-      );
-    }
+    const { study, best, end, params } = search;
     if (end === 'time') {
-      reporter.warn(
-        `the search ended after ${study.finished} of ${optimization.n_trials} trials: its time was up`,
-      );
+      reporter.warn(`the search ended after ${study.finished} of ${nTrials} trials: its time was up`);
     }
-    const best = bestTrial(study);
     const search_s = (performance.now() - started) / 1000;
-    const plan = optimizedPlan(experiment, best, base, optimization);
     reporter.step('Training the best parameters on all training rows');
+    const plan: ModelPlan = {
+      name: 'optimized',
+      params,
+      earlyStoppingRounds: search.fixedRounds ? 0 : config.training.early_stopping_rounds,
+    };
     const optimized = await trainAndScore(
-      await experimentWithBins(experiment, plan.params.max_bin),
-      await residents.get(plan.params.max_bin),
+      await experimentWithBins(experiment, params.max_bin),
+      await residents.get(params.max_bin),
       plan,
       { reporter, signal },
     );
@@ -289,8 +229,8 @@ export async function runOptimize(
       direction,
       trials: [...study.trials],
       best,
-      params: plan.params,
-      cvScores: { baseline, optimized: cvScoresOf(best) },
+      params,
+      cvScores: { baseline: search.baselineScores, optimized: search.bestScores },
       importances: parameterImportances(study.trials, direction),
       optimized,
       end,
@@ -308,21 +248,4 @@ async function experimentWithBins(
 ): Promise<PreparedExperiment> {
   if (maxBin === experiment.params.max_bin) return experiment;
   return { ...experiment, binned: await experiment.binAgain!(maxBin) };
-}
-
-/** The config's own parameters on the folds of the search. */
-async function scoreBaseline(
-  experiment: PreparedExperiment,
-  { pruner: _pruner, ...options }: CrossValidateOptions,
-): Promise<readonly number[]> {
-  const trial: Trial = {
-    number: -1,
-    state: 'running',
-    params: new Map(),
-    intermediate: new Map(),
-    userAttrs: {},
-    systemAttrs: {},
-  };
-  const [scores] = await evaluateTrials([{ trial, params: experiment.params }], options);
-  return scores!.foldScores;
 }

@@ -51,6 +51,8 @@ export class Study {
   readonly #pruner: Pruner | undefined;
   /** Trials whose results sampler and pruner know. */
   readonly #told = new Set<number>();
+  readonly #ended = { complete: 0, pruned: 0, fail: 0 };
+  #best: Trial | undefined;
   #generation: Generation | undefined;
   #generations = 0;
 
@@ -73,22 +75,17 @@ export class Study {
 
   /** The complete trial with the best value, of equals the first; undefined as long as there is none. */
   get best(): Trial | undefined {
-    let best: Trial | undefined;
-    for (const trial of this.trials) {
-      if (trial.state !== 'complete' || Number.isNaN(trial.value)) continue;
-      if (
-        best === undefined ||
-        (this.direction === 'maximize' ? trial.value! > best.value! : trial.value! < best.value!)
-      ) {
-        best = trial;
-      }
-    }
-    return best;
+    return this.#best;
   }
 
-  /** Trials that will not change any more. */
+  /** Trials by how they ended, all generations together that are over. */
+  get ended(): Readonly<Record<TrialResult['state'], number>> {
+    return this.#ended;
+  }
+
+  /** Trials that have ended. */
   get finished(): number {
-    return this.trials.filter(isFinished).length;
+    return this.#ended.complete + this.#ended.pruned + this.#ended.fail;
   }
 
   /** Whether the sampler has nothing left to suggest. */
@@ -197,8 +194,19 @@ export class Study {
     for (const trial of this.trials) {
       if (!isFinished(trial) || pending.has(trial.number) || this.#told.has(trial.number)) continue;
       this.#told.add(trial.number);
+      this.#count(trial);
       this.#sampler.tell(trial);
       this.#pruner?.tell(trial);
+    }
+  }
+
+  #count(trial: Trial): void {
+    this.#ended[trial.state as TrialResult['state']]++;
+    const { value } = trial;
+    if (trial.state !== 'complete' || value === undefined || Number.isNaN(value)) return;
+    const best = this.#best?.value;
+    if (best === undefined || (this.direction === 'maximize' ? value > best : value < best)) {
+      this.#best = trial;
     }
   }
 

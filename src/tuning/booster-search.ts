@@ -1,0 +1,117 @@
+import { type BoosterParams, fitParams, resolveParams } from '../boosting/params.ts';
+import { BudgetError } from '../errors.ts';
+import { type CrossValidateOptions, crossValidate, paramsOfTrial } from './cross-validate.ts';
+import { evaluateTrials } from './evaluate.ts';
+import { createPruner, type PrunerOptions } from './pruners/create.ts';
+import { createSampler, type SamplerOptions } from './samplers/create.ts';
+import { bestTrial, runSearch, type SearchEnd } from './search.ts';
+import type { Choice, SearchSpace } from './space.ts';
+import type { StudyStorage } from './storage.ts';
+import { Study } from './study.ts';
+import type { Trial } from './trial.ts';
+
+/** How many rounds the model with the best parameters is trained for. */
+export type RefitRounds = 'mean_best' | 'n_estimators';
+
+export interface BoosterSearchOptions {
+  /** Where the study is kept; stays the caller's. */
+  readonly storage: StudyStorage;
+  readonly space: SearchSpace;
+  readonly sampler: SamplerOptions;
+  readonly pruner: PrunerOptions;
+  /** Trials that a new study begins with: values by name. */
+  readonly enqueue?: readonly Readonly<Record<string, Choice>>[] | undefined;
+  /** Trials of the study in all. */
+  readonly nTrials: number;
+  /** Trials that are asked for and trained together. */
+  readonly generation: number;
+  readonly refitRounds: RefitRounds;
+  readonly validation: Omit<CrossValidateOptions, 'direction' | 'pruner'>;
+  /** `performance.now()` time after which no generation begins. */
+  readonly deadline?: number | undefined;
+  /** Told before each generation and after each of its trials. */
+  readonly onProgress?: ((study: Study, running: number, trial?: Trial) => void) | undefined;
+}
+
+/** What a search over gradient-boosted trees has found. */
+export interface BoosterSearch {
+  readonly study: Study;
+  readonly best: Trial;
+  readonly end: SearchEnd;
+  /** The best trial's, with the rounds to train. */
+  readonly params: BoosterParams;
+  /** Whether those rounds are exact, or an upper limit for early stopping. */
+  readonly fixedRounds: boolean;
+  /** Scores of the parameters that are not searched, on each fold. */
+  readonly baselineScores: readonly number[];
+  /** Scores of the best trial. */
+  readonly bestScores: readonly number[];
+}
+
+/**
+ * Searches the parameters of gradient-boosted trees by cross-validation.
+ * @throws InterruptedError on abort, BudgetError where the time is up before the first trial, InputError where no trial can be
+ *   evaluated or the study in the storage is of another space; finished generations stay in the storage.
+ */
+export async function searchBoosters(options: BoosterSearchOptions): Promise<BoosterSearch> {
+  const { storage, space, nTrials } = options;
+  const { direction, studyName } = storage;
+  const pruner = createPruner(options.pruner, direction, studyName);
+  const validation: CrossValidateOptions = { ...options.validation, direction, pruner };
+  const sampler = createSampler(options.sampler, space, direction);
+  const study = new Study({ storage, space, sampler, pruner });
+  if (study.trials.length === 0) for (const values of options.enqueue ?? []) await study.enqueue(values);
+  const baselineScores = await scoreBase(validation);
+  const end = await runSearch({
+    study,
+    nTrials,
+    generation: options.generation,
+    evaluate: (trials) => {
+      options.onProgress?.(study, trials.length);
+      return crossValidate(trials, validation);
+    },
+    deadline: options.deadline,
+    onTrial: (trial) => options.onProgress?.(study, 0, trial),
+    signal: validation.signal,
+  });
+  if (end === 'time' && study.finished === 0) {
+    throw new BudgetError(
+      'The time budget ended before the first trial; raise resources.max_time_hours or optimization.timeout_hours.',
+    );
+  }
+  const best = bestTrial(study);
+  const params = paramsOfTrial(best, validation.base, validation.schema);
+  const rounds = best.userAttrs.best_rounds as readonly number[] | undefined;
+  const fixedRounds = options.refitRounds === 'mean_best' && rounds !== undefined;
+  return {
+    study,
+    best,
+    end,
+    params: fixedRounds ? { ...params, n_estimators: meanRound(rounds) } : params,
+    fixedRounds,
+    baselineScores,
+    bestScores: (best.userAttrs.fold_scores as readonly number[] | undefined) ?? [],
+  };
+}
+
+function meanRound(rounds: readonly number[]): number {
+  return Math.max(1, Math.round(rounds.reduce((sum, round) => sum + round, 0) / rounds.length));
+}
+
+/** Scores of the parameters that are not searched. */
+async function scoreBase({
+  pruner: _pruner,
+  ...validation
+}: CrossValidateOptions): Promise<readonly number[]> {
+  const params = fitParams(resolveParams(validation.base), validation.schema);
+  const trial: Trial = {
+    number: -1,
+    state: 'running',
+    params: new Map(),
+    intermediate: new Map(),
+    userAttrs: {},
+    systemAttrs: {},
+  };
+  const [scores] = await evaluateTrials([{ trial, params }], validation);
+  return scores!.foldScores;
+}
