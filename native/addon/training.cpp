@@ -23,6 +23,7 @@ Dataset::Dataset(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Dataset>(inf
   resident_->layout = std::make_unique<HistogramLayout>(resident_->view);
   const std::string simd = from.Get("simd").IsString() ? from.Get("simd").ToString().Utf8Value() : "";
   guarded(info.Env(), [&] { resident_->kernels = &kernels_named(simd); });
+  resident_->workspaces = std::make_shared<WorkspacePool>(resident_->view, *resident_->layout, *resident_->kernels);
   Value().Set("source", from);
 }
 
@@ -117,7 +118,7 @@ BatchObject::BatchObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Batc
   guarded(info.Env(), [&] {
     state_->training = std::make_unique<std::atomic<bool>[]>(specs.size());
     state_->batch = std::make_unique<Batch>(state_->resident->view, *state_->resident->layout,
-                                            *state_->resident->kernels, std::move(specs));
+                                            *state_->resident->kernels, std::move(specs), state_->resident->workspaces);
   });
   Registry::instance().add(state_);
   Value().Set("id", static_cast<double>(state_->id));

@@ -18,6 +18,7 @@ struct Resident {
   DatasetView view;
   std::unique_ptr<HistogramLayout> layout;
   const Kernels* kernels = nullptr;
+  std::shared_ptr<WorkspacePool> workspaces;
 };
 
 /** new Dataset({bins, rows, stride, featureBins, categorical, label, weight?, simd?}) */

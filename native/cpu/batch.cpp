@@ -37,16 +37,30 @@ struct Job::EvalSet {
   std::vector<float> raw;
 };
 
-Job::Job(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels, JobSpec spec)
+std::unique_ptr<JobWorkspace> WorkspacePool::take() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!free_.empty()) {
+      std::unique_ptr<JobWorkspace> workspace = std::move(free_.back());
+      free_.pop_back();
+      return workspace;
+    }
+  }
+  return std::make_unique<JobWorkspace>(data_, layout_, kernels_);
+}
+
+void WorkspacePool::give_back(std::unique_ptr<JobWorkspace> workspace) {
+  const std::lock_guard lock(mutex_);
+  free_.push_back(std::move(workspace));
+}
+
+Job::Job(const DatasetView& data, const Kernels& kernels, JobSpec spec)
     : data_(data),
       kernels_(kernels),
       spec_(std::move(spec)),
       scale_(scale_job(data, spec_)),
-      grower_(data, layout, kernels),
       classes_(static_cast<size_t>(trees_per_round(spec_.params))),
-      margins_(data.rows * classes_),
-      gradients_(data.rows * classes_),
-      leaves_(classes_ > 1 ? data.rows * classes_ : 0) {
+      margins_(data.rows * classes_) {
   ensemble_.margin_bits = scale_.margin_bits;
   ensemble_.classes = static_cast<int>(classes_);
   ensemble_.base_margins = scale_.base_margins;
@@ -81,8 +95,14 @@ Job::Job(const DatasetView& data, const HistogramLayout& layout, const Kernels& 
     evals_.push_back(std::move(eval));
   }
   spec_.evals.clear();
-  rows_.reserve(spec_.rows.size() + outside_.size());
-  if (spec_.params.subsample < 1) sampled_.resize((data.rows + 63) / 64);
+}
+
+void Job::prepare(JobWorkspace& workspace) const {
+  workspace.grower.begin_model();
+  workspace.rows.reserve(spec_.rows.size() + outside_.size());
+  workspace.gradients.reserve(data_.rows * classes_);
+  if (classes_ > 1) workspace.leaves.reserve(data_.rows * classes_);
+  if (spec_.params.subsample < 1) workspace.sampled.resize((data_.rows + 63) / 64);
 }
 
 double Job::cost() const {
@@ -90,99 +110,110 @@ double Job::cost() const {
          spec_.params.colsample_bytree * spec_.params.max_depth * static_cast<double>(classes_);
 }
 
-/** Sets rows_: the rows of the tree, and behind them those that are only taken along. */
-void Job::select_rows(uint32_t round, uint32_t class_index, const Executor& executor) {
+/** Sets the workspace's rows: those of the tree, and behind them those that are only taken along. */
+void Job::select_rows(JobWorkspace& workspace, uint32_t round, uint32_t class_index, const Executor& executor) const {
   const RowSet& rows = spec_.rows;
-  uint32_t* trained = rows_.rows.data();
+  TreeRows& chosen = workspace.rows;
+  std::vector<uint64_t>& sampled = workspace.sampled;
+  uint32_t* trained = chosen.rows.data();
   const size_t count = rows.size();
-  if (sampled_.empty()) {
+  if (spec_.params.subsample >= 1) {
     if (rows.list != nullptr) {
       std::memcpy(trained, rows.list->data(), count * sizeof(uint32_t));
     } else {
       std::iota(trained, trained + count, static_cast<uint32_t>(rows.start));
     }
-    rows_.trained = count;
+    chosen.trained = count;
   } else {
     const RowDraw draw{philox_key(spec_.seed), round, Purpose::kSubsample, class_index};
     const uint64_t threshold = subsample_threshold(spec_.params.subsample);
     const size_t first = rows[0] / 64;
     const size_t last = rows[count - 1] / 64 + 1;
     executor.parallel_ranges(last - first, kGrain / 64, [&](size_t begin, size_t end) {
-      kernels_.sample_rows(draw, threshold, first + begin, first + end, sampled_.data());
+      kernels_.sample_rows(draw, threshold, first + begin, first + end, sampled.data());
     });
-    uint32_t* left_out = rows_.scratch.data();
+    uint32_t* left_out = chosen.scratch.data();
     size_t in = 0;
     for (size_t i = 0; i < count; ++i) {
       const auto row = static_cast<uint32_t>(rows[i]);
       trained[in] = row;
       left_out[i - in] = row;
-      in += sampled_[row / 64] >> (row % 64) & 1u;
+      in += sampled[row / 64] >> (row % 64) & 1u;
     }
     std::memcpy(trained + in, left_out, (count - in) * sizeof(uint32_t));
-    rows_.trained = in;
+    chosen.trained = in;
   }
   std::copy(outside_.begin(), outside_.end(), trained + count);
-  rows_.passengers = count - rows_.trained + outside_.size();
+  chosen.passengers = count - chosen.trained + outside_.size();
 }
+
+namespace {
 
 /** Calls write(row, leaf) for the rows of the tree grown last. */
 template <class Write>
-void Job::for_leaves(const Executor& executor, const Write& write) const {
-  const std::vector<LeafRows>& leaves = grower_.leaves();
+void for_leaves(const JobWorkspace& workspace, const Executor& executor, const Write& write) {
+  const std::vector<LeafRows>& leaves = workspace.grower.leaves();
   executor.parallel_for(leaves.size(), [&](size_t l, size_t) {
     const LeafRows& leaf = leaves[l];
     for (const RowRange& range : {leaf.trained, leaf.passengers}) {
-      for (size_t i = range.begin; i < range.end; ++i) write(rows_.rows[i], leaf.leaf);
+      for (size_t i = range.begin; i < range.end; ++i) write(workspace.rows.rows[i], leaf.leaf);
     }
   });
 }
 
+}  // namespace
+
 /** Adds the leaves of a round of several classes, which were put aside until all its trees stood. */
-void Job::add_leaves(const Executor& executor) {
-  const size_t count = rows_.trained + rows_.passengers;
+void Job::add_leaves(const JobWorkspace& workspace, const Executor& executor) {
+  const TreeRows& rows = workspace.rows;
+  const size_t count = rows.trained + rows.passengers;
   executor.parallel_ranges(count, kGrain, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) {
-      const size_t row = rows_.rows[i];
+      const size_t row = rows.rows[i];
       for (size_t c = 0; c < classes_; ++c) {
         int32_t& margin = margins_[row * classes_ + c];
-        margin = add_leaf(margin, leaves_[c * data_.rows + row]);
+        margin = add_leaf(margin, workspace.leaves[c * data_.rows + row]);
       }
     }
   });
 }
 
-void Job::advance(const Executor& executor, const CancelFlag& cancel, std::vector<double>& scores) {
+void Job::advance(JobWorkspace& workspace, const Executor& executor, const CancelFlag& cancel,
+                  std::vector<double>& scores) {
   cancel.check();
   const auto round = static_cast<uint32_t>(rounds());
   const int gradient_unit =
-      compute_gradients(data_, spec_, scale_, round, margins_.data(), gradients_.data(), kernels_, executor);
+      compute_gradients(data_, spec_, scale_, round, margins_.data(), workspace.gradients.data(), kernels_, executor);
   const ScoreParams score = score_params(spec_.params, scale_, gradient_unit);
   const Packing packing = gradient_packing(spec_, scale_);
   std::vector<Tree> trees;
   for (uint32_t c = 0; c < classes_; ++c) {
-    select_rows(round, c, executor);
-    trees.push_back(grower_.grow(spec_.params, score, {philox_key(spec_.seed), round, c},
-                                 gradients_.data() + c * data_.rows, packing, rows_, executor, cancel));
+    select_rows(workspace, round, c, executor);
+    trees.push_back(workspace.grower.grow(spec_.params, score, {philox_key(spec_.seed), round, c},
+                                          workspace.gradients.data() + c * data_.rows, packing, workspace.rows,
+                                          executor, cancel));
     // With one class the round counts from here on: nothing below may throw Cancelled.
     if (classes_ == 1) {
-      for_leaves(executor, [&](uint32_t row, int32_t leaf) { margins_[row] = add_leaf(margins_[row], leaf); });
+      for_leaves(workspace, executor, [&](uint32_t row, int32_t leaf) { margins_[row] = add_leaf(margins_[row], leaf); });
     } else {
-      for_leaves(executor, [&](uint32_t row, int32_t leaf) { leaves_[c * data_.rows + row] = leaf; });
+      for_leaves(workspace, executor,
+                 [&](uint32_t row, int32_t leaf) { workspace.leaves[c * data_.rows + row] = leaf; });
     }
   }
-  if (classes_ > 1) add_leaves(executor);
+  if (classes_ > 1) add_leaves(workspace, executor);
   std::move(trees.begin(), trees.end(), std::back_inserter(ensemble_.trees));
-  score_evals(executor, scores);
+  score_evals(workspace, executor, scores);
 }
 
-void Job::score_evals(const Executor& executor, std::vector<double>& values) {
+void Job::score_evals(JobWorkspace& workspace, const Executor& executor, std::vector<double>& values) {
   if (spec_.metrics.empty()) return;
-  scratch_.executor = executor;
-  scratch_.kernels = &kernels_;
+  MetricScratch& scratch = workspace.scratch;
+  scratch.executor = executor;
+  scratch.kernels = &kernels_;
   // The tree is done with its rows, of which no evaluation set has more.
-  scratch_.lent[0] = rows_.rows.data();
-  scratch_.lent[1] = rows_.scratch.data();
-  scratch_.lent_size = spec_.rows.size() + outside_.size();
+  scratch.lent[0] = workspace.rows.rows.data();
+  scratch.lent[1] = workspace.rows.scratch.data();
+  scratch.lent_size = spec_.rows.size() + outside_.size();
   for (const auto& eval : evals_) {
     const RowSet& rows = eval->rows;
     const bool listed = rows.list != nullptr;
@@ -197,35 +228,41 @@ void Job::score_evals(const Executor& executor, std::vector<double>& values) {
     double* out = values.data() + first;
     switch (spec_.params.objective) {
       case Objective::kLogistic:
-        evaluate(metrics, spec_.metrics.size(), BinaryView{margins, label, weight, rows.size()}, scratch_, out);
+        evaluate(metrics, spec_.metrics.size(), BinaryView{margins, label, weight, rows.size()}, scratch, out);
         break;
       case Objective::kSoftmax:
         evaluate(metrics, spec_.metrics.size(),
-                 MulticlassView{margins, label, weight, rows.size(), spec_.params.num_class}, scratch_, out);
+                 MulticlassView{margins, label, weight, rows.size(), spec_.params.num_class}, scratch, out);
         break;
       case Objective::kSquaredError:
         evaluate(metrics, spec_.metrics.size(),
                  RegressionView{margins, listed ? eval->target.data() : scale_.target.data() + start,
                                 listed ? eval->raw.data() : data_.label + start, weight, rows.size(),
                                 scale_.margin_bits},
-                 scratch_, out);
+                 scratch, out);
         break;
     }
   }
 }
 
-Batch::Batch(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels, std::vector<JobSpec> specs) {
-  for (JobSpec& spec : specs) jobs_.push_back(std::make_unique<Job>(data, layout, kernels, std::move(spec)));
+Batch::Batch(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels, std::vector<JobSpec> specs,
+             std::shared_ptr<WorkspacePool> workspaces)
+    : workspaces_(workspaces != nullptr ? std::move(workspaces)
+                                        : std::make_shared<WorkspacePool>(data, layout, kernels)) {
+  for (JobSpec& spec : specs) jobs_.push_back(std::make_unique<Job>(data, kernels, std::move(spec)));
 }
 
 JobScores Batch::advance_job(size_t job, size_t rounds, const Executor& executor, const CancelFlag& cancel) {
   Job& advanced = *jobs_.at(job);
   JobScores scores{job, advanced.rounds() + 1, 0, {}};
+  std::unique_ptr<JobWorkspace> workspace = workspaces_->take();
   try {
-    for (; scores.rounds < rounds; ++scores.rounds) advanced.advance(executor, cancel, scores.values);
+    advanced.prepare(*workspace);
+    for (; scores.rounds < rounds; ++scores.rounds) advanced.advance(*workspace, executor, cancel, scores.values);
   } catch (const Cancelled&) {
     // The rounds before this one stand.
   }
+  workspaces_->give_back(std::move(workspace));
   return scores;
 }
 

@@ -3,12 +3,14 @@
 
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "cpu/aligned.h"
 #include "cpu/data.h"
 #include "cpu/grow.h"
 #include "cpu/kernels.h"
+#include "cpu/metrics.h"
 #include "cpu/pool.h"
 #include "cpu/scale.h"
 
@@ -37,16 +39,54 @@ BatchPlan plan_batch(const std::vector<size_t>& jobs, const std::vector<double>&
 inline constexpr double kSharingLoss = 1.125;
 inline constexpr double kSharingCost = 1e6;
 
+/** What a job needs only while it trains. Nothing in it is kept from one job to the next but the memory. */
+struct JobWorkspace {
+  JobWorkspace(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels)
+      : grower(data, layout, kernels) {}
+
+  TreeGrower grower;
+  TreeRows rows;
+  AlignedBuffer<int64_t> gradients;  // (classes, data.rows), packed
+  AlignedBuffer<int32_t> leaves;     // (classes, data.rows), of the round under way; none for one class
+  std::vector<uint64_t> sampled;     // a bit a row of the data
+  MetricScratch scratch;
+};
+
+/**
+ * The workspaces of a data set: as many as jobs have ever trained at the same time, for all of its batches, so that a job
+ * in waiting costs its margins alone, and batches that follow each other find their memory warm. For any number of threads.
+ */
+class WorkspacePool {
+ public:
+  /** Everything is borrowed. */
+  WorkspacePool(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels)
+      : data_(data), layout_(layout), kernels_(kernels) {}
+
+  /** A workspace until `give_back`. */
+  std::unique_ptr<JobWorkspace> take();
+  void give_back(std::unique_ptr<JobWorkspace> workspace);
+
+ private:
+  const DatasetView& data_;
+  const HistogramLayout& layout_;
+  const Kernels& kernels_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<JobWorkspace>> free_;
+};
+
 /** One model under training. */
 class Job {
  public:
-  /** data, layout and kernels are borrowed. */
-  Job(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels, JobSpec spec);
+  /** data and kernels are borrowed. */
+  Job(const DatasetView& data, const Kernels& kernels, JobSpec spec);
+
+  /** Makes a workspace, which another job may have had, ready for `advance`. */
+  void prepare(JobWorkspace& workspace) const;
 
   /**
    * Trains one more round, a tree for each class, and appends its scores. Throws Cancelled and is then as it was before.
    */
-  void advance(const Executor& executor, const CancelFlag& cancel, std::vector<double>& scores);
+  void advance(JobWorkspace& workspace, const Executor& executor, const CancelFlag& cancel, std::vector<double>& scores);
 
   /** Estimated work of a round, in updates of histogram cells. */
   double cost() const;
@@ -56,32 +96,26 @@ class Job {
 
  private:
   struct EvalSet;
-  void select_rows(uint32_t round, uint32_t class_index, const Executor& executor);
-  template <class Write>
-  void for_leaves(const Executor& executor, const Write& write) const;
-  void add_leaves(const Executor& executor);
-  void score_evals(const Executor& executor, std::vector<double>& values);
+  void select_rows(JobWorkspace& workspace, uint32_t round, uint32_t class_index, const Executor& executor) const;
+  void add_leaves(const JobWorkspace& workspace, const Executor& executor);
+  void score_evals(JobWorkspace& workspace, const Executor& executor, std::vector<double>& values);
 
   const DatasetView& data_;
   const Kernels& kernels_;
   JobSpec spec_;
   JobScale scale_;
-  TreeGrower grower_;
   Ensemble ensemble_;
   size_t classes_;                           // trees of a round
   AlignedBuffer<int32_t> margins_;           // (data.rows, classes)
-  AlignedBuffer<int64_t> gradients_;         // (classes, data.rows), packed
-  AlignedBuffer<int32_t> leaves_;            // (classes, data.rows), of the round under way; none for one class
-  TreeRows rows_;
-  std::vector<uint64_t> sampled_;            // a bit a row of the data, where there is subsampling
   std::vector<uint32_t> outside_;            // rows of eval sets that are not training rows
   std::vector<std::shared_ptr<EvalSet>> evals_;
-  MetricScratch scratch_;
 };
 
 class Batch {
  public:
-  Batch(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels, std::vector<JobSpec> specs);
+  /** data, layout and kernels are borrowed. Without a pool of the data set the batch has its own. */
+  Batch(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels, std::vector<JobSpec> specs,
+        std::shared_ptr<WorkspacePool> workspaces = nullptr);
 
   /**
    * Trains one job for up to `rounds` rounds; ends early, with what was finished, once `cancel` is set. Different jobs may be
@@ -98,6 +132,7 @@ class Batch {
   size_t jobs() const { return jobs_.size(); }
 
  private:
+  std::shared_ptr<WorkspacePool> workspaces_;
   std::vector<std::unique_ptr<Job>> jobs_;
 };
 

@@ -170,6 +170,8 @@ TreeGrower::TreeGrower(const DatasetView& data, const HistogramLayout& layout, c
 
 TreeGrower::~TreeGrower() = default;
 
+void TreeGrower::begin_model() { features_.reset(); }
+
 std::unique_ptr<Histogram> TreeGrower::take_histogram(Workspace& workspace) {
   if (workspace.free.empty()) return std::make_unique<Histogram>();
   std::unique_ptr<Histogram> histogram = std::move(workspace.free.back());

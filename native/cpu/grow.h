@@ -49,12 +49,15 @@ struct TreeDraw {
   uint32_t class_index;
 };
 
-/** Grows the trees of one data set; keeps its buffers from tree to tree. Not shared between threads. */
+/** Grows trees on one data set, those of a model after each other; keeps its buffers from tree to tree. For one thread at a time. */
 class TreeGrower {
  public:
   /** Everything is borrowed. */
   TreeGrower(const DatasetView& data, const HistogramLayout& layout, const Kernels& kernels);
   ~TreeGrower();
+
+  /** Forgets the model whose trees it grew; `leaves` may be asked for no more. */
+  void begin_model();
 
   /**
    * Grows a tree on rows.trained. gradients: a packed pair a row of the data. Throws Cancelled, leaving no trace but the

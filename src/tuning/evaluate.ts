@@ -174,7 +174,7 @@ async function train(
 ): Promise<void> {
   const { signal } = options;
   let round = 0;
-  let perCall = 1;
+  let perCall = 4;
   for (;;) {
     const live = runs.filter(({ state }) => state === 'running');
     if (live.length === 0) return;
