@@ -2,7 +2,16 @@ import type { Dimension } from '../space.ts';
 import type { Trial } from '../trial.ts';
 import { argsort, NETWORK_SIZE } from './argsort.ts';
 import { valueWithin } from './distributions.ts';
-import { categoryWeights, cellOf, gapAt, kernelBounds, narrowestSigma, rampWeights } from './parzen.ts';
+import { pairwiseSum } from './pairwise-sum.ts';
+import {
+  categoryRows,
+  cellOf,
+  gapAt,
+  kernelBounds,
+  logSumExp,
+  narrowestSigma,
+  rampWeights,
+} from './parzen.ts';
 import { LOG_SQRT_2PI, logGaussMass } from './truncated-normal.ts';
 
 /** exp(−50) of the greatest term, times as many kernels as fit in memory, is below 1e-12 of the sum. */
@@ -148,7 +157,7 @@ class Column {
       const row = order[i]!;
       const mean = mu[row]!;
       const gap = gapAt(previous, mean, i === n - 1 ? high : mu[order[i + 1]!]!, i, n);
-      const width = gap < narrowest ? narrowest : gap > widest ? widest : gap;
+      const width = Math.min(Math.max(gap, narrowest), widest);
       if (width !== sigma[row]) {
         sigma[row] = width;
         this.inverse[row] = 1 / width;
@@ -291,6 +300,7 @@ export class KernelTable {
 
   /** Logarithms of the mixture's density at samples given by dimension; `setMixture` comes first. */
   logPdf(samples: readonly Float64Array[]): Float64Array {
+    if (this.#columns.every((column) => column.isCategorical)) return this.#logPdfOfCategories(samples);
     return this.#columns.length === 1 ? this.#logPdfOfOne(samples[0]!) : this.#logPdfOfAll(samples);
   }
 
@@ -397,6 +407,7 @@ export class KernelTable {
     const exponent = this.#exponent;
     const logTotal = Math.log(this.#totalWeight());
     const masses = this.#columns.map((column, d) => this.#massesOf(column, samples[d]!));
+    const logs = this.#columns.map((column) => this.#categoryLogs(column));
     const result = new Float64Array(size);
     for (let s = 0; s < size; s++) {
       exponent.set(this.#norm.subarray(0, rows));
@@ -406,8 +417,12 @@ export class KernelTable {
         prior += column.priorTerm(x);
         const { distribution } = column.dimension;
         if (distribution.type === 'categorical') {
-          const { hit, miss } = categoryWeights(this.#count, distribution.choices.length);
-          addCategoryTerms(exponent, column.values, rows, x, Math.log(hit), Math.log(miss));
+          addCategoryTerms(
+            exponent,
+            column.values,
+            rows,
+            logs[d]!.map((row) => row[x]!),
+          );
         } else if (column.isGrid) addCellTerms(exponent, column.pair, rows, masses[d]!.get(x)!);
         else addGaussTerms(exponent, column, rows, distribution.log ? Math.log(x) : x);
       }
@@ -431,19 +446,50 @@ export class KernelTable {
     return masses;
   }
 
+  /** Logarithms of categoryRows; none of numbers. */
+  #categoryLogs({ dimension: { distribution } }: Column): Float64Array[] {
+    if (distribution.type !== 'categorical') return [];
+    return categoryRows(this.#count, distribution.choices.length).map((row) => row.map(Math.log));
+  }
+
+  /** Categories alone often tie, so they are summed one kernel at a time in Optuna's order. */
+  #logPdfOfCategories(samples: readonly Float64Array[]): Float64Array {
+    const rows = Int32Array.from({ length: this.#rows }, (_, row) => row).filter(
+      (row) => this.#weight[row]! > 0,
+    );
+    const weights = Float64Array.from({ length: rows.length + 1 }, (_, k) =>
+      k === rows.length ? 1 : this.#weight[rows[k]!]!,
+    );
+    const total = pairwiseSum(weights);
+    const logWeights = weights.map((weight) => Math.log(weight / total));
+    const logs = this.#columns.map((column) => this.#categoryLogs(column));
+    const terms = new Float64Array(weights.length);
+    const seen = new Map<string, number>();
+    return samples[0]!.map((_, s) => {
+      const key = samples.map((values) => values[s]).join();
+      let value = seen.get(key);
+      if (value === undefined) {
+        terms.fill(0);
+        for (const [d, { values }] of this.#columns.entries()) {
+          const byCategory = logs[d]!.map((row) => row[samples[d]![s]!]!);
+          for (let k = 0; k < rows.length; k++) terms[k]! += byCategory[values[rows[k]!]!]!;
+          terms[rows.length]! += byCategory.at(-1)!;
+        }
+        for (let k = 0; k < terms.length; k++) terms[k]! += logWeights[k]!;
+        value = logSumExp(terms);
+        seen.set(key, value);
+      }
+      return value;
+    });
+  }
+
   /** Without a product no exponent is far below the prior's, so densities are summed as they are. */
   #logPdfOfOne(samples: Float64Array): Float64Array {
     const [column] = this.#columns as readonly [Column];
     const { distribution } = column.dimension;
     const total = this.#totalWeight();
     let densityAt: (x: number) => number;
-    if (distribution.type === 'categorical') {
-      const weights = new Float64Array(distribution.choices.length);
-      for (let row = 0; row < this.#rows; row++)
-        if (this.#weight[row]! > 0) weights[column.values[row]!]! += this.#weight[row]!;
-      const { hit, miss } = categoryWeights(this.#count, weights.length);
-      densityAt = (x) => weights[x]! * hit + (total - 1 - weights[x]!) * miss;
-    } else if (column.isGrid) {
+    if (column.isGrid) {
       column.pairWeight.fill(0, 0, column.pairs);
       for (let row = 0; row < this.#rows; row++)
         if (this.#weight[row]! > 0)
@@ -459,7 +505,13 @@ export class KernelTable {
       const heights = this.#exponent;
       for (let row = 0; row < this.#rows; row++)
         heights[row] = this.#weight[row]! > 0 ? this.#weight[row]! * Math.exp(column.norm[row]!) : 0;
-      densityAt = (x) => gaussSum(column, heights, this.#rows, distribution.log ? Math.log(x) : x);
+      densityAt = (x) =>
+        gaussSum(
+          column,
+          heights,
+          this.#rows,
+          distribution.type !== 'categorical' && distribution.log ? Math.log(x) : x,
+        );
     }
     const seen = new Map<number, number>();
     return samples.map((x) => {
@@ -477,11 +529,10 @@ function addCategoryTerms(
   exponent: Float64Array, // IN and OUT
   values: Float64Array,
   rows: number,
-  x: number,
-  hit: number,
-  miss: number,
+  /** Of the sampled category, by that of the kernel. */
+  logs: readonly number[],
 ): void {
-  for (let row = 0; row < rows; row++) exponent[row]! += values[row] === x ? hit : miss;
+  for (let row = 0; row < rows; row++) exponent[row]! += logs[values[row]!]!;
 }
 
 function addCellTerms(

@@ -1,6 +1,7 @@
 import type { CategoricalDistribution, Distribution } from '../space.ts';
 import { argsort } from './argsort.ts';
 import { type NumericDistribution, roundHalfEven, topOf } from './distributions.ts';
+import { pairwiseSum } from './pairwise-sum.ts';
 import type { RandomState } from './random-state.ts';
 import { LOG_SQRT_2PI, logGaussMass, ppf } from './truncated-normal.ts';
 
@@ -98,18 +99,23 @@ function categoricalKernels(
 ): CategoricalKernels {
   const n = observed.length;
   const choices = distribution.choices.length;
-  const { hit, miss } = categoryWeights(n, choices);
-  const weights = new Float64Array((n + 1) * choices).fill(miss);
-  for (let k = 0; k < n; k++) weights[k * choices + observed[k]!] = hit;
-  weights.fill(1 / choices, n * choices);
+  const rows = categoryRows(n, choices);
+  const weights = new Float64Array((n + 1) * choices);
+  for (let k = 0; k <= n; k++) weights.set(rows[k === n ? choices : observed[k]!]!, k * choices);
   return { distribution, weights };
 }
 
-/** What a kernel gives to its own category and to each other one, beside n observations. */
-export function categoryWeights(n: number, choices: number): { hit: number; miss: number } {
-  const prior = 1 / (n + 1);
-  const sum = 1 + choices * prior;
-  return { hit: (1 + prior) / sum, miss: prior / sum };
+/**
+ * What a kernel of each category, and the prior as the last, gives to each category beside n observations: an (n + 1)-th of the prior's
+ * weight to all and 1 to its own. Rounded as Optuna's, by which row sums depend on the category.
+ */
+export function categoryRows(n: number, choices: number): Float64Array[] {
+  return Array.from({ length: choices + 1 }, (_, own) => {
+    const row = new Float64Array(choices).fill(1 / (n + 1));
+    if (own < choices) row[own]! += 1;
+    const sum = pairwiseSum(row);
+    return row.map((weight) => weight / sum);
+  });
 }
 
 /**
@@ -134,8 +140,7 @@ export class ParzenEstimator {
     const weights = new Float64Array(n + 1);
     rampWeights(n, weights);
     weights[n] = 1;
-    let sum = 0;
-    for (const weight of weights) sum += weight;
+    const sum = pairwiseSum(weights);
     this.weights = weights.map((weight) => weight / sum);
     this.kernels = distributions.map((distribution, d) =>
       distribution.type === 'categorical'
@@ -160,11 +165,11 @@ export class ParzenEstimator {
     const count = this.weights.length;
     const size = samples[0]!.length;
     const terms = new Float64Array(size * count);
-    for (let s = 0; s < size; s++)
-      for (let k = 0; k < count; k++) terms[s * count + k] = Math.log(this.weights[k]!);
     for (const [d, kernels] of this.kernels.entries())
       if (isNumeric(kernels)) addNumberTerms(kernels, samples[d]!, terms);
       else addCategoryTerms(kernels, samples[d]!, terms);
+    for (let s = 0; s < size; s++)
+      for (let k = 0; k < count; k++) terms[s * count + k]! += Math.log(this.weights[k]!);
     const result = new Float64Array(size);
     for (let s = 0; s < size; s++) result[s] = logSumExp(terms.subarray(s * count, (s + 1) * count));
     return result;
@@ -267,11 +272,11 @@ export function cellOf({ step, log }: NumericDistribution, value: number): { lef
     : { left: value - half, right: value + half };
 }
 
-function logSumExp(terms: Float64Array): number {
+/** Changes the terms. */
+export function logSumExp(terms: Float64Array): number {
   let max = Number.NEGATIVE_INFINITY;
   for (const term of terms) max = Math.max(max, term);
   if (max === Number.NEGATIVE_INFINITY) return max;
-  let sum = 0;
-  for (const term of terms) sum += Math.exp(term - max);
-  return Math.log(sum) + max;
+  for (let i = 0; i < terms.length; i++) terms[i] = Math.exp(terms[i]! - max);
+  return Math.log(pairwiseSum(terms)) + max;
 }
