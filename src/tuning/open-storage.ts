@@ -1,4 +1,4 @@
-import { Journal } from './journal.ts';
+import { Journal } from './journal/journal.ts';
 import { MemoryStorage, type StudyStorage } from './storage.ts';
 import type { Direction } from './trial.ts';
 

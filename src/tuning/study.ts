@@ -1,4 +1,5 @@
 import { InputError } from '../errors.ts';
+import { checkSpace } from './compatible.ts';
 import type { Pruner } from './pruner.ts';
 import type { Sampler } from './samplers/sampler.ts';
 import {
@@ -56,12 +57,16 @@ export class Study {
   #generation: Generation | undefined;
   #generations = 0;
 
-  /** Takes up the study that `storage` holds, which may be new. */
+  /**
+   * Takes up the study that `storage` holds, which may be new.
+   * @throws InputError where its trials are of another search space.
+   */
   constructor({ storage, space, sampler, pruner }: StudyOptions) {
     this.storage = storage;
     this.space = space;
     this.#sampler = sampler;
     this.#pruner = pruner;
+    checkSpace(storage.trials, space);
     this.#takeUp();
   }
 
@@ -234,8 +239,10 @@ export class Study {
       changes.push({ type: 'systemAttr', number, key: GENERATION, value: record }, { type: 'start', number });
     }
     if (changes.length > 0) await this.storage.change(changes);
-    if (created.length > 0) await this.storage.create(created);
-    return begun.map(({ number }) => this.trials[number]!);
+    const fresh = created.length > 0 ? await this.storage.create(created) : [];
+    // Where another process has added trials meanwhile, the numbers are not those foreseen.
+    const started = begun.slice(0, begun.length - created.length);
+    return [...started.map(({ number }) => this.trials[number]!), ...fresh];
   }
 
   #fixedValues(trial: Trial): InternalValues {
