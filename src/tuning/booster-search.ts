@@ -3,7 +3,7 @@ import { BudgetError } from '../errors.ts';
 import { type CrossValidateOptions, crossValidate, paramsOfTrial } from './cross-validate.ts';
 import { evaluateTrials } from './evaluate.ts';
 import { createPruner, type PrunerOptions } from './pruners/create.ts';
-import { createSampler, type SamplerOptions } from './samplers/create.ts';
+import { createSampler, type SamplerConfig } from './samplers/create.ts';
 import { bestTrial, runSearch, type SearchEnd } from './search.ts';
 import type { Choice, SearchSpace } from './space.ts';
 import type { StudyStorage } from './storage.ts';
@@ -17,7 +17,7 @@ export interface BoosterSearchOptions {
   /** Where the study is kept; stays the caller's. */
   readonly storage: StudyStorage;
   readonly space: SearchSpace;
-  readonly sampler: SamplerOptions;
+  readonly sampler: SamplerConfig;
   readonly pruner: PrunerOptions;
   /** Trials that a new study begins with: values by name. */
   readonly enqueue?: readonly Readonly<Record<string, Choice>>[] | undefined;

@@ -15,7 +15,7 @@ import { type RefitRounds, searchBoosters } from './booster-search.ts';
 import { type FoldMethod, makeFolds } from './folds.ts';
 import { openStorage } from './open-storage.ts';
 import type { PrunerOptions } from './pruners/create.ts';
-import type { SamplerOptions } from './samplers/create.ts';
+import type { SamplerConfig } from './samplers/create.ts';
 import type { Choice, SearchSpace } from './space.ts';
 import type { Trial } from './trial.ts';
 
@@ -37,7 +37,7 @@ export interface SweepOptions extends TrainingArrays {
   /** Rounds without improvement after which a fold stops; 50 by default, 0 is off. */
   readonly early_stopping_rounds?: number;
   readonly refit_rounds?: RefitRounds;
-  readonly sampler?: Partial<SamplerOptions>;
+  readonly sampler?: Partial<SamplerConfig>;
   readonly pruner?: PrunerOptions;
   readonly enqueue?: readonly Readonly<Record<string, Choice>>[];
   /** Trials trained together; 8 by default. */

@@ -1,0 +1,278 @@
+import { spawn } from 'node:child_process';
+import {
+  appendFile,
+  copyFile,
+  mkdtemp,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, describe, expect, it } from 'vitest';
+import { InputError } from '../../src/errors.ts';
+import { Journal } from '../../src/tuning/journal/journal.ts';
+import { formatJson, parseJson } from '../../src/tuning/journal/text.ts';
+import {
+  MemoryStorage,
+  type NewTrial,
+  type StudyStorage,
+  type TrialChange,
+} from '../../src/tuning/storage.ts';
+import { isFinished, type Trial, type TrialParam } from '../../src/tuning/trial.ts';
+
+const folder = await mkdtemp(join(tmpdir(), 'lockstep-journal-'));
+afterAll(() => rm(folder, { recursive: true, force: true }));
+let files = 0;
+const newPath = () => join(folder, `${files++}.journal`);
+const STUDY = { studyName: 's', direction: 'maximize' } as const;
+
+const param = (value: number): TrialParam => ({
+  value,
+  distribution: { type: 'float', low: 1e-3, high: 10, log: true },
+});
+const running = (...values: number[]): NewTrial => ({
+  state: 'running',
+  params: new Map(values.map((value, i) => [`p${i}`, param(value)])),
+  systemAttrs: { 'lockstep:generation': [0, 1, 2] },
+});
+
+/** A trial without its times, as one comparable value. */
+const plain = ({ started: _started, ended: _ended, ...trial }: Trial) =>
+  structuredClone({ ...trial, params: [...trial.params], intermediate: [...trial.intermediate] });
+
+async function reopened(path: string): Promise<ReturnType<typeof plain>[]> {
+  const journal = await Journal.open(path, STUDY);
+  await journal.close();
+  return journal.trials.map(plain);
+}
+
+const number = fc.oneof(fc.double({ noNaN: false }), fc.integer(), fc.constant(-0.1));
+const attr = fc.oneof(
+  number,
+  fc.string(),
+  fc.array(number, { maxLength: 3 }),
+  fc.constant(null),
+  fc.boolean(),
+);
+const changeOf = fc.oneof(
+  fc.record({ type: fc.constant('intermediate' as const), step: fc.nat(50), value: number }),
+  fc.record({
+    type: fc.constantFrom('userAttr' as const, 'systemAttr' as const),
+    key: fc.string(),
+    value: attr,
+  }),
+  fc.record({
+    type: fc.constant('finish' as const),
+    state: fc.constantFrom('complete' as const, 'pruned' as const, 'fail' as const),
+    value: number,
+  }),
+);
+const steps = fc.array(
+  fc.oneof(
+    fc.record({ create: fc.array(fc.double({ min: 0.001, max: 10, noNaN: true }), { maxLength: 3 }) }),
+    fc.array(fc.tuple(fc.nat(5), changeOf), { minLength: 1, maxLength: 6 }),
+  ),
+  { maxLength: 8 },
+);
+
+/** Does the steps to a storage; changes to trials that there are not, or that are finished, are left out. */
+async function perform(storage: StudyStorage, todo: typeof steps extends fc.Arbitrary<infer T> ? T : never) {
+  for (const step of todo) {
+    if ('create' in step) {
+      await storage.create([running(...step.create), { state: 'waiting', params: new Map() }]);
+      continue;
+    }
+    const ended = new Set(storage.trials.filter(isFinished).map((trial) => trial.number));
+    const changes: TrialChange[] = [];
+    for (const [n, change] of step) {
+      if (n >= storage.trials.length || ended.has(n)) continue;
+      if (change.type === 'finish') ended.add(n);
+      changes.push({ number: n, ...change });
+    }
+    await storage.change(changes);
+  }
+}
+
+describe('a journal', () => {
+  it('holds what a study in memory holds, and again when it is opened again', async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, async (todo) => {
+        const path = newPath();
+        const [journal, memory] = [await Journal.open(path, STUDY), new MemoryStorage('s', 'maximize')];
+        await perform(journal, todo);
+        await perform(memory, todo);
+        await journal.close();
+        const text = await readFile(path, 'utf8');
+        // What JSON makes of −0 and of attributes.
+        const same = parseJson(formatJson(memory.trials.map(plain)));
+        expect(parseJson(formatJson(journal.trials.map(plain)))).toEqual(same);
+        expect(parseJson(formatJson(await reopened(path)))).toEqual(same);
+        expect(await readFile(path, 'utf8')).toBe(text);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('cut short at any byte of its last change, opens as it was before, and goes on', async () => {
+    const path = newPath();
+    const journal = await Journal.open(path, STUDY);
+    await journal.create([running(1)]);
+    const before = (await stat(path)).size;
+    const expected = journal.trials.map(plain);
+    await journal.change([{ type: 'userAttr', number: 0, key: 'schlüssel', value: 'größer' }]);
+    await journal.close();
+    const { size } = await stat(path);
+    for (let end = before; end < size; end++) {
+      const torn = newPath();
+      await copyFile(path, torn);
+      await truncate(torn, end);
+      expect(await reopened(torn)).toEqual(expected);
+    }
+    const torn = newPath();
+    await copyFile(path, torn);
+    await truncate(torn, size - 5);
+    const mended = await Journal.open(torn, STUDY);
+    await mended.create([running(2)]);
+    await mended.close();
+    expect((await reopened(torn)).map((trial) => trial.params)).toEqual([
+      [['p0', param(1)]],
+      [['p0', param(2)]],
+    ]);
+  });
+
+  it('names the line that is damaged, and a file that is none of its kind', async () => {
+    const path = newPath();
+    const journal = await Journal.open(path, STUDY);
+    await journal.create([running(1), running(2)]);
+    await journal.close();
+    const lines = (await readFile(path, 'utf8')).split('\n');
+    for (const damaged of [
+      '{"op_code":5,',
+      '\u0000\u0000',
+      '[]',
+      '{"op_code":6,"trial_id":99}',
+      '{"op_code":77,"trial_id":0}',
+    ]) {
+      await writeFile(path, [lines[0], lines[1], damaged, ...lines.slice(2)].join('\n'));
+      await expect(Journal.open(path, STUDY)).rejects.toThrow(`${path}, line 3, is damaged`);
+    }
+    await writeFile(path, 'a,b\n1,2\n');
+    await expect(Journal.open(path, STUDY)).rejects.toThrow('line 1, is not a record of an Optuna journal');
+    await expect(Journal.open(folder, STUDY)).rejects.toThrow(InputError);
+  });
+
+  it('keeps apart the studies of a file, and refuses one with another direction or several', async () => {
+    const path = newPath();
+    const first = await Journal.open(path, STUDY);
+    await first.create([running(1)]);
+    await first.close();
+    const second = await Journal.open(path, { studyName: 't', direction: 'minimize' });
+    await second.create([running(2), running(3)]);
+    await second.change([{ type: 'finish', number: 1, state: 'complete', value: 7 }]);
+    await second.close();
+    const again = await Journal.open(path, STUDY);
+    await again.create([running(4)]);
+    await again.close();
+    expect((await reopened(path)).map((trial) => trial.params[0]![1].value)).toEqual([1, 4]);
+    expect(second.trials.map(({ state }) => state)).toEqual(['running', 'complete']);
+    await expect(Journal.open(path, { studyName: 't', direction: 'maximize' })).rejects.toThrow(
+      'is to minimize, but the metric is to maximize',
+    );
+    await appendFile(path, '{"op_code":0,"worker_id":"x-1","study_name":"two","directions":[1,2]}\n');
+    await expect(Journal.open(path, { studyName: 'two', direction: 'minimize' })).rejects.toThrow(
+      '2 objectives',
+    );
+  });
+
+  it('waits for a lock, and breaks one under which nothing has been written for the time of grace', async () => {
+    const path = newPath();
+    const journal = await Journal.open(path, { ...STUDY, lockGraceMs: 300 });
+    await symlink(path, `${path}.lock`);
+    const started = performance.now();
+    await journal.create([running(1)]);
+    expect(performance.now() - started).toBeGreaterThan(290);
+    await symlink(path, `${path}.lock`);
+    const touched = setInterval(() => void utimes(path, new Date(), new Date()), 50);
+    const waiting = journal.create([running(2)]);
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    expect(journal.trials).toHaveLength(1);
+    clearInterval(touched);
+    await waiting;
+    await journal.close();
+    expect(await reopened(path)).toHaveLength(2);
+  });
+
+  it('belongs to one process, and passes to another when that one has ended, cleanly or not', async () => {
+    const path = newPath();
+    const journal = await Journal.open(path, STUDY);
+    await expect(Journal.open(path, STUDY)).rejects.toThrow(
+      `in use by process ${process.pid} on ${hostname()}`,
+    );
+    await journal.close();
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
+    const of = (owner: object) => writeFile(`${path}.owner`, JSON.stringify(owner));
+    await of({ pid: child.pid, host: hostname(), started: null });
+    await expect(Journal.open(path, STUDY)).rejects.toThrow(`in use by process ${child.pid}`);
+    await of({ pid: child.pid, host: 'elsewhere', started: null });
+    await expect(Journal.open(path, STUDY)).rejects.toThrow('on elsewhere');
+    // The number of the process, but not the process.
+    await of({ pid: child.pid, host: hostname(), started: '1' });
+    if (process.platform === 'linux') expect(await reopened(path)).toEqual([]);
+    await of({ pid: child.pid, host: hostname(), started: null });
+    child.kill('SIGKILL');
+    await new Promise((resolve) => child.on('exit', resolve));
+    expect(await reopened(path)).toEqual([]);
+  });
+
+  it('takes in what another process has added, and numbers its own trials after those', async () => {
+    const path = newPath();
+    const journal = await Journal.open(path, STUDY);
+    await journal.create([running(1)]);
+    const other =
+      '{"op_code":4,"worker_id":"y-1","study_id":0,"datetime_start":"2026-01-01T00:00:00.123456+00:00"}\n';
+    await appendFile(path, other);
+    const [created] = await journal.create([running(3)]);
+    expect(created!.number).toBe(2);
+    expect(journal.trials[1]!.started).toEqual(new Date('2026-01-01T00:00:00.123Z'));
+    await journal.close();
+  });
+});
+
+describe('a journal that Optuna has written', () => {
+  it('is read with all kinds of parameters, states and numbers', async () => {
+    const path = newPath();
+    await copyFile(new URL('fixtures/optuna.journal', import.meta.url), path);
+    const journal = await Journal.open(path, { studyName: 'from-python', direction: 'minimize' });
+    const expected = JSON.parse(
+      await readFile(new URL('fixtures/optuna-journal.json', import.meta.url), 'utf8'),
+    ) as {
+      state: string;
+      value: number | string | null;
+      params: Record<string, number>;
+      intermediate: [number, number | string][];
+    }[];
+    const numberOf = (value: number | string | null) => (value === null ? undefined : Number(value));
+    expect(
+      journal.trials.map(({ state, value, params, intermediate }) => ({
+        state,
+        value,
+        params: Object.fromEntries([...params].map(([name, of]) => [name, of.value])),
+        intermediate: [...intermediate],
+      })),
+    ).toEqual(
+      expected.map(({ state, value, params, intermediate }) => ({
+        state,
+        value: numberOf(value),
+        params,
+        intermediate: intermediate.map(([step, reported]) => [step, numberOf(reported)]),
+      })),
+    );
+    await journal.close();
+  });
+});
