@@ -2,7 +2,7 @@ import { type BoosterParams, fitParams, resolveParams } from '../boosting/params
 import { BudgetError } from '../errors.ts';
 import { type CrossValidateOptions, crossValidate, paramsOfTrial } from './cross-validate.ts';
 import { evaluateTrials } from './evaluate.ts';
-import { createPruner, type PrunerOptions } from './pruners/create.ts';
+import { createPruner, type PrunerConfig } from './pruners/create.ts';
 import { createSampler, type SamplerConfig } from './samplers/create.ts';
 import { bestTrial, runSearch, type SearchEnd } from './search.ts';
 import type { Choice, SearchSpace } from './space.ts';
@@ -18,7 +18,7 @@ export interface BoosterSearchOptions {
   readonly storage: StudyStorage;
   readonly space: SearchSpace;
   readonly sampler: SamplerConfig;
-  readonly pruner: PrunerOptions;
+  readonly pruner: PrunerConfig;
   /** Trials that a new study begins with: values by name. */
   readonly enqueue?: readonly Readonly<Record<string, Choice>>[] | undefined;
   /** Trials of the study in all. */

@@ -9,4 +9,6 @@ export interface Pruner {
    * @param running All trials under way, `trial` included, as they are now.
    */
   shouldPrune(trial: Trial, running: readonly Trial[]): boolean;
+  /** What the pruner must know of a trial later on, by key: kept with it, as system attributes, when it ends. */
+  notes?(number: number): Readonly<Record<string, unknown>>;
 }

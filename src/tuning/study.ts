@@ -158,6 +158,9 @@ export class Study {
       for (const [key, attr] of Object.entries(userAttrs)) {
         changes.push({ type: 'userAttr', number, key, value: attr });
       }
+      for (const [key, note] of Object.entries(this.#pruner?.notes?.(number) ?? {})) {
+        changes.push({ type: 'systemAttr', number, key, value: note });
+      }
       ends.push({ type: 'finish', number, state, ...(state !== 'fail' && { value }) });
     }
     await this.storage.change([...changes, ...ends]);

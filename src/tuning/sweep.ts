@@ -14,7 +14,7 @@ import { metricDirection, metricsFor } from '../metrics/metrics.ts';
 import { type RefitRounds, searchBoosters } from './booster-search.ts';
 import { type FoldMethod, makeFolds } from './folds.ts';
 import { openStorage } from './open-storage.ts';
-import type { PrunerOptions } from './pruners/create.ts';
+import type { PrunerConfig } from './pruners/create.ts';
 import type { SamplerConfig } from './samplers/create.ts';
 import type { Choice, SearchSpace } from './space.ts';
 import type { Trial } from './trial.ts';
@@ -38,7 +38,7 @@ export interface SweepOptions extends TrainingArrays {
   readonly early_stopping_rounds?: number;
   readonly refit_rounds?: RefitRounds;
   readonly sampler?: Partial<SamplerConfig>;
-  readonly pruner?: PrunerOptions;
+  readonly pruner?: PrunerConfig;
   readonly enqueue?: readonly Readonly<Record<string, Choice>>[];
   /** Trials trained together; 8 by default. */
   readonly generation?: number;

@@ -1,0 +1,104 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import type { Pruner } from '../../src/tuning/pruner.ts';
+import { createPruner, type PrunerConfig } from '../../src/tuning/pruners/create.ts';
+import { percentileOf } from '../../src/tuning/pruners/values.ts';
+import type { Direction, Trial } from '../../src/tuning/trial.ts';
+import { runningTrial } from './boosters.ts';
+
+type Curve = readonly (readonly [number, number | null])[];
+
+/** What make_pruner_fixtures.py wrote. */
+const { studyName, curves, cases } = JSON.parse(
+  readFileSync(new URL('fixtures/pruners.json', import.meta.url), 'utf8'),
+) as {
+  studyName: string;
+  curves: Curve[];
+  cases: { config: PrunerConfig; direction: Direction; ends: (number | null)[] }[];
+};
+
+/** Reports curves one trial after the other, and tells each trial when it ends; the trials. */
+function run(pruner: Pruner, direction: Direction, of: readonly Curve[], first = 0): Trial[] {
+  return of.map((curve, i) => {
+    const intermediate = new Map<number, number>();
+    const trial: Trial = { ...runningTrial(first + i), intermediate };
+    const isPruned = curve.some(([step, value]) => {
+      intermediate.set(step, value === null ? Number.NaN : direction === 'minimize' ? value : -value);
+      return pruner.shouldPrune(trial, [trial]);
+    });
+    const ended: Trial = {
+      ...trial,
+      state: isPruned ? 'pruned' : 'complete',
+      systemAttrs: pruner.notes?.(trial.number) ?? {},
+    };
+    pruner.tell(ended);
+    return ended;
+  });
+}
+
+/** The step at which each trial was pruned. */
+const endsOf = (trials: readonly Trial[]) =>
+  trials.map(({ state, intermediate }) => (state === 'pruned' ? [...intermediate.keys()].at(-1)! : null));
+
+describe('pruners', () => {
+  it.each(cases)("end trials where Optuna's do: $config, $direction", ({ config, direction, ends }) => {
+    const pruner = createPruner(config, direction, studyName)!;
+    expect(endsOf(run(pruner, direction, curves))).toEqual(ends);
+  });
+
+  it.each(cases)('decide after a resume as before it: $config, $direction', ({ config, direction, ends }) => {
+    const first = run(createPruner(config, direction, studyName)!, direction, curves.slice(0, 20));
+    const resumed = createPruner(config, direction, studyName)!;
+    for (const trial of first) resumed.tell(trial);
+    expect(endsOf(run(resumed, direction, curves.slice(20), 20))).toEqual(ends.slice(20));
+  });
+
+  it('take into account, in halving, what running trials of the generation have come to', () => {
+    const pruner = createPruner(
+      { name: 'successive_halving', min_resource: 1, reduction_factor: 2 },
+      'maximize',
+      's',
+    )!;
+    const at = (number: number, value: number): Trial => ({
+      ...runningTrial(number),
+      intermediate: new Map([[1, value]]),
+    });
+    const running = [at(0, 0.9), at(1, 0.5), at(2, 0.7), at(3, 0.95)];
+    expect(running.map((trial) => pruner.shouldPrune(trial, running))).toEqual([false, true, true, false]);
+  });
+
+  it('are told apart by their options, and say which do not go together', () => {
+    expect(createPruner({ name: 'none' }, 'minimize', 's')).toBeUndefined();
+    const halving = { name: 'successive_halving', bootstrap_count: 2 } as const;
+    expect(() => createPruner(halving, 'minimize', 's')).toThrow(
+      'bootstrap_count needs a number for min_resource',
+    );
+    expect(() => createPruner({ name: 'patience' }, 'minimize', 's')).toThrow('patience is missing');
+  });
+
+  it('decide among 10,000 finished trials in microseconds', () => {
+    for (const name of ['median', 'successive_halving', 'hyperband'] as const) {
+      const pruner = createPruner({ name }, 'maximize', 's')!;
+      for (let number = 0; number < 10_000; number++) {
+        const intermediate = new Map(
+          Array.from({ length: 8 }, (_, step) => [step, (number * 7919) % 10_007]),
+        );
+        pruner.tell({ ...runningTrial(number), intermediate, state: 'complete' });
+      }
+      const trial = { ...runningTrial(10_000), intermediate: new Map([[3, 5000]]) };
+      pruner.shouldPrune(trial, [trial]);
+      const started = performance.now();
+      for (let i = 0; i < 100; i++) pruner.shouldPrune({ ...trial, number: 10_001 + i }, []);
+      expect((performance.now() - started) / 100).toBeLessThan(2);
+    }
+  });
+});
+
+describe('percentileOf', () => {
+  it('interpolates as NumPy does', () => {
+    // np.percentile([1, 2, 4, 8], [0, 25, 50, 60, 75, 100])
+    const values = [0, 25, 50, 60, 75, 100].map((percent) => percentileOf([1, 2, 4, 8], percent));
+    expect(values).toEqual([1, 1.75, 3, 3.5999999999999996, 5, 8]);
+    expect(percentileOf([], 50)).toBeNaN();
+  });
+});
