@@ -92,6 +92,18 @@ export type { Reporter } from './protocol/reporter.ts';
 export type { RunOptions, RunOutcome } from './protocol/run.ts';
 export { AVAILABLE_STAGES, STAGES, type StageName } from './protocol/stages.ts';
 export type { VerifyOptions, VerifyOutcome } from './protocol/verify.ts';
+export { parameterImportances } from './tuning/importance.ts';
+export { openStorage } from './tuning/open-storage.ts';
+export type { Pruner } from './tuning/pruner.ts';
+export { createPruner, type PrunerConfig } from './tuning/pruners/create.ts';
+export { createSampler, type SamplerConfig } from './tuning/samplers/create.ts';
+export type { Sampler } from './tuning/samplers/sampler.ts';
+export { bestTrial, runSearch, type SearchOptions } from './tuning/search.ts';
+export type { Choice, Dimension, Distribution, SearchSpace } from './tuning/space.ts';
+export type { StudyStorage } from './tuning/storage.ts';
+export { Study, type StudyOptions, type TrialResult } from './tuning/study.ts';
+export { type SweepOptions, type SweepOutcome, sweep } from './tuning/sweep.ts';
+export type { Direction, Trial, TrialState } from './tuning/trial.ts';
 
 /** Runs the experiment of a config file: see `lockstep run` in docs/cli.md. */
 export async function runExperiment(options: RunOptions): Promise<RunOutcome> {

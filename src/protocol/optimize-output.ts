@@ -69,7 +69,6 @@ export async function writeSearch(
   output: OutputFolder,
   experiment: PreparedExperiment,
   result: OptimizeResult,
-  warnings: readonly string[],
 ): Promise<void> {
   await output.writeDeliverable('models/optimized_model.json', result.optimized.model.toText());
   await output.writeDeliverable('metrics/cv_scores.json', toJson(result.cvScores));

@@ -226,7 +226,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
         deadline,
       });
       models.optimized = search.optimized;
-      await writeSearch(output, experiment, search, warnings);
+      await writeSearch(output, experiment, search);
       await writeMetrics(output, models);
     }
     await output.writeJson('run.json', runJson({ ...record, exit: 0, models, search }));
