@@ -10,10 +10,16 @@ import {
   kernelBounds,
   logSumExp,
   narrowestSigma,
+  ParzenEstimator,
   rampWeights,
 } from './parzen.ts';
 import { LOG_SQRT_2PI, logGaussMass } from './truncated-normal.ts';
 
+/**
+ * Up to so many trials, as there may be good ones, the plain estimator is asked: where good and other trials have seen the same, the
+ * ratio of their densities must be exactly 1 everywhere.
+ */
+const FEW = 25;
 /** exp(−50) of the greatest term, times as many kernels as fit in memory, is below 1e-12 of the sum. */
 const NEGLIGIBLE = -50;
 const EXP_STEPS = 32;
@@ -291,6 +297,7 @@ export class KernelTable {
    */
   setMixture(left: Uint8Array): void {
     this.#setWeights(left);
+    if (this.#count <= FEW) return;
     const numeric = this.#columns.filter((column) => !column.isCategorical);
     if (this.#count > NETWORK_SIZE) this.#keepOrders(numeric);
     else this.#makeOrders(numeric);
@@ -300,8 +307,17 @@ export class KernelTable {
 
   /** Logarithms of the mixture's density at samples given by dimension; `setMixture` comes first. */
   logPdf(samples: readonly Float64Array[]): Float64Array {
+    if (this.#count <= FEW) return this.#few().logPdf(samples);
     if (this.#columns.every((column) => column.isCategorical)) return this.#logPdfOfCategories(samples);
     return this.#columns.length === 1 ? this.#logPdfOfOne(samples[0]!) : this.#logPdfOfAll(samples);
+  }
+
+  #few(): ParzenEstimator {
+    const rows = Array.from({ length: this.#rows }, (_, row) => row).filter((row) => this.#weight[row]! > 0);
+    return new ParzenEstimator(
+      this.dimensions.map(({ distribution }) => distribution),
+      this.observations(rows),
+    );
   }
 
   #grow(): void {
