@@ -121,7 +121,7 @@ function optunas(python: string, multivariate: boolean, trials: readonly Trial[]
 
 ours(true, [300]);
 ours(false, [300]);
-const python = process.env['PEERS_PYTHON'];
+const python = process.env.PEERS_PYTHON;
 for (const multivariate of [true, false]) {
   const { times, trials } = ours(multivariate, SIZES);
   const peer = python === undefined ? undefined : optunas(python, multivariate, trials);
