@@ -51,6 +51,13 @@ function logCellMass(a: number, b: number): number {
   return logGaussMass(a, b);
 }
 
+let survivorRows = new Int32Array(0);
+
+function scratch(rows: number): Int32Array {
+  if (survivorRows.length < rows) survivorRows = new Int32Array(2 * rows);
+  return survivorRows;
+}
+
 function grown<A extends Float64Array | Int32Array | Uint8Array>(array: A, capacity: number): A {
   const larger = new (array.constructor as new (length: number) => A)(capacity);
   larger.set(array as never);
@@ -472,34 +479,24 @@ export class KernelTable {
     const logs = this.#columns.map((column) => this.#categoryLogs(column));
     const result = new Float64Array(size);
     const gaussian = this.#columns.filter((column) => !column.isCategorical && !column.isGrid);
-    const prior = new Float64Array(size);
-    for (const [d, column] of this.#columns.entries())
-      for (let s = 0; s < size; s++) prior[s]! += column.priorTerm(samples[d]![s]!);
+    const others = this.#columns.filter((column) => column.isCategorical || column.isGrid);
+    const kinds = others.map(({ pair, values, isGrid }) => (isGrid ? pair : values));
     for (let s = 0; s < size; s++) {
       const points: number[] = [];
-      for (const [d, { dimension }] of this.#columns.entries()) {
-        const { distribution } = dimension;
+      const tables: ArrayLike<number>[] = [];
+      let prior = 0;
+      for (const [d, column] of this.#columns.entries()) {
+        const { distribution } = column.dimension;
         const x = samples[d]![s]!;
-        if (distribution.type !== 'categorical' && distribution.step === undefined)
-          points.push(distribution.log ? Math.log(x) : x);
+        prior += column.priorTerm(x);
+        if (distribution.type === 'categorical') tables.push(logs[d]!.map((row) => row[x]!));
+        else if (column.isGrid) tables.push(masses[d]!.get(x)!);
+        else points.push(distribution.log ? Math.log(x) : x);
       }
       gaussTerms(exponent, this.#norm, gaussian, points, rows);
-      for (const [d, column] of this.#columns.entries()) {
-        const x = samples[d]![s]!;
-        if (column.isCategorical)
-          addCategoryTerms(
-            exponent,
-            column.values,
-            rows,
-            logs[d]!.map((row) => row[x]!),
-          );
-        else if (column.isGrid) addCellTerms(exponent, column.pair, rows, masses[d]!.get(x)!);
-      }
-      const max = maximum(exponent, rows, prior[s]!);
+      const max = addTableTerms(exponent, rows, kinds, tables, prior);
       result[s] =
-        Math.log(weightedExpSum(exponent, this.#weight, rows, max) + Math.exp(prior[s]! - max)) +
-        max -
-        logTotal;
+        Math.log(weightedExpSum(exponent, this.#weight, rows, max) + Math.exp(prior - max)) + max - logTotal;
     }
     return result;
   }
@@ -599,23 +596,41 @@ export class KernelTable {
   }
 }
 
-function addCategoryTerms(
-  exponent: Float64Array, // IN and OUT
-  values: Float64Array,
+/**
+ * Adds what tables have of each row's kind, which is never positive. Rows that are negligible before are left as they are, since they
+ * will not be less so after.
+ * @param exponent // IN and OUT (rows)
+ * @param kinds by table, of each row
+ * @param prior exponent of the prior
+ * @returns the greatest exponent.
+ */
+function addTableTerms(
+  exponent: Float64Array,
   rows: number,
-  /** Of the sampled category, by that of the kernel. */
-  logs: readonly number[],
-): void {
-  for (let row = 0; row < rows; row++) exponent[row]! += logs[values[row]!]!;
-}
-
-function addCellTerms(
-  exponent: Float64Array, // IN and OUT
-  pair: Int32Array,
-  rows: number,
-  masses: Float64Array,
-): void {
-  for (let row = 0; row < rows; row++) exponent[row]! += masses[pair[row]!]!;
+  kinds: readonly (Int32Array | Float64Array)[],
+  tables: readonly ArrayLike<number>[],
+  prior: number,
+): number {
+  let first = -1;
+  for (let row = 0; row < rows; row++)
+    if (exponent[row]! > (first < 0 ? Number.NEGATIVE_INFINITY : exponent[first]!)) first = row;
+  if (first < 0) return prior;
+  let max = exponent[first]!;
+  for (const [t, table] of tables.entries()) max += table[kinds[t]![first]!]!;
+  max = Math.max(max, prior);
+  const bound = max + NEGLIGIBLE;
+  let count = 0;
+  const survivors = scratch(rows);
+  for (let row = 0; row < rows; row++) {
+    survivors[count] = row;
+    if (exponent[row]! > bound) count++;
+  }
+  for (const [t, table] of tables.entries()) {
+    const kind = kinds[t]!;
+    for (let i = 0; i < count; i++) exponent[survivors[i]!]! += table[kind[survivors[i]!]!]!;
+  }
+  for (let i = 0; i < count; i++) max = Math.max(max, exponent[survivors[i]!]!);
+  return max;
 }
 
 /** sums = start − Σ z²/2 over the columns, which are taken two at a time. */
@@ -648,13 +663,6 @@ function gaussTerms(
   }
 }
 
-/** Greatest of some exponents; NaN is none. */
-function maximum(exponent: Float64Array, rows: number, start: number): number {
-  let max = start;
-  for (let row = 0; row < rows; row++) if (exponent[row]! > max) max = exponent[row]!;
-  return max;
-}
-
 function weightedExpSum(exponent: Float64Array, weight: Float64Array, rows: number, max: number): number {
   let sum = 0;
   for (let row = 0; row < rows; row++) {
@@ -665,16 +673,16 @@ function weightedExpSum(exponent: Float64Array, weight: Float64Array, rows: numb
 }
 
 /** Moments of a box; the error at 3 deviations is 1e-14 of a kernel, and less beyond in relation to the prior. */
-const MOMENTS = 10;
+const MOMENTS = 12;
 /** Boxes in the width of a kernel. */
-const BOXES = 8;
-/** Deviations at which a kernel no longer counts: exp(−9.3²/2) is 1.7e-19. */
-const REACH = 9.3;
+const BOXES = 4;
+/** Deviations at which a kernel no longer counts: exp(−9²/2) is 3e-18. */
+const REACH = 9;
 const RECIPROCALS = Float64Array.from({ length: MOMENTS }, (_, j) => 1 / (j + 1));
 
 /**
  * Sums of weighted Gaussian kernels at points: a fast Gauss transform (Greengard and Strain 1991). Of many kernels almost all have the
- * narrowest width, so they are expanded around the middles of boxes of an eighth of it, once for all points:
+ * narrowest width, so they are expanded around the middles of boxes of a quarter of it, once for all points:
  * exp(−(v − δ)²/2) = exp(−v²/2) · Σ v^j/j! · δ^j exp(−δ²/2). The few wider ones are summed one at a time.
  */
 class GaussSums {
@@ -709,7 +717,9 @@ class GaussSums {
       const offset = place - (box + 0.5) / BOXES;
       const half = -0.5 * offset * offset;
       let moment =
-        weight[row]! * height[row]! * (1 + half * (1 + half * (1 / 2 + half * (1 / 6 + half * (1 / 24)))));
+        weight[row]! *
+        height[row]! *
+        (1 + half * (1 + half * (1 / 2 + half * (1 / 6 + half * (1 / 24 + half / 120)))));
       for (let j = box * MOMENTS; j < (box + 1) * MOMENTS; j++) {
         moments[j]! += moment;
         moment *= offset;
@@ -720,18 +730,18 @@ class GaussSums {
 
   at(x: number): number {
     const { mu, inverse, height, low } = this.#column;
+    const moments = this.#moments;
     const place = (x - low) / this.#narrowest;
     const first = Math.max(0, Math.floor((place - REACH) * BOXES));
     const last = Math.min(this.#boxes - 1, Math.ceil((place + REACH) * BOXES));
     let sum = 0;
     for (let box = first; box <= last; box++) {
       const start = box * MOMENTS;
-      if (this.#moments[start] === 0) continue;
+      if (moments[start] === 0) continue;
       const v = place - (box + 0.5) / BOXES;
       let series = 0;
-      for (let j = MOMENTS - 1; j >= 0; j--)
-        series = this.#moments[start + j]! + v * RECIPROCALS[j]! * series;
-      sum += Math.exp(-0.5 * v * v) * series;
+      for (let j = MOMENTS - 1; j >= 0; j--) series = moments[start + j]! + v * RECIPROCALS[j]! * series;
+      sum += expNegative(-0.5 * v * v) * series;
     }
     for (const row of this.#wide) {
       const z = (x - mu[row]!) * inverse[row]!;
