@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { RandomSampler } from '../../src/tuning/samplers/random.ts';
 import { TpeSampler } from '../../src/tuning/samplers/tpe.ts';
 import type { SearchSpace } from '../../src/tuning/space.ts';
 import type { Direction, Trial, TrialState } from '../../src/tuning/trial.ts';
@@ -50,4 +51,32 @@ describe('TPE suggests what Optuna 5.0.0 suggests', () => {
         );
     }
   });
+});
+
+interface Told {
+  readonly multivariate: boolean;
+  readonly trials: number;
+  readonly space: SearchSpace;
+  readonly suggestions: readonly Row[];
+  readonly values: readonly number[];
+}
+
+describe('TPE suggests what Optuna 5.0.0 suggests after many trials', () => {
+  it.each(fixture<Told[]>('tpe-told.json'))(
+    'that were drawn evenly, $trials, multivariate $multivariate',
+    ({ multivariate, trials, space, suggestions, values }) => {
+      const source = new RandomSampler(7, space);
+      const sampler = new TpeSampler({ seed: 42, multivariate }, space, 'minimize');
+      for (let number = 0; number < trials; number++) {
+        const drawn = source.suggest({ number, running: [] });
+        sampler.tell(trialOf(number, space, drawn, { value: values[number] }));
+      }
+      for (const [i, expected] of suggestions.entries()) {
+        const number = trials + i;
+        const suggested = sampler.suggest({ number, running: [] });
+        expect(difference(rowOf(space, suggested), expected), `trial ${number}`).toBeLessThan(1e-9);
+        sampler.tell(trialOf(number, space, valuesOf(space, expected), { value: values[number] }));
+      }
+    },
+  );
 });
