@@ -91,7 +91,7 @@ export function printOutcome(outcome: RunOutcome, json: boolean): void {
   );
   const places = [
     ...Object.entries(fingerprints).map(([name, fingerprint]) => [
-      Object.keys(fingerprints).length > 1 ? `${name} fingerprint` : 'fingerprint',
+      name === Object.keys(fingerprints)[0] ? 'fingerprint' : `fingerprint (${name})`,
       fingerprint,
     ]),
     ['folder', out],

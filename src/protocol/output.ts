@@ -11,7 +11,7 @@ export function toJson(value: unknown): string {
 /** The folder of one run, with the names of the protocol's deliverables and evidence package. */
 export class OutputFolder {
   readonly path: string;
-  readonly #written: string[] = [];
+  readonly #written = new Set<string>();
 
   private constructor(path: string) {
     this.path = path;
@@ -36,7 +36,7 @@ export class OutputFolder {
 
   /** Files written so far, relative to the folder. */
   get written(): readonly string[] {
-    return this.#written;
+    return [...this.#written];
   }
 
   /** Writes one file below the folder. */
@@ -44,7 +44,7 @@ export class OutputFolder {
     const path = join(this.path, name);
     await makeFolder(dirname(path));
     await writeFileAtomically(path, content);
-    this.#written.push(name);
+    this.#written.add(name);
   }
 
   async writeJson(name: string, value: unknown): Promise<void> {

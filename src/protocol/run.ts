@@ -8,7 +8,7 @@ import { BudgetError, InterruptedError, type LockstepError } from '../errors.ts'
 import type { SplitMetrics } from '../metrics/score.ts';
 import { trainingReport } from '../reporting/training-report.ts';
 import { describeEnvironment, type EnvironmentRecord } from './environment.ts';
-import { type OptimizeResult, runOptimize } from './optimize.ts';
+import { JOURNAL_FILE, type OptimizeResult, runOptimize } from './optimize.ts';
 import { writeSearch } from './optimize-output.ts';
 import { OutputFolder, toJson } from './output.ts';
 import { type PreparedExperiment, prepareExperiment } from './prepare.ts';
@@ -129,8 +129,8 @@ function runJson(record: RunRecord) {
     experiment: experiment.loaded.config.experiment.name,
     fingerprints: ofModels(models, ({ model }) => model.fingerprint),
     timings: {
-      data: experiment.timings,
       ...ofModels(models, ({ timings }) => timings),
+      baseline: { ...experiment.timings, ...models.baseline?.timings },
       ...(search && { search: search.timings }),
     },
     ...(search && { trials: search.trials.length, best_trial: search.best.number }),
@@ -232,7 +232,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
     await output.writeJson('run.json', runJson({ ...record, exit: 0, models, search }));
     return {
       out: output.path,
-      files: output.written,
+      files: [...output.written, ...(search ? [JOURNAL_FILE] : [])],
       engine: engine.kind,
       fingerprints: ofModels(models, ({ model }) => model.fingerprint),
       metrics: ofModels(models, ({ metrics }) => metrics),

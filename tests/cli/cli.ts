@@ -94,7 +94,8 @@ export function kindsCsv(): string {
 }
 
 /** Config of a short training on train.csv. */
-export const smallConfig = `experiment:
+export const smallConfig = `optimization: {n_trials: 4, cv: 2}
+experiment:
   name: small
 data:
   train_path: train.csv

@@ -7,6 +7,7 @@ const newFolder = scratch();
 const COMMANDS = [
   'run',
   'train',
+  'tune',
   'predict',
   'export',
   'import',
@@ -61,15 +62,20 @@ describe('run, then predict and verify', () => {
   it('run writes the deliverables and the evidence package', async () => {
     const deliverables = [
       'configs/baseline_config.yaml',
+      'configs/best_config.yaml',
       'metrics/curves.json',
+      'metrics/cv_scores.json',
       'metrics/history.json',
       'metrics/training_metrics.json',
       'metrics/validation_metrics.json',
       'models/baseline_model.json',
+      'models/optimized_model.json',
+      'optimization_results.json',
       'reports/training_report.md',
     ];
     const evidence = deliverables.map((name) => `evidence/protocol-11-training/${name}`);
-    expect(await filesBelow(join(folder, 'out'))).toEqual([...deliverables, ...evidence, 'run.json'].sort());
+    const others = ['run.json', 'study.journal'];
+    expect(await filesBelow(join(folder, 'out'))).toEqual([...deliverables, ...evidence, ...others].sort());
   });
 
   it('run writes histories, metrics, curves and run.json that agree with each other', async () => {
@@ -381,13 +387,15 @@ describe('init', () => {
     expect(again.stderr).toMatch(/^error: experiment\.yaml exists already; add --force/);
     expect(again.code).toBe(2);
 
-    const run = await cli(['run', 'experiment.yaml', '--out', 'out', '--json'], folder);
+    const quick = ['--set', 'optimization.n_trials=9'];
+    const run = await cli(['run', 'experiment.yaml', '--out', 'out', '--json', ...quick], folder);
     const outcome = JSON.parse(run.stdout);
     expect(Object.keys(outcome)).toEqual([
       'out',
       'engine',
       'fingerprints',
       'metrics',
+      'best',
       'files',
       'warnings',
       'exit',
