@@ -168,8 +168,8 @@ export class ParzenEstimator {
     for (const [d, kernels] of this.kernels.entries())
       if (isNumeric(kernels)) addNumberTerms(kernels, samples[d]!, terms);
       else addCategoryTerms(kernels, samples[d]!, terms);
-    for (let s = 0; s < size; s++)
-      for (let k = 0; k < count; k++) terms[s * count + k]! += Math.log(this.weights[k]!);
+    const logWeights = this.weights.map(Math.log);
+    for (let s = 0; s < size; s++) for (let k = 0; k < count; k++) terms[s * count + k]! += logWeights[k]!;
     const result = new Float64Array(size);
     for (let s = 0; s < size; s++) result[s] = logSumExp(terms.subarray(s * count, (s + 1) * count));
     return result;
@@ -223,8 +223,9 @@ function addCategoryTerms(
 ): void {
   const choices = distribution.choices.length;
   const count = terms.length / samples.length;
+  const logs = weights.map(Math.log);
   for (let s = 0; s < samples.length; s++)
-    for (let k = 0; k < count; k++) terms[s * count + k]! += Math.log(weights[k * choices + samples[s]!]!);
+    for (let k = 0; k < count; k++) terms[s * count + k]! += logs[k * choices + samples[s]!]!;
 }
 
 function addNumberTerms(
