@@ -64,6 +64,13 @@ export function roundTicks(low: number, high: number, count: number): { value: n
   });
 }
 
+/** As `roundTicks`, of whole numbers alone. */
+export function wholeTicks(low: number, high: number, count: number): { value: number; label: string }[] {
+  return roundTicks(low, high, count)
+    .filter(({ value }) => Number.isInteger(value))
+    .map(({ value, label }) => ({ value, label: value < 1e6 ? String(value) : label }));
+}
+
 /** Powers of ten, or where fewer than two fit the ends. */
 function logTicks(low: number, high: number): { value: number; label: string }[] {
   const first = Math.ceil(Math.log10(low) - 1e-9);
@@ -96,9 +103,9 @@ function numericAxis(
       ? [{ value: low, label: short(low) }]
       : log
         ? logTicks(low, high)
-        : roundTicks(low, high, 4).filter(
-            ({ value }) => Number.isInteger(value) || distributions.some(({ type }) => type === 'float'),
-          );
+        : distributions.some(({ type }) => type === 'float')
+          ? roundTicks(low, high, 4)
+          : wholeTicks(low, high, 4);
   return {
     name,
     log,
@@ -167,7 +174,11 @@ export function valueAxis(name: string, values: readonly number[], direction: Di
   return {
     name,
     log: false,
-    ticks: roundTicks(low, high, 5).map((tick) => ({ position: at(tick.value), label: tick.label })),
+    // Without a finite value there is no scale to speak of.
+    ticks: (losses.length === 0 ? [] : roundTicks(low, high, 5)).map((tick) => ({
+      position: at(tick.value),
+      label: tick.label,
+    })),
     position: at,
     isBeyond: (value) => value < low || value > high,
   };

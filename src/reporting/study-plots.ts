@@ -1,6 +1,6 @@
 import { parameterImportances } from '../tuning/importance.ts';
 import type { Direction, Trial } from '../tuning/trial.ts';
-import { type Axis, label, type ParameterAxis, parameterAxes, roundTicks, valueAxis } from './axis.ts';
+import { type Axis, label, type ParameterAxis, parameterAxes, valueAxis, wholeTicks } from './axis.ts';
 import {
   type ChartPart,
   COLOURS,
@@ -39,7 +39,7 @@ const AXIS_HEIGHT = 40;
 /** Marks that a chart has at most, so that its file stays small and can be read. */
 const MOST_DOTS = 2000;
 const MOST_SLICE_DOTS = 4000;
-const MOST_LINES = 500;
+const MOST_LINES = 300;
 const MOST_CURVES = 200;
 const MOST_CURVE_POINTS = 64;
 /** Of the trials that parallel coordinates show, those that are the best of all. */
@@ -148,8 +148,7 @@ function verticalAxis(Plot: Plot, axis: Axis): NonNullable<Marks> {
 }
 
 function numberAxis(Plot: Plot, domain: readonly [number, number], name: string): NonNullable<Marks> {
-  const ticks = roundTicks(...domain, 8).filter(({ value }) => Number.isInteger(value));
-  const labels = new Map(ticks.map((tick) => [tick.value, tick.label]));
+  const labels = new Map(wholeTicks(...domain, 8).map((tick) => [tick.value, tick.label]));
   return [
     Plot.axisX([...labels.keys()], {
       tickFormat: (value: number) => labels.get(value) ?? '',
@@ -264,7 +263,11 @@ export async function parallelCoordinates(input: StudyPlotInput): Promise<string
     ...parameters,
   ];
   const width = Math.max(INNER_WIDTH, 150 + 96 * (axes.length - 1));
-  const rankOf = new Map(ranked.map((trial, rank) => [trial, rank]));
+  // Equal values have equal colours: that of the first of them.
+  const rankOf = new Map<number, number>();
+  for (const [rank, { value }] of ranked.entries()) {
+    if (!rankOf.has(value!)) rankOf.set(value!, rank);
+  }
   const drawn = [
     ...ranked.slice(0, BEST_LINES),
     ...thin(ranked.slice(BEST_LINES), MOST_LINES - BEST_LINES),
@@ -274,7 +277,7 @@ export async function parallelCoordinates(input: StudyPlotInput): Promise<string
       x,
       y: axis.position(trial),
       trial: trial.number,
-      colour: rampColour(1 - rankOf.get(trial)! / ranked.length),
+      colour: rampColour(1 - rankOf.get(trial.value!)! / ranked.length),
     }));
   const ticks = axes.flatMap((axis, x) => axis.ticks.map((tick) => ({ ...tick, x })));
   const line = { x: 'x', y: 'y', z: 'trial', marker: false } as const;
@@ -295,7 +298,7 @@ export async function parallelCoordinates(input: StudyPlotInput): Promise<string
     color: { type: 'identity' },
     marks: [
       Plot.ruleX(axes.keys(), { stroke: COLOURS.muted }),
-      Plot.line(drawn.flatMap(pointsOf), { ...line, stroke: 'colour', strokeOpacity: 0.7, strokeWidth: 1 }),
+      Plot.line(drawn.flatMap(pointsOf), { ...line, stroke: 'colour', strokeOpacity: 0.6, strokeWidth: 1 }),
       Plot.line(best, { ...line, stroke: STUDY_COLOURS.best, strokeWidth: 2.5 }),
       // A parameter between two that the best trial lacks would not show in its line.
       Plot.dot(
@@ -342,6 +345,9 @@ export async function parallelCoordinates(input: StudyPlotInput): Promise<string
     width,
   );
 }
+
+/** Labels at the ends of a panel keep to it, so that they do not run into its neighbour's. */
+const anchorOf = (position: number) => (position < 0.03 ? 'start' : position > 0.97 ? 'end' : 'middle');
 
 /** Value by parameter: a panel for each, with the complete trials, coloured by when they ran. */
 export async function slicePlots(input: StudyPlotInput): Promise<string> {
@@ -392,7 +398,7 @@ export async function slicePlots(input: StudyPlotInput): Promise<string> {
     marginRight: 12,
     style: { fontSize: `${FONT_SIZE}px` },
     x: { domain: [-0.04, 1.04], axis: null },
-    y: { domain: [0, 1] },
+    y: { domain: [-0.04, 1.04] },
     fx: { domain: [...Array(columns).keys()], axis: null, padding: 0.06 },
     fy: { domain: [...Array(rows).keys()], axis: null, padding: 0.3 },
     color: { type: 'identity' },
@@ -408,15 +414,21 @@ export async function slicePlots(input: StudyPlotInput): Promise<string> {
         dy: -14,
         fontWeight: 600,
       }),
-      Plot.text(ticks, {
-        ...facet,
-        x: 'position',
-        text: 'label',
-        frameAnchor: 'bottom',
-        dy: 14,
-        fill: COLOURS.muted,
-        fontSize: 11,
-      }),
+      ...(['start', 'middle', 'end'] as const).map((textAnchor) =>
+        Plot.text(
+          ticks.filter(({ position }) => anchorOf(position) === textAnchor),
+          {
+            ...facet,
+            x: 'position',
+            text: 'label',
+            textAnchor,
+            frameAnchor: 'bottom',
+            dy: 14,
+            fill: COLOURS.muted,
+            fontSize: 11,
+          },
+        ),
+      ),
     ],
   });
   const beyond = ranked.filter(({ value }) => axis.isBeyond(value!)).length;
