@@ -38,6 +38,29 @@ export const COLOURS = {
   other: 'var(--other)',
 } as const;
 
+/** Further colours, for charts of studies. */
+export const STUDY_COLOURS = {
+  best: 'var(--best)',
+  failed: 'var(--failed)',
+} as const;
+
+const RAMP_LIGHT = ['#d3dfea', '#aecbe6', '#80b2e2', '#4c94d8', '#2272c0', '#0f5299', '#0a3069'];
+const RAMP_DARK = ['#26364a', '#2b4a6d', '#2f6094', '#3a7cbf', '#5b9be0', '#8abcf5', '#c6e1ff'];
+
+/** Colours of an order, from what recedes to what stands out; told apart by lightness alone. */
+export const RAMP: readonly string[] = RAMP_LIGHT.map((_, i) => `var(--ramp-${i})`);
+
+const rampStyle = (colours: readonly string[]) =>
+  colours.map((colour, i) => `--ramp-${i}: ${colour};`).join(' ');
+
+/** Goes with charts that use STUDY_COLOURS or RAMP. */
+export const STUDY_THEME = `
+  svg { --best: #bc4c00; --failed: #cf222e; ${rampStyle(RAMP_LIGHT)} }
+  @media (prefers-color-scheme: dark) {
+    svg { --best: #f0883e; --failed: #ff7b72; ${rampStyle(RAMP_DARK)} }
+  }
+`;
+
 const THEME = `
   svg { --background: #ffffff; --text: #1f2328; --muted: #59636e; --grid: #d8dee4; --accent: #0969da; --other: #a9b4c0; }
   @media (prefers-color-scheme: dark) {
@@ -65,11 +88,13 @@ const MARGIN = 16;
  * One SVG file from parts put below each other: no script, light and dark by `prefers-color-scheme`.
  * @param width in pixels, that of the plots and a margin on either side
  * @param title what a screen reader says
+ * @param extraStyle CSS besides the theme
  */
 export async function composeChart(
   width: number,
   title: string,
   parts: readonly ChartPart[],
+  extraStyle = '',
 ): Promise<string> {
   const { document } = await loadPlotting();
   const element = (name: string, attributes: Readonly<Record<string, string | number>>) => {
@@ -111,7 +136,7 @@ export async function composeChart(
   const name = element('title', {});
   name.textContent = title;
   const style = element('style', {});
-  style.textContent = THEME;
+  style.textContent = `${THEME}${extraStyle}`;
   root.append(name, style, element('rect', { width, height, fill: COLOURS.background }), ...children);
   return `${root.outerHTML}\n`;
 }

@@ -88,7 +88,10 @@ function regimesOf(
       keys.set(distribution, key);
     }
     let regime = regimes.get(key);
-    if (regime === undefined) regimes.set(key, (regime = { distribution, values: [], targets: [] }));
+    if (regime === undefined) {
+      regime = { distribution, values: [], targets: [] };
+      regimes.set(key, regime);
+    }
     regime.values.push(value);
     if (isTarget[i]) regime.targets.push(value);
   });
