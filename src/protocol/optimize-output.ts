@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import { studyPlots } from '../reporting/study-plots.ts';
 import { externalValue } from '../tuning/space.ts';
 import type { Trial } from '../tuning/trial.ts';
 import type { OptimizeResult } from './optimize.ts';
@@ -74,4 +75,7 @@ export async function writeSearch(
   await output.writeDeliverable('metrics/cv_scores.json', toJson(result.cvScores));
   await output.writeDeliverable('configs/best_config.yaml', stringify(bestConfig(experiment, result)));
   await output.writeDeliverable('optimization_results.json', toJson(resultsJson(experiment, result)));
+  const { trials, direction } = result;
+  const plots = await studyPlots({ trials, direction, metric: experiment.metrics[0]! });
+  for (const [name, svg] of Object.entries(plots)) await output.write(`plots/${name}`, svg);
 }

@@ -1,6 +1,7 @@
 import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { STUDY_PLOTS } from '../../src/reporting/study-plots.ts';
 import { cli, type Ended, filesBelow, repository, scratch, smallCsv, start, writeExperiment } from './cli.ts';
 
 const newFolder = scratch();
@@ -74,7 +75,7 @@ describe('run, then predict and verify', () => {
       'reports/training_report.md',
     ];
     const evidence = deliverables.map((name) => `evidence/protocol-11-training/${name}`);
-    const others = ['run.json', 'study.journal'];
+    const others = ['run.json', 'study.journal', ...STUDY_PLOTS.map((name) => `plots/${name}`)];
     expect(await filesBelow(join(folder, 'out'))).toEqual([...deliverables, ...evidence, ...others].sort());
   });
 
