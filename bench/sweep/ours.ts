@@ -1,0 +1,89 @@
+// The protocol's search by Lockstep: usage ours.ts SET TRIALS SEED THREADS. Prints one JSON object.
+import { join } from 'node:path';
+import { boost } from '../../src/boosting/boost.ts';
+import { XGBOOST_SEARCH_SPACE } from '../../src/config/schema.ts';
+import { binDataset } from '../../src/data/binning.ts';
+import { loadExperimentData } from '../../src/data/load.ts';
+import type { RowSet } from '../../src/data/types.ts';
+import { createCpuEngine } from '../../src/engine/cpu.ts';
+import { scoreMargins } from '../../src/metrics/score.ts';
+import { searchBoosters } from '../../src/tuning/booster-search.ts';
+import { makeFolds } from '../../src/tuning/folds.ts';
+import { externalValue, toSearchSpace } from '../../src/tuning/space.ts';
+import { MemoryStorage } from '../../src/tuning/storage.ts';
+
+/** Rows that train; they come first, and the others test. */
+const TRAINING_ROWS: Readonly<Record<string, number>> = { higgs_7k: 7000, adult: 32_561 };
+
+const [set = '', trials = '', seed = '', threads = ''] = process.argv.slice(2);
+const { schema, train } = await loadExperimentData({
+  trainPath: join(import.meta.dirname, `../../tests/data/${set}.parquet`),
+  target: 'target',
+  taskType: 'classification',
+  split: 'none',
+  seed: 0,
+});
+const rows = TRAINING_ROWS[set] ?? train.rows;
+const started = performance.now();
+const cpuBefore = process.cpuUsage();
+const training: RowSet = { start: 0, end: rows };
+const data = await binDataset(train, schema.features, { training, threads: Number(threads) });
+const resident = await createCpuEngine({ threads: Number(threads) }).load(data);
+const base = { objective: 'binary:logistic' } as const;
+const search = await searchBoosters({
+  storage: new MemoryStorage('bench', 'maximize'),
+  space: toSearchSpace(XGBOOST_SEARCH_SPACE),
+  sampler: { name: 'tpe', seed: Number(seed) },
+  pruner: { name: 'median' },
+  nTrials: Number(trials),
+  generation: 8,
+  refitRounds: 'mean_best',
+  validation: {
+    resident: async () => resident,
+    folds: makeFolds({
+      method: 'stratified',
+      k: 5,
+      rows,
+      tableRows: train.rows,
+      labels: data.label,
+      seed: 42,
+    }),
+    metric: 'auc_roc',
+    seed: 42,
+    earlyStoppingRounds: 50,
+    base,
+    schema,
+  },
+});
+const seconds = (performance.now() - started) / 1000;
+const { user, system } = process.cpuUsage(cpuBefore);
+let test: number | null = null;
+if (rows < train.rows) {
+  const { trees } = await boost(resident, { params: search.params, seed: 42, rows: training });
+  const scored = { start: rows, end: train.rows };
+  const { auc_roc } = scoreMargins(
+    {
+      objective: 'binary:logistic',
+      margins: await resident.predictMargins(trees, scored),
+      label: data.label.subarray(rows),
+      marginBits: trees.marginBits,
+      baseValue: trees.baseValue,
+    },
+    ['auc_roc'],
+  );
+  test = auc_roc ?? null;
+}
+const first = search.study.trials[0]!;
+process.stdout.write(
+  JSON.stringify({
+    seconds,
+    cpu_seconds: (user + system) / 1e6,
+    best: search.best.value,
+    pruned: search.study.ended.pruned,
+    test,
+    first: Object.fromEntries(
+      [...first.params].map(([name, { value, distribution }]) => [name, externalValue(distribution, value)]),
+    ),
+  }),
+);
+process.exit();
