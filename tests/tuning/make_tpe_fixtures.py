@@ -98,9 +98,38 @@ CONDITIONAL = [
     ("alpha", FloatDistribution(1e-8, 10, log=True)),
 ]
 
+REFERENCE = [
+    ("lr", FloatDistribution(1e-3, 0.3, log=True)),
+    ("d", IntDistribution(2, 12)),
+    ("ne", IntDistribution(50, 1000, step=50)),
+    ("ss", FloatDistribution(0.5, 1)),
+    ("cs", FloatDistribution(0.3, 1)),
+    ("l1", FloatDistribution(1e-8, 10, log=True)),
+    ("l2", FloatDistribution(1e-8, 10, log=True)),
+    ("mc", IntDistribution(1, 100, log=True)),
+    ("k", CategoricalDistribution(["a", "b", "c"])),
+]
+
+
+def boosting(p):
+    """Nine parameters such as those of boosted trees."""
+    return (
+        (math.log(p["lr"]) + 2.5) ** 2
+        + (p["d"] - 6) ** 2 / 10
+        + (p["ss"] - 0.8) ** 2
+        + (p["cs"] - 0.7) ** 2
+        + math.log(p["l1"]) ** 2 / 50
+        + math.log(p["l2"]) ** 2 / 50
+        + (p["k"] == "b")
+        + p["ne"] / 1000
+        + math.log(p["mc"])
+    )
+
 
 def outcome(kind, trial, i, dimensions):
     """(state, value, intermediate values)"""
+    if kind == "boosting":
+        return TrialState.COMPLETE, boosting(trial.params), {}
     value = objective(trial, dimensions)
     if kind == "maximize":
         return TrialState.COMPLETE, -value, {}
@@ -169,6 +198,8 @@ def enqueued(i):
 
 
 def traces():
+    yield trace("defaults of Optuna 5, boosting", REFERENCE, 60, "boosting")
+    yield trace("defaults of Optuna 4, boosting", REFERENCE, 60, "boosting", multivariate=False, constant_liar=False)
     for multivariate in (True, False):
         mode = {"multivariate": multivariate}
         text = "multivariate" if multivariate else "univariate"
@@ -312,7 +343,6 @@ def parzen():
     from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator, _ParzenEstimatorParameters
     from optuna.samplers._tpe.sampler import default_weights
 
-    state = np.random.RandomState(11)
     result = []
     for n in (0, 1, 7, 40):
         study = optuna.create_study(sampler=RandomSampler(seed=n))
@@ -337,7 +367,31 @@ def parzen():
                 "logpdf": estimator.log_pdf(samples).tolist(),
             }
         )
-    return {"space": space_of([d for d in MIXED if not d[1].single()]), "cases": result}
+    state = np.random.RandomState(11)
+    vectors = []
+    for name, d in [*NUMBERS, CATEGORIES[0]]:
+        for n in (0, 1, 2, 9, 31):
+            if isinstance(d, CategoricalDistribution):
+                observed = state.randint(0, len(d.choices), size=n).astype(float)
+            else:
+                draw = RandomSampler(seed=n)
+                observed = np.array([draw.sample_independent(None, None, name, d) for _ in range(n)], dtype=float)
+            estimator = _ParzenEstimator(
+                {name: observed}, {name: d}, _ParzenEstimatorParameters(1.0, True, False, default_weights, True)
+            )
+            kernels = estimator._mixture_distribution.distributions[0]
+            vectors.append(
+                {
+                    "name": name,
+                    "observed": observed.tolist(),
+                    "weights": estimator._mixture_distribution.weights.tolist(),
+                    "kernels": [kernels.weights.ravel().tolist()]
+                    if isinstance(d, CategoricalDistribution)
+                    else [kernels.mu.tolist(), kernels.sigma.tolist()],
+                }
+            )
+    space = space_of([d for d in MIXED if not d[1].single()])
+    return {"space": space, "cases": result, "vectors": vectors}
 
 
 write("tpe-traces.json", list(traces()))

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { argsort } from '../../src/tuning/samplers/argsort.ts';
 import { KernelTable } from '../../src/tuning/samplers/kernel-table.ts';
-import { ParzenEstimator } from '../../src/tuning/samplers/parzen.ts';
+import { type Kernels, ParzenEstimator } from '../../src/tuning/samplers/parzen.ts';
 import { RandomState } from '../../src/tuning/samplers/random-state.ts';
 import { logGaussMass, logNdtr, logPdf, ppf } from '../../src/tuning/samplers/truncated-normal.ts';
 import type { SearchSpace } from '../../src/tuning/space.ts';
@@ -123,6 +123,13 @@ interface ParzenFixture {
     readonly samples: readonly (readonly number[])[];
     readonly logpdf: readonly number[];
   }[];
+  readonly vectors: readonly {
+    readonly name: string;
+    readonly observed: readonly number[];
+    readonly weights: readonly number[];
+    /** Means and deviations, or the weights of categories. */
+    readonly kernels: readonly (readonly number[])[];
+  }[];
 }
 
 describe('ParzenEstimator', () => {
@@ -137,6 +144,19 @@ describe('ParzenEstimator', () => {
     for (const [d, values] of samples.entries())
       expect(difference([...values], expected.samples[d]!), space[d]!.name).toBeLessThan(1e-9);
     expect(difference([...estimator.logPdf(samples)], expected.logpdf)).toBeLessThan(1e-9);
+  });
+});
+
+describe('ParzenEstimator of one dimension', () => {
+  const { space, vectors } = fixture<ParzenFixture>('parzen.json');
+
+  it.each(vectors)('has the kernels of Optuna for $name, case %#', ({ name, observed, weights, kernels }) => {
+    const { distribution } = space.find((dimension) => dimension.name === name)!;
+    const estimator = new ParzenEstimator([distribution], [Float64Array.from(observed)]);
+    expect(difference([...estimator.weights], weights)).toBeLessThan(1e-9);
+    const [actual] = estimator.kernels as [Kernels];
+    const parts = 'mu' in actual ? [actual.mu, actual.sigma] : [actual.weights];
+    for (const [i, part] of parts.entries()) expect(difference([...part], kernels[i]!)).toBeLessThan(1e-9);
   });
 });
 

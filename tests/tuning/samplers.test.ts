@@ -306,6 +306,39 @@ describe('the TPE sampler', () => {
     );
   });
 
+  it.each([true, false])(
+    'goes on bit for bit after hundreds of trials in parallel, multivariate %s',
+    (multivariate) => {
+      const space = spaceOf([float(-3, 4), float(1e-5, 1, true), int(1, 9), categories('a', 'b', 'c')]);
+      const create = () => new TpeSampler({ seed: 6, multivariate }, space, 'maximize');
+      const first = create();
+      const told: Trial[] = [];
+      let running: Trial[] = [];
+      const ask = (sampler: Sampler, number: number) =>
+        trialOf(number, space, sampler.suggest({ number, running }), { state: 'running' });
+      for (let number = 0; number < 420; number++) {
+        running.push(ask(first, number));
+        if (running.length < 5) continue;
+        // The second oldest ends, so that trials are told out of order.
+        const [ended] = running.splice(1, 1) as [Trial];
+        const values = new Map([...ended.params].map(([name, { value }]) => [name, value]));
+        const fields = number % 7 === 0 ? { state: 'fail' as const } : { value: objective(space, values) };
+        told.push(trialOf(ended.number, space, values, fields));
+        first.tell(told.at(-1)!);
+      }
+      const second = create();
+      second.seek(first.position);
+      for (const trial of told.toSorted((a, b) => a.number - b.number)) second.tell(trial);
+      for (let number = 420; number < 430; number++) {
+        const trial = ask(first, number);
+        expect(rowOf(space, second.suggest({ number, running }))).toEqual(
+          space.map(({ name }) => trial.params.get(name)!.value),
+        );
+        running = [...running.slice(1), trial];
+      }
+    },
+  );
+
   it('avoids running trials only as a liar', () => {
     const running = Array.from({ length: 20 }, (_, i) =>
       trialOf(
