@@ -74,8 +74,14 @@ export interface AddonBatch {
     jobs: Uint32Array,
     threads: number,
   ): { readonly shared: Uint32Array; readonly whole: Uint32Array; readonly costs: Float64Array };
-  /** Trains jobs one after the other, each by all threads, off the event loop. */
-  advance(jobs: Uint32Array, rounds: number, threads: number, cancel: Int32Array): Promise<AddonScores>;
+  /** Trains jobs off the event loop: one after the other, each by all threads, or if `whole` side by side, each by one. */
+  advance(
+    jobs: Uint32Array,
+    rounds: number,
+    threads: number,
+    cancel: Int32Array,
+    whole?: boolean,
+  ): Promise<AddonScores>;
   finish(job: number, rounds?: number): TreeEnsemble;
   dispose(): void;
 }

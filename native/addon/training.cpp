@@ -154,6 +154,7 @@ Napi::Value BatchObject::advance(const Napi::CallbackInfo& info) {
   const size_t rounds = round_count(info[1]);
   const int threads = thread_count(info[2]);
   const CancelFlag cancel = cancel_flag(info[3]);
+  const bool whole = info[4].ToBoolean();
   held->begin(info.Env(), jobs);
   using Worker = PromiseWorker<std::vector<JobScores>>;
   return Worker::start(
@@ -168,10 +169,13 @@ Napi::Value BatchObject::advance(const Napi::CallbackInfo& info) {
         if (held->pool == nullptr || held->pool->threads() != threads) {
           held->pool = std::make_unique<ThreadPool>(threads);
         }
-        std::vector<JobScores> scores;
-        for (const size_t job : jobs) {
-          scores.push_back(held->batch->advance_job(job, rounds, Executor(held->pool.get()), cancel));
-        }
+        const Executor all(held->pool.get());
+        const Executor one_job = whole ? Executor() : all;
+        const Executor jobs_at_once = whole ? all : Executor();
+        std::vector<JobScores> scores(jobs.size());
+        jobs_at_once.parallel_for(jobs.size(), [&](size_t i, size_t) {
+          scores[i] = held->batch->advance_job(jobs[i], rounds, one_job, cancel);
+        });
         return scores;
       },
       [](Napi::Env env, std::vector<JobScores>& scores) -> Napi::Value { return to_scores(env, scores); });

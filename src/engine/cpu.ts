@@ -80,6 +80,8 @@ class CpuResidentDataset implements ResidentDataset {
   }
 }
 
+const SHORT_WORK = Number(process.env.SHORT ?? 0);
+
 class CpuTrainingBatch extends NativeTrainingBatch<AddonBatch> {
   readonly #threads: number;
 
@@ -97,6 +99,8 @@ class CpuTrainingBatch extends NativeTrainingBatch<AddonBatch> {
     if (shared.length > 0) scores.push(await batch.advance(shared, rounds, threads, flag));
     if (whole.length > 0 && threads === 1) {
       scores.push(await batch.advance(whole, rounds, 1, flag));
+    } else if (whole.length > 0 && rounds * costs.reduce((sum, cost) => sum + cost, 0) < SHORT_WORK) {
+      scores.push(await batch.advance(whole, rounds, threads, flag, true));
     } else if (whole.length > 0) {
       const { trainOnWorkers } = await import('../workers/pool.ts');
       const task = { batch: batch.id, rounds, cancel: flag };
