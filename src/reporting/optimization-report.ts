@@ -98,7 +98,6 @@ function countsTable({ trials, search }: OptimizationReportInput): string {
   const count = (state: Trial['state']) => trials.filter((trial) => trial.state === state).length;
   const finished = trials.filter(isFinished).length;
   const unfinished = trials.length - finished;
-  const speed = search.seconds > 0 ? search.trials / search.seconds : Number.NaN;
   const time =
     search.trials === finished ? 'time' : `time of this run, in which ${search.trials} trials were finished`;
   return markdownTable(
@@ -109,7 +108,7 @@ function countsTable({ trials, search }: OptimizationReportInput): string {
       ['failed', String(count('fail'))],
       ...(unfinished > 0 ? [['not finished', String(unfinished)]] : []),
       [time, formatSeconds(search.seconds)],
-      ['trials a second', formatNumber(speed)],
+      ...(search.seconds > 0 ? [['trials a second', formatNumber(search.trials / search.seconds)]] : []),
     ],
   );
 }
