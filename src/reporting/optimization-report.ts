@@ -66,9 +66,10 @@ const withDeviation = (value: number | undefined, scores: readonly number[]) =>
 
 const signed = (value: number) => (value > 0 ? `+${formatNumber(value)}` : formatNumber(value));
 
+/** A parameter's value; numbers with six significant digits, and no more of them than they have. */
 function showValue(value: unknown): string {
   if (value === undefined) return '';
-  return typeof value === 'number' ? formatNumber(value) : String(value);
+  return String(typeof value === 'number' ? Number(value.toPrecision(6)) : value);
 }
 
 function paramValue(trial: Trial, name: string): string {
@@ -83,8 +84,8 @@ function showDistribution(distribution: Distribution): string {
     ? ', logarithmic'
     : step === undefined || (type === 'int' && step === 1)
       ? ''
-      : `, step ${formatNumber(step)}`;
-  return `${formatNumber(low)} to ${formatNumber(high)}${scale}`;
+      : `, step ${showValue(step)}`;
+  return `${showValue(low)} to ${showValue(high)}${scale}`;
 }
 
 function ranked({ trials, direction }: OptimizationReportInput): Trial[] {

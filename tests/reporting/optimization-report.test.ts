@@ -81,8 +81,8 @@ describe('the optimization report', () => {
     );
     const rows = table(report, 'Best trial');
     expect(rows.slice(2).map(([name]) => name)).toEqual(Object.keys(SPACE));
-    const rate = best.params.get('learning_rate')!.value.toPrecision(6);
-    expect(rows[2]).toEqual(['learning_rate', rate, '0.100000', '0.00500000 to 0.300000, logarithmic']);
+    const rate = String(Number(best.params.get('learning_rate')!.value.toPrecision(6)));
+    expect(rows[2]).toEqual(['learning_rate', rate, '0.1', '0.005 to 0.3, logarithmic']);
     expect(rows.find(([name]) => name === 'grow_policy')!.slice(2)).toEqual(['', 'depthwise, lossguide']);
   });
 

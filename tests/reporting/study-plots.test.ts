@@ -155,6 +155,14 @@ describe('the optimization history', () => {
     }
   });
 
+  it('passes over values that are NaN', async () => {
+    const gaps = studyOf(60, { value: (i, drawn) => (i < 5 ? Number.NaN : drawn) });
+    const rest = studyOf(60, { state: (i) => (i < 5 ? 'running' : study[i]!.state) });
+    expect(await optimizationHistory(input(gaps.filter(({ state }) => state !== 'pruned')))).toBe(
+      await optimizationHistory(input(rest.filter(({ state }) => state !== 'pruned'))),
+    );
+  });
+
   it('is not squashed by a value far off, which stands at the end of the axis', async () => {
     const far = studyOf(60, { value: (i, drawn) => (i === 4 ? drawn - 1e9 : drawn) });
     const heights = (svg: string) => dots(parseSvg(svg), { fill: ACCENT }).map((dot) => numberOf(dot, 'cy'));
@@ -246,6 +254,22 @@ describe('slices', () => {
     const early = countOf('complete', study.slice(0, 20));
     expect(small).toHaveLength(scored * (Object.keys(SPACE).length - 1) + early);
     expect(textsOf(root)).toEqual(expect.arrayContaining(['learning_rate (log)', 'max_depth', 'max_bin']));
+  });
+});
+
+describe('parameters with one value', () => {
+  it('stand in the middle of their axis', async () => {
+    const trials = studyOf(9, { ...complete(), space: { fixed: ODD.fixed!, only: ODD.only! } });
+    const small = descendants(parseSvg(await slicePlots(input(trials)))).filter(
+      ({ attributes }) => attributes.get('r') === '2.2',
+    );
+    expect(small).toHaveLength(18);
+    expect(new Set(small.map((dot) => dot.attributes.get('cx'))).size).toBe(1);
+    const [first, ...others] = marks(parseSvg(await parallelCoordinates(input(trials))), {
+      'aria-label': 'line',
+    }).map((line) => points(line).slice(1));
+    expect(first!.map(([, y]) => y)).toEqual([242, 242]);
+    for (const other of others) expect(other).toEqual(first);
   });
 });
 
