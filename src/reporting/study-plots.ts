@@ -247,7 +247,7 @@ export async function optimizationHistory(input: StudyPlotInput): Promise<string
 export async function parallelCoordinates(input: StudyPlotInput): Promise<string> {
   const title = 'Parallel coordinates';
   const ranked = byRank(input);
-  const parameters = parameterAxes(ranked);
+  const parameters = parameterAxes(input.trials.filter(isScored));
   if (parameters.length === 0) {
     return compose(title, [note('No trial with parameters is complete yet.')]);
   }
@@ -353,7 +353,7 @@ const anchorOf = (position: number) => (position < 0.03 ? 'start' : position > 0
 export async function slicePlots(input: StudyPlotInput): Promise<string> {
   const title = 'Slices';
   const ranked = byRank(input);
-  const parameters = parameterAxes(ranked);
+  const parameters = parameterAxes(input.trials.filter(isScored));
   if (parameters.length === 0) {
     return compose(title, [note('No trial with parameters is complete yet.')]);
   }

@@ -7,8 +7,6 @@ import type { Direction, Trial } from './trial.ts';
 const TARGET_QUANTILE = 0.1;
 /** The most points of the grid that a numeric parameter is rounded to. */
 const GRID = 50;
-/** Of a parameter's trials with one distribution; fewer are no ground for a density. */
-const MIN_TRIALS = 2;
 const EPSILON = 1e-12;
 /** Least deviation of a kernel, in steps of the grid: 90 % of it lie within one step. */
 const MIN_DEVIATION = 0.5 / 1.64;
@@ -30,7 +28,7 @@ interface Regime {
  * 1. Pruned, failed and running trials do not count, nor do values that are infinite or NaN. With fewer than two trials left the result
  *    is empty.
  * 2. A parameter that only some trials have, or that trials drew from different distributions, takes part with the trials of each
- *    distribution by themselves, weighted by how many of the best and of all trials those are; a distribution of a single trial is left out.
+ *    distribution by themselves, weighted by how many of the best and of all trials those are; a distribution of a single trial adds nothing.
  *    (Optuna's other evaluators take the intersection of the trials' parameters; its PED-ANOVA does not.)
  * 3. A parameter with one value has importance 0.
  * 4. Where nothing tells the best from the rest, for example because all values are equal, all shares are equal.
@@ -48,8 +46,7 @@ export function parameterImportances(trials: readonly Trial[], direction: Direct
   const raw = [...names].map((name): [string, number] => {
     let importance = 0;
     for (const regime of regimesOf(name, region, isTarget, keys)) {
-      if (regime.values.length < MIN_TRIALS || regime.targets.length === 0) continue;
-      if (isSingle(regime.distribution)) continue;
+      if (regime.targets.length === 0 || isSingle(regime.distribution)) continue;
       const targetShare = regime.targets.length / targets;
       const share = regime.values.length / region.length;
       importance += (targetShare ** 2 / share) * divergence(regime);

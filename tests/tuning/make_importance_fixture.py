@@ -146,9 +146,11 @@ def conditional(seed, count):
         branch = "depth" if params["policy"] == "depth" else "leaves"
         params[branch] = draw(rng, space[branch])
         params["rate"] = draw(rng, space["rate"])
+        value = score(rng, params, space, 0.05)
         if i == 7:
             params["rare"] = 0.25
-        trials.append(complete(params, space, score(rng, params, space, 0.05)))
+            value = -1.0
+        trials.append(complete(params, space, value))
     return trials
 
 
