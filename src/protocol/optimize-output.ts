@@ -1,8 +1,9 @@
 import { stringify } from 'yaml';
+import { optimizationReport } from '../reporting/optimization-report.ts';
 import { studyPlots } from '../reporting/study-plots.ts';
 import { externalValue } from '../tuning/space.ts';
 import type { Trial } from '../tuning/trial.ts';
-import type { OptimizeResult } from './optimize.ts';
+import { foldMethod, type OptimizeResult } from './optimize.ts';
 import { type OutputFolder, toJson } from './output.ts';
 import type { PreparedExperiment } from './prepare.ts';
 
@@ -65,16 +66,78 @@ function bestConfig(experiment: PreparedExperiment, result: OptimizeResult) {
   };
 }
 
+/** What a report says beside the search itself. */
+export interface SearchSetting {
+  /** Description of the engine. */
+  readonly engine: string;
+  readonly machine: string;
+  readonly warnings: readonly string[];
+}
+
+const settings = (options: Readonly<Record<string, unknown>>) =>
+  Object.entries(options).flatMap(([key, value]) =>
+    key === 'name' || value === undefined ? [] : [`${key} ${String(value)}`],
+  );
+
+/** How the search was set up, as the report lists it. */
+function setupOf(experiment: PreparedExperiment): [string, string][] {
+  const { optimization } = experiment.loaded.config;
+  const { sampler, pruner } = optimization;
+  const patience = optimization.early_stopping_rounds;
+  return [
+    ['sampler', [sampler.name, ...settings(sampler)].join(', ')],
+    ['pruner', [pruner.name, ...settings(pruner)].join(', ')],
+    ['trials', String(optimization.n_trials)],
+    ['generation', `${optimization.generation} trials at a time`],
+    ['early stopping in folds', patience === 0 ? 'off' : `after ${patience} rounds`],
+    ['rounds of the optimised model', optimization.refit_rounds],
+    ['seed of folds and models', String(experiment.seed)],
+  ];
+}
+
+function reportOf(
+  experiment: PreparedExperiment,
+  result: OptimizeResult,
+  { engine, machine, warnings }: SearchSetting,
+  out: string,
+): string {
+  const { config, path } = experiment.loaded;
+  const { rows } = experiment.splits[0]!;
+  return optimizationReport({
+    name: config.experiment.name,
+    description: config.experiment.description,
+    engine,
+    metric: experiment.metrics[0]!,
+    direction: result.direction,
+    folds: `${config.optimization.cv} ${foldMethod(experiment)} folds of ${rows.end - rows.start} rows`,
+    trials: result.trials,
+    search: { seconds: result.timings.search_s, trials: result.newTrials },
+    baselineScores: result.cvScores.baseline,
+    optimizedScores: result.cvScores.optimized,
+    baselineParams: experiment.params as unknown as Readonly<Record<string, unknown>>,
+    importances: result.importances,
+    setup: setupOf(experiment),
+    machine,
+    warnings,
+    configPath: `${path} --out ${out}`,
+    studyName: result.studyName,
+    paths: { journal: '../study.journal', plots: '../plots' },
+  });
+}
+
 /** Writes what a search leaves: model, results, scores of the folds, config, plots and report. */
 export async function writeSearch(
   output: OutputFolder,
   experiment: PreparedExperiment,
   result: OptimizeResult,
+  setting: SearchSetting,
 ): Promise<void> {
   await output.writeDeliverable('models/optimized_model.json', result.optimized.model.toText());
   await output.writeDeliverable('metrics/cv_scores.json', toJson(result.cvScores));
   await output.writeDeliverable('configs/best_config.yaml', stringify(bestConfig(experiment, result)));
   await output.writeDeliverable('optimization_results.json', toJson(resultsJson(experiment, result)));
+  const report = reportOf(experiment, result, setting, output.path);
+  await output.writeDeliverable('reports/optimization_report.md', report);
   const { trials, direction } = result;
   const plots = await studyPlots({ trials, direction, metric: experiment.metrics[0]! });
   for (const [name, svg] of Object.entries(plots)) await output.write(`plots/${name}`, svg);

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { BoosterParams } from '../boosting/params.ts';
 import { metricDirection } from '../config/metric-names.ts';
+import { kindOf } from '../config/objectives.ts';
 import type { Engine, ResidentDataset } from '../engine/engine.ts';
 import { InputError } from '../errors.ts';
 import { searchBoosters } from '../tuning/booster-search.ts';
@@ -11,7 +12,7 @@ import type { SearchEnd } from '../tuning/search.ts';
 import { toSearchSpace } from '../tuning/space.ts';
 import type { StudyStorage } from '../tuning/storage.ts';
 import type { Study } from '../tuning/study.ts';
-import type { Direction, Trial } from '../tuning/trial.ts';
+import { type Direction, isFinished, type Trial } from '../tuning/trial.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
 import { type ModelPlan, type TrainedModel, trainAndScore } from './trained-model.ts';
@@ -30,6 +31,8 @@ export interface OptimizeResult {
   readonly studyName: string;
   readonly direction: Direction;
   readonly trials: readonly Trial[];
+  /** Trials of this run; the others are from earlier ones. */
+  readonly newTrials: number;
   readonly best: Trial;
   /** Those of the optimised model: the best trial's, with the rounds that it trains. */
   readonly params: BoosterParams;
@@ -52,19 +55,23 @@ export interface OptimizeOptions {
   readonly deadline?: number | undefined;
 }
 
+/** How an experiment's rows are divided for cross-validation. */
+export function foldMethod({ groups, params, loaded }: PreparedExperiment): FoldMethod {
+  const { cv_method: method } = loaded.config.optimization;
+  if (method !== 'auto') return method;
+  if (groups !== undefined) return 'grouped';
+  return kindOf(params.objective) === 'regression' ? 'random' : 'stratified';
+}
+
 /** The folds of an experiment's search, over its training rows. */
 export function experimentFolds(experiment: PreparedExperiment): Fold[] {
   const { binned, splits, groups, params, seed } = experiment;
-  const { cv, cv_method: method } = experiment.loaded.config.optimization;
-  const isRegression = params.objective.startsWith('reg:');
-  const fitting: FoldMethod =
-    method !== 'auto' ? method : groups !== undefined ? 'grouped' : isRegression ? 'random' : 'stratified';
   return makeFolds({
-    method: fitting,
-    k: cv,
+    method: foldMethod(experiment),
+    k: experiment.loaded.config.optimization.cv,
     rows: splits[0]!.rows.end,
     tableRows: binned.rows,
-    labels: isRegression ? undefined : binned.label,
+    labels: kindOf(params.objective) === 'regression' ? undefined : binned.label,
     groups,
     seed,
   });
@@ -184,6 +191,7 @@ export async function runOptimize(
   const storage = await openStudy(studyName, direction, options);
   try {
     const nTrials = optimization.n_trials;
+    const finishedBefore = storage.trials.filter(isFinished).length;
     const report = new SearchReport(nTrials, metric, deadline, reporter);
     const search = await searchBoosters({
       storage,
@@ -228,6 +236,7 @@ export async function runOptimize(
       studyName,
       direction,
       trials: [...study.trials],
+      newTrials: study.finished - finishedBefore,
       best,
       params,
       cvScores: { baseline: search.baselineScores, optimized: search.bestScores },

@@ -93,6 +93,13 @@ interface RunRecord {
   readonly search?: OptimizeResult | undefined;
 }
 
+/** The machine and the threads used, for a report. */
+function machineText(environment: EnvironmentRecord, threads: number): string {
+  const { cpu, cpu_count, memory_gb, platform, node_version } = environment;
+  const used = `${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+  return `${cpu}, ${cpu_count} logical cores, ${memory_gb} GiB, ${platform}, Node ${node_version}; ${used}`;
+}
+
 /** The report's input from what the run knows. */
 function reportOf(record: Omit<RunRecord, 'exit'>, baseline: TrainedModel, engine: string): string {
   const { experiment, environment } = record;
@@ -117,7 +124,7 @@ function reportOf(record: Omit<RunRecord, 'exit'>, baseline: TrainedModel, engin
       random_seed: experiment.seed,
     },
     timings: { ...experiment.timings, ...baseline.timings },
-    machine: `${environment.cpu}, ${environment.cpu_count} logical cores, ${environment.memory_gb} GiB, ${environment.platform}, Node ${environment.node_version}; ${experiment.threads} ${experiment.threads === 1 ? 'thread' : 'threads'}`,
+    machine: machineText(environment, experiment.threads),
     warnings: record.warnings,
     configPath: path,
   });
@@ -226,7 +233,11 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
         deadline,
       });
       models.optimized = search.optimized;
-      await writeSearch(output, experiment, search);
+      await writeSearch(output, experiment, search, {
+        engine: engine.description,
+        machine: machineText(record.environment, threads),
+        warnings,
+      });
       await writeMetrics(output, models);
     }
     await output.writeJson('run.json', runJson({ ...record, exit: 0, models, search }));

@@ -72,6 +72,7 @@ describe('run, then predict and verify', () => {
       'models/baseline_model.json',
       'models/optimized_model.json',
       'optimization_results.json',
+      'reports/optimization_report.md',
       'reports/training_report.md',
     ];
     const evidence = deliverables.map((name) => `evidence/protocol-11-training/${name}`);
