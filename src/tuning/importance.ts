@@ -1,4 +1,10 @@
-import { isSingle, type NumericDistribution, roundHalfEven, topOf } from './samplers/distributions.ts';
+import {
+  isSingle,
+  type NumericDistribution,
+  roundHalfEven,
+  sameDistribution,
+  topOf,
+} from './samplers/distributions.ts';
 import { logGaussMass } from './samplers/truncated-normal.ts';
 import type { Distribution } from './space.ts';
 import type { Direction, Trial } from './trial.ts';
@@ -42,10 +48,9 @@ export function parameterImportances(trials: readonly Trial[], direction: Direct
   const isTarget = losses.map((loss) => loss <= cutoff);
   const targets = isTarget.filter(Boolean).length;
   const names = new Set(complete.flatMap(({ params }) => [...params.keys()]));
-  const keys = new Map<Distribution, string>();
   const raw = [...names].map((name): [string, number] => {
     let importance = 0;
-    for (const regime of regimesOf(name, region, isTarget, keys)) {
+    for (const regime of regimesOf(name, region, isTarget)) {
       if (regime.targets.length === 0 || isSingle(regime.distribution)) continue;
       const targetShare = regime.targets.length / targets;
       const share = regime.values.length / region.length;
@@ -58,41 +63,21 @@ export function parameterImportances(trials: readonly Trial[], direction: Direct
   return new Map(raw.map(([name, importance]) => [name, total === 0 ? 1 / raw.length : importance / total]));
 }
 
-/** @param keys texts that are equal for equal distributions, made once each */
-function regimesOf(
-  name: string,
-  trials: readonly Trial[],
-  isTarget: readonly boolean[],
-  keys: Map<Distribution, string>,
-): Iterable<Regime> {
-  const regimes = new Map<string, Regime>();
+function regimesOf(name: string, trials: readonly Trial[], isTarget: readonly boolean[]): readonly Regime[] {
+  const regimes: Regime[] = [];
   trials.forEach(({ params }, i) => {
     const param = params.get(name);
     if (param === undefined) return;
     const { distribution, value } = param;
-    let key = keys.get(distribution);
-    if (key === undefined) {
-      key =
-        distribution.type === 'categorical'
-          ? JSON.stringify(distribution.choices)
-          : [
-              distribution.type,
-              distribution.low,
-              distribution.high,
-              distribution.log,
-              distribution.step,
-            ].join();
-      keys.set(distribution, key);
-    }
-    let regime = regimes.get(key);
+    let regime = regimes.find((known) => sameDistribution(known.distribution, distribution));
     if (regime === undefined) {
       regime = { distribution, values: [], targets: [] };
-      regimes.set(key, regime);
+      regimes.push(regime);
     }
     regime.values.push(value);
     if (isTarget[i]) regime.targets.push(value);
   });
-  return regimes.values();
+  return regimes;
 }
 
 /** Pearson's divergence of the density of the best trials' values from that of all trials' values. */
