@@ -37,7 +37,7 @@ export interface OptimizeResult {
   /** Those of the optimised model: the best trial's, with the rounds that it trains. */
   readonly params: BoosterParams;
   readonly cvScores: CvScores;
-  /** Share of the scores' variation, by parameter, falling; empty after too few trials. */
+  /** How much each parameter matters (PED-ANOVA), falling; empty after too few trials. */
   readonly importances: ReadonlyMap<string, number>;
   readonly optimized: TrainedModel;
   readonly end: SearchEnd;
