@@ -59,7 +59,7 @@ class BatchObject : public Napi::ObjectWrap<BatchObject> {
 
   /** plan(jobs: Uint32Array, threads) → {shared: Uint32Array, whole: Uint32Array, costs: Float64Array of whole} */
   Napi::Value plan(const Napi::CallbackInfo& info);
-  /** advance(jobs: Uint32Array, rounds, threads, cancelFlag: Int32Array) → Promise<scores>, each job by all threads */
+  /** advance(jobs: Uint32Array, rounds, threads, cancelFlag: Int32Array, whole?) → Promise<scores>: each job by all threads, or by one */
   Napi::Value advance(const Napi::CallbackInfo& info);
   /** finish(job, rounds) → flat trees */
   Napi::Value finish(const Napi::CallbackInfo& info);

@@ -80,7 +80,11 @@ class CpuResidentDataset implements ResidentDataset {
   }
 }
 
-const SHORT_WORK = Number(process.env.SHORT ?? 0);
+/**
+ * Calls with less work than that, in updates of histogram cells (about half a second of one thread), go to native threads, which
+ * need no messages: docs/workers.md.
+ */
+export const SHORT_WORK = 2e9;
 
 class CpuTrainingBatch extends NativeTrainingBatch<AddonBatch> {
   readonly #threads: number;
@@ -90,7 +94,7 @@ class CpuTrainingBatch extends NativeTrainingBatch<AddonBatch> {
     this.#threads = threads;
   }
 
-  /** Large jobs one after the other on native threads, all others side by side on worker threads: docs/workers.md. */
+  /** Large jobs one after the other by all threads, the others side by side: docs/workers.md. */
   protected async train(jobs: Uint32Array, rounds: number, flag: Int32Array): Promise<AddonScores[]> {
     const { batch } = this;
     const threads = this.#threads;

@@ -1,5 +1,7 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { createCpuEngine } from '../../src/engine/cpu.ts';
+import { createCpuEngine, SHORT_WORK } from '../../src/engine/cpu.ts';
 import type { TreeParams } from '../../src/engine/engine.ts';
 import { createReferenceEngine } from '../reference/reference.ts';
 import { engineConformance, trainBatch } from './conformance.ts';
@@ -36,6 +38,34 @@ describe('the CPU engine', () => {
         );
       }
     }
+  });
+
+  it('gives the same trees on worker threads, which long calls are given to', async () => {
+    const shape = {
+      seed: 6,
+      rows: 20_000,
+      numeric: 8,
+      discrete: 0,
+      categorical: [5],
+      missing: 0,
+      weighted: false,
+      targetScale: 0,
+      heavyTail: false,
+      maxBin: 16,
+      classes: 3,
+    };
+    const data = await makeBinned(shape, 'binary:logistic');
+    const params = { ...DEFAULT_TREE_PARAMS, max_depth: 6, min_child_weight: 100 };
+    const jobs = [0, 1, 2, 3, 4, 5, 6].map((seed) => ({
+      ...makeJob(data, params, seed, 1),
+      metrics: ['logloss'] as const,
+    }));
+    const rounds = 270;
+    expect(jobs.length * rounds * data.rows * data.features.length * params.max_depth).toBeGreaterThan(
+      SHORT_WORK,
+    );
+    const expected = await trainBatch(createCpuEngine({ threads: 1 }), data, jobs, [rounds]);
+    expect(await trainBatch(createCpuEngine({ threads: 2 }), data, jobs, [rounds])).toEqual(expected);
   });
 
   it('agrees with the reference where one pass needs more than 65,535 rows', async () => {
@@ -136,14 +166,18 @@ describe('the CPU engine', () => {
     const resident = await createCpuEngine({ threads: 1 }).load(data);
     const job = { ...makeJob(data, DEFAULT_TREE_PARAMS, 0, 1), evals: [], metrics: [] };
     const trainOnce = async () => {
-      const batch = await resident.start([job, job]);
+      const batch = await resident.start(new Array<typeof job>(20).fill(job));
       await batch.advance(1);
       batch.dispose();
     };
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
     for (let i = 0; i < 3; i++) await trainOnce();
+    collect();
     const before = process.memoryUsage().rss;
     for (let i = 0; i < 12; i++) await trainOnce();
-    // One batch of two jobs holds at least 2 × 200,000 × 20 bytes = 8 MB: twelve kept ones would be 96 MB.
+    collect();
+    // One batch of 20 jobs holds at least 20 × 200,000 × 4 bytes = 16 MB: twelve kept ones would be 192 MB.
     expect(process.memoryUsage().rss - before).toBeLessThan(32e6);
     resident.dispose();
   });
