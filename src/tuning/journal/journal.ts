@@ -319,10 +319,12 @@ export class Journal implements StudyStorage {
         return;
       }
       case OP.deleteStudy:
-        this.#deleteStudy(record.study_id as number);
+        this.#deleteStudy(this.#studyOf(record));
         return;
       case OP.studyUserAttr:
       case OP.studySystemAttr:
+        this.#studyOf(record);
+        return;
       case OP.discardTrials:
         return;
       case OP.createTrial:
@@ -364,6 +366,13 @@ export class Journal implements StudyStorage {
     }
   }
 
+  /** The number of a study that has been created; it may be deleted by now. */
+  #studyOf(record: JournalRecord): number {
+    const study = record.study_id as number;
+    if (!(study >= 0 && study < this.#studies.length)) throw new SyntaxError('an unknown study');
+    return study;
+  }
+
   #deleteStudy(id: number): void {
     this.#studies[id] = undefined;
     if (id !== this.#studyId) return;
@@ -380,8 +389,7 @@ export class Journal implements StudyStorage {
   }
 
   #takeTrial(record: JournalRecord): void {
-    const study = record.study_id as number;
-    if (!(study >= 0 && study < this.#studies.length)) throw new SyntaxError('an unknown study');
+    const study = this.#studyOf(record);
     if (this.#studies[study] === undefined) return;
     const id = this.#allTrials++;
     if (study !== this.#studyId) return;
