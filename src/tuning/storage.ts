@@ -57,6 +57,16 @@ export function beginTrial(number: number, given: NewTrial, now: Date): MutableT
   };
 }
 
+/** Keeps the steps ascending, in whatever order they are reported: the last entry is the last step. */
+function report(intermediate: Map<number, number>, step: number, value: number): void {
+  const isLate = !intermediate.has(step) && [...intermediate.keys()].some((other) => other > step);
+  intermediate.set(step, value);
+  if (!isLate) return;
+  const sorted = [...intermediate].sort(([a], [b]) => a - b);
+  intermediate.clear();
+  for (const [key, reported] of sorted) intermediate.set(key, reported);
+}
+
 /** Takes in one change. */
 export function applyChange(trial: MutableTrial, change: TrialChange, now: Date): void {
   switch (change.type) {
@@ -68,7 +78,7 @@ export function applyChange(trial: MutableTrial, change: TrialChange, now: Date)
       trial.params.set(change.name, change.param);
       break;
     case 'intermediate':
-      trial.intermediate.set(change.step, change.value);
+      report(trial.intermediate, change.step, change.value);
       break;
     case 'userAttr':
       trial.userAttrs[change.key] = change.value;

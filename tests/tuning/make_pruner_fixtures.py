@@ -1,4 +1,7 @@
-"""Writes fixtures/pruners.json: where Optuna's pruners end trials with the given curves, one trial after the other."""
+"""
+Writes fixtures/pruners.json: where Optuna's pruners end trials with the given curves, one trial after the other, and how
+Hyperband shares out trials among its brackets, for many resources.
+"""
 
 import json
 import math
@@ -83,6 +86,14 @@ def run(config, direction, curves):
     return ends
 
 
+def budgets(reduction_factor, max_resource):
+    pruner = pruners.HyperbandPruner(1, max_resource, reduction_factor)
+    pruner._try_initialization(None)
+    return [reduction_factor, max_resource, pruner._trial_allocation_budgets]
+
+
+# Many of these are powers of a factor, whose logarithm a floating-point number may miss.
+BUDGETS = [budgets(factor, most) for factor in (2, 3, 4, 5, 9, 10) for most in (1, 2, 7, 9, 100, 243, 256, 1000, 59049)]
 CURVES = curves(random.Random(3))
 cases = [
     {"config": config, "direction": direction, "ends": run(config, direction, CURVES)}
@@ -90,4 +101,5 @@ cases = [
     for direction in ("minimize", "maximize")
 ]
 path = Path(__file__).parent / "fixtures" / "pruners.json"
-path.write_text(json.dumps({"studyName": "curves", "curves": CURVES, "cases": cases}, separators=(",", ":")) + "\n")
+content = {"studyName": "curves", "curves": CURVES, "cases": cases, "budgets": BUDGETS}
+path.write_text(json.dumps(content, separators=(",", ":")) + "\n")

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { InputError } from '../../src/errors.ts';
 import type { Pruner } from '../../src/tuning/pruner.ts';
 import { createPruner, type PrunerConfig } from '../../src/tuning/pruners/create.ts';
+import { HyperbandPruner } from '../../src/tuning/pruners/hyperband.ts';
 import { percentileOf } from '../../src/tuning/pruners/values.ts';
 import type { Direction, Trial } from '../../src/tuning/trial.ts';
 import { runningTrial } from './boosters.ts';
@@ -9,12 +11,14 @@ import { runningTrial } from './boosters.ts';
 type Curve = readonly (readonly [number, number | null])[];
 
 /** What make_pruner_fixtures.py wrote. */
-const { studyName, curves, cases } = JSON.parse(
+const { studyName, curves, cases, budgets } = JSON.parse(
   readFileSync(new URL('fixtures/pruners.json', import.meta.url), 'utf8'),
 ) as {
   studyName: string;
   curves: Curve[];
   cases: { config: PrunerConfig; direction: Direction; ends: (number | null)[] }[];
+  /** Factor, max_resource, and the share of each bracket. */
+  budgets: [number, number, number[]][];
 };
 
 /** Reports curves one trial after the other, and tells each trial when it ends; the trials. */
@@ -67,6 +71,23 @@ describe('pruners', () => {
     expect(running.map((trial) => pruner.shouldPrune(trial, running))).toEqual([false, true, true, false]);
   });
 
+  it('share out trials among the brackets of Hyperband as Optuna does, where resources are powers of the factor, too', () => {
+    const ours = budgets.map(([reduction_factor, max_resource]) => [
+      reduction_factor,
+      max_resource,
+      new HyperbandPruner({ reduction_factor, max_resource }, 'minimize', 's').budgets,
+    ]);
+    expect(ours).toEqual(budgets);
+  });
+
+  it('stop none, in Hyperband, where complete trials are shorter than min_resource', () => {
+    const pruner = createPruner({ name: 'hyperband', min_resource: 5 }, 'minimize', 's')!;
+    const curve: Curve = [1, 2, 3].map((step) => [step, step]);
+    expect(endsOf(run(pruner, 'minimize', [curve, curve, curve]))).toEqual([null, null, null]);
+    const long: Curve = Array.from({ length: 40 }, (_, step) => [step, step]);
+    expect(endsOf(run(pruner, 'minimize', [long, long], 3))).toEqual([null, null]);
+  });
+
   it('are told apart by their options, and say which do not go together', () => {
     expect(createPruner({ name: 'none' }, 'minimize', 's')).toBeUndefined();
     const halving = { name: 'successive_halving', bootstrap_count: 2 } as const;
@@ -74,6 +95,12 @@ describe('pruners', () => {
       'bootstrap_count needs a number for min_resource',
     );
     expect(() => createPruner({ name: 'patience' }, 'minimize', 's')).toThrow('patience is missing');
+    const short = { name: 'hyperband', min_resource: 5, max_resource: 4 } as const;
+    expect(() => createPruner(short, 'minimize', 's')).toThrow(InputError);
+    expect(() => createPruner(short, 'minimize', 's')).toThrow(
+      'max_resource is 4, below min_resource, which is 5; set max_resource to 5 or more',
+    );
+    expect(createPruner({ ...short, max_resource: 5 }, 'minimize', 's')).toBeDefined();
   });
 
   it('decide among 10,000 finished trials in microseconds', () => {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { InputError } from '../../errors.ts';
 import { writeError } from '../../files.ts';
 import { compatible } from '../compatible.ts';
@@ -14,7 +14,7 @@ import {
 import { type Direction, isFinished, type Trial, type TrialParam, type TrialState } from '../trial.ts';
 import { LOCK_GRACE_MS, withLock } from './lock.ts';
 import { takeOwnership } from './owner.ts';
-import { formatDistribution, formatJson, parseDistribution, parseJson } from './text.ts';
+import { Float, formatDistribution, formatJson, parseDistribution, parseJson } from './text.ts';
 
 /** Optuna's numbers of what a line does. */
 const OP = {
@@ -38,6 +38,8 @@ const DIRECTIONS: readonly (Direction | undefined)[] = [undefined, 'minimize', '
 
 const READ_BYTES = 2 ** 20;
 const NEWLINE = 10;
+/** How every line of Optuna's and ours begins. */
+const BEGINNING = '{"op_code":';
 
 type JournalRecord = Readonly<Record<string, unknown>> & { readonly op_code: number };
 
@@ -51,6 +53,11 @@ export interface JournalOptions {
   readonly direction: Direction;
   /** Milliseconds after which a lock that nobody works under is broken; 30,000 by default, as in Optuna. */
   readonly lockGraceMs?: number;
+}
+
+/** Optuna gives the values of float parameters to its user as they are in the file. */
+function formatValue({ value, distribution }: TrialParam): number | Float {
+  return distribution.type === 'float' ? new Float(value) : value;
 }
 
 const iso = (date: Date) => date.toISOString().replace('Z', '000+00:00');
@@ -79,6 +86,7 @@ export class Journal implements StudyStorage {
   /** By number; undefined once deleted. */
   readonly #studies: (StudyRecord | undefined)[] = [];
   #studyId: number | undefined;
+  #isOpen = false;
   /** Trials of the whole file. */
   #allTrials = 0;
   readonly #ids: number[] = [];
@@ -103,17 +111,19 @@ export class Journal implements StudyStorage {
    */
   static async open(path: string, options: JournalOptions): Promise<Journal> {
     const journal = new Journal(path, options);
-    journal.#giveFree = await takeOwnership(path);
+    journal.#giveFree = await withLock(path, journal.#graceMs, () => takeOwnership(path));
     try {
       journal.#file = await open(path, 'a+').catch((cause: unknown) => {
         throw writeError(path, cause);
       });
       await journal.#read();
+      await journal.#checkBeginning();
       if (journal.#studyId === undefined) {
         const directions = [DIRECTIONS.indexOf(options.direction)];
         await journal.#append(() => [{ op_code: OP.createStudy, study_name: options.studyName, directions }]);
       }
       journal.#checkDirection();
+      journal.#isOpen = true;
       return journal;
     } catch (error) {
       await journal.close();
@@ -170,7 +180,7 @@ export class Journal implements StudyStorage {
       distributions: Object.fromEntries(
         [...params].map(([name, { distribution }]) => [name, formatDistribution(distribution)]),
       ),
-      params: Object.fromEntries([...params].map(([name, { value }]) => [name, value])),
+      params: Object.fromEntries([...params].map(([name, param]) => [name, formatValue(param)])),
       user_attrs: userAttrs,
       system_attrs: systemAttrs,
       intermediate_values: {},
@@ -179,6 +189,9 @@ export class Journal implements StudyStorage {
 
   #changeRecord(change: TrialChange): JournalRecord {
     const trial_id = this.#ids[change.number];
+    if (trial_id === undefined) {
+      throw new RangeError(`The study ${this.studyName} has no trial ${change.number}; create it first.`);
+    }
     const now = iso(new Date());
     switch (change.type) {
       case 'start':
@@ -186,14 +199,20 @@ export class Journal implements StudyStorage {
       case 'param': {
         const { name: param_name, param } = change;
         const distribution = formatDistribution(param.distribution);
-        return { op_code: OP.param, trial_id, param_name, param_value_internal: param.value, distribution };
+        return {
+          op_code: OP.param,
+          trial_id,
+          param_name,
+          param_value_internal: formatValue(param),
+          distribution,
+        };
       }
       case 'intermediate':
         return {
           op_code: OP.intermediate,
           trial_id,
           step: change.step,
-          intermediate_value: change.value,
+          intermediate_value: new Float(change.value),
         };
       case 'userAttr':
         return { op_code: OP.userAttr, trial_id, user_attr: { [change.key]: change.value } };
@@ -202,7 +221,7 @@ export class Journal implements StudyStorage {
       case 'finish': {
         const { value } = change;
         const state = STATES.indexOf(change.state);
-        const values = value === undefined ? null : [value];
+        const values = value === undefined ? null : [new Float(value)];
         return { op_code: OP.state, trial_id, state, values, datetime_complete: now };
       }
     }
@@ -212,18 +231,39 @@ export class Journal implements StudyStorage {
   async #append(make: () => readonly JournalRecord[]): Promise<void> {
     await withLock(this.path, this.#graceMs, async () => {
       await this.#read();
-      const { op_code: _, ...worker } = { op_code: 0, worker_id: this.#worker };
-      const lines = make().map(({ op_code, ...rest }) => `${formatJson({ op_code, ...worker, ...rest })}\n`);
+      const worker_id = this.#worker;
+      const lines = make().map(({ op_code, ...rest }) => `${formatJson({ op_code, worker_id, ...rest })}\n`);
       const file = this.#file!;
       try {
-        if ((await file.stat()).size > this.#offset) await file.truncate(this.#offset);
+        const [{ ino, size }, named] = await Promise.all([
+          file.stat(),
+          stat(this.path).catch(() => undefined),
+        ]);
+        if (named?.ino !== ino || size < this.#offset) {
+          throw new InputError(`${this.path} has been replaced or removed meanwhile; begin again.`);
+        }
+        if (size > this.#offset) await file.truncate(this.#offset);
         await file.appendFile(lines.join(''));
         await file.datasync();
       } catch (cause) {
-        throw writeError(this.path, cause);
+        throw cause instanceof InputError ? cause : writeError(this.path, cause);
       }
     });
     await this.#read();
+  }
+
+  /** Whatever has no line at all would pass for a first line that a crash has cut short, and be overwritten. */
+  async #checkBeginning(): Promise<void> {
+    if (this.#lines > 0) return;
+    const found = Buffer.alloc(BEGINNING.length);
+    const { bytesRead } = await this.#file!.read(found, 0, found.length, 0);
+    if (!BEGINNING.startsWith(found.toString('latin1', 0, bytesRead))) throw this.#noJournal();
+  }
+
+  #noJournal(cause?: unknown): InputError {
+    return new InputError(`${this.path}, line 1, is not a record of an Optuna journal; name another file.`, {
+      cause,
+    });
   }
 
   /** Takes in all whole lines that have been added. */
@@ -239,15 +279,17 @@ export class Journal implements StudyStorage {
       let start = 0;
       for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
         this.#takeLine(bytes.toString('utf8', start, end));
+        // After each line, so that one which is refused is refused again.
+        this.#offset += end + 1 - start;
+        this.#lines++;
         start = end + 1;
       }
-      this.#offset += start;
       rest = bytes.subarray(start);
     }
   }
 
   #takeLine(text: string): void {
-    const line = ++this.#lines;
+    const line = this.#lines + 1;
     let record: JournalRecord;
     try {
       record = parseJson(text) as JournalRecord;
@@ -255,10 +297,9 @@ export class Journal implements StudyStorage {
       this.#take(record);
     } catch (cause) {
       if (cause instanceof InputError) throw cause;
+      if (line === 1) throw this.#noJournal(cause);
       throw new InputError(
-        line === 1
-          ? `${this.path}, line 1, is not a record of an Optuna journal; name another file.`
-          : `${this.path}, line ${line}, is damaged; mend or delete that line, or begin a new study in another folder.`,
+        `${this.path}, line ${line}, is damaged; mend or delete that line, or begin a new study in another folder.`,
         { cause },
       );
     }
@@ -278,10 +319,12 @@ export class Journal implements StudyStorage {
         return;
       }
       case OP.deleteStudy:
-        this.#deleteStudy(record.study_id as number);
+        this.#deleteStudy(this.#studyOf(record));
         return;
       case OP.studyUserAttr:
       case OP.studySystemAttr:
+        this.#studyOf(record);
+        return;
       case OP.discardTrials:
         return;
       case OP.createTrial:
@@ -323,18 +366,30 @@ export class Journal implements StudyStorage {
     }
   }
 
+  /** The number of a study that has been created; it may be deleted by now. */
+  #studyOf(record: JournalRecord): number {
+    const study = record.study_id as number;
+    if (!(study >= 0 && study < this.#studies.length)) throw new SyntaxError('an unknown study');
+    return study;
+  }
+
   #deleteStudy(id: number): void {
     this.#studies[id] = undefined;
-    if (id === this.#studyId) {
+    if (id !== this.#studyId) return;
+    if (this.#isOpen) {
       throw new InputError(
-        `The study ${this.studyName} of ${this.path} has been deleted; name another file or study.`,
+        `The study ${this.studyName} of ${this.path} has been deleted; begin again, or name another file or study.`,
       );
     }
+    this.#studyId = undefined;
+    this.#ids.length = 0;
+    this.#trials.length = 0;
+    this.#byId.clear();
+    this.#firstOf.clear();
   }
 
   #takeTrial(record: JournalRecord): void {
-    const study = record.study_id as number;
-    if (!(study >= 0 && study < this.#studies.length)) throw new SyntaxError('an unknown study');
+    const study = this.#studyOf(record);
     if (this.#studies[study] === undefined) return;
     const id = this.#allTrials++;
     if (study !== this.#studyId) return;
@@ -354,10 +409,12 @@ export class Journal implements StudyStorage {
       this.#firstOf.set(name, this.#firstOf.get(name) ?? param.distribution);
       params.set(name, param);
     }
+    const state = STATES[given.state ?? 0];
+    if (state === undefined) throw new SyntaxError('an unknown state');
     const value = given.value ?? given.values?.[0];
     const trial: MutableTrial = {
       number: this.#trials.length,
-      state: STATES[given.state ?? 0]!,
+      state,
       params,
       intermediate: new Map(
         Object.entries(given.intermediate_values ?? {}).map(([step, reported]) => [Number(step), reported]),

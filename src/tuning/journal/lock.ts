@@ -1,16 +1,27 @@
 import { randomUUID } from 'node:crypto';
-import { rename, stat, symlink, unlink } from 'node:fs/promises';
+import { lstat, rename, stat, symlink, unlink } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { writeError } from '../../files.ts';
 
 /** Milliseconds after which a lock of a process that does nothing is broken; Optuna's. */
 export const LOCK_GRACE_MS = 30_000;
+/** Optuna's waits grow to a second; with such, many short changes of others would keep this process waiting. */
+const LONGEST_WAIT_MS = 50;
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-async function release(lock: string): Promise<void> {
+/** Removes the lock if it is still that one. */
+async function release(lock: string, id: string | undefined): Promise<void> {
+  if ((await idOf(lock)) !== id) return;
   const aside = `${lock}${randomUUID()}.rename`;
   await rename(lock, aside);
   await unlink(aside);
+}
+
+/** Tells a lock from a later one of the same name, which may have its inode. */
+async function idOf(lock: string): Promise<string | undefined> {
+  const found = await lstat(lock, { bigint: true }).catch(() => undefined);
+  return found && `${found.ino} ${found.ctimeNs}`;
 }
 
 /** When the journal was written last; a holder of the lock that lives on writes. */
@@ -30,32 +41,37 @@ export async function withLock<Result>(
   work: () => Promise<Result>,
 ): Promise<Result> {
   const lock = `${path}.lock`;
-  let since = performance.now();
-  let seen = await lastWrite(path);
-  for (let wait = 1; ; wait = Math.min(2 * wait, 1000)) {
-    try {
-      await symlink(path, lock);
-      break;
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw writeError(lock, cause);
-    }
-    const written = await lastWrite(path);
-    if (written !== seen) {
-      seen = written;
-      since = performance.now();
-    } else if (performance.now() - since > graceMs) {
-      // Another process may break it at the same time; one of the two gets it then.
-      await release(lock).catch(() => undefined);
-      since = performance.now();
-      wait = 0.5;
-      continue;
-    }
-    await sleep(Math.min(wait, graceMs / 4));
-  }
+  const own = await acquire(path, lock, graceMs);
   try {
     return await work();
   } finally {
-    // Gone where a process that waited took this one for dead.
-    await release(lock).catch(() => undefined);
+    // Gone, or another's, where a process that waited took this one for dead.
+    await release(lock, own).catch(() => undefined);
+  }
+}
+
+/** Tells of the lock that it has made which one it is. */
+async function acquire(path: string, lock: string, graceMs: number): Promise<string | undefined> {
+  let since = performance.now();
+  let seen: string | undefined;
+  for (let wait = 1; ; wait = Math.min(2 * wait, LONGEST_WAIT_MS)) {
+    try {
+      // Relative to its folder: Optuna looks at the journal through the link, from any working directory.
+      await symlink(basename(path), lock);
+      return await idOf(lock);
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw writeError(lock, cause);
+    }
+    const id = await idOf(lock);
+    const state = `${id} ${await lastWrite(path)}`;
+    if (state !== seen) {
+      seen = state;
+      since = performance.now();
+    } else if (performance.now() - since > graceMs) {
+      await release(lock, id).catch(() => undefined);
+      seen = undefined;
+      continue;
+    }
+    await sleep(Math.min(wait, graceMs / 4));
   }
 }

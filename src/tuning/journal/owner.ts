@@ -11,14 +11,15 @@ interface Owner {
   readonly started: string | null;
 }
 
-/** Start time of a process in the kernel's ticks; null where there is no such process or no /proc. */
-function startOf(pid: number): string | null {
+/** What the kernel says of a process; undefined where there is no such process or no /proc. */
+function processOf(pid: number): { readonly state: string; readonly started: string } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name, in parentheses, may have spaces; the start time is the 20th field after it.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+    // The name, in parentheses, may have spaces; the state follows it, the start time in ticks is the 20th field after it.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { state: fields[0]!, started: fields[19]! };
   } catch {
-    return null;
+    return undefined;
   }
 }
 
@@ -28,7 +29,10 @@ function isAlive({ pid, started }: Owner): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
-  return started === null || startOf(pid) === started;
+  const found = processOf(pid);
+  if (found === undefined) return true;
+  // Z: it has ended, and its parent has not asked for that yet.
+  return found.state !== 'Z' && (started === null || found.started === started);
 }
 
 async function readOwner(path: string): Promise<Owner | undefined> {
@@ -44,13 +48,14 @@ async function readOwner(path: string): Promise<Owner | undefined> {
 
 /**
  * Makes this process the only one of Lockstep that works on a study, by a file PATH.owner. Two of them would suggest the same
- * trials. One that a dead process of this machine has left is taken over.
+ * trials. One that a dead process of this machine has left is taken over. To be called under the journal's lock: of two that take
+ * it over at the same time, the second would delete the file of the first.
  * @returns gives the study free
  * @throws InputError where another process has it, or the folder cannot be written to.
  */
 export async function takeOwnership(path: string): Promise<() => Promise<void>> {
   const file = `${path}.owner`;
-  const own: Owner = { pid: process.pid, host: hostname(), started: startOf(process.pid) };
+  const own: Owner = { pid: process.pid, host: hostname(), started: processOf(process.pid)?.started ?? null };
   for (let tries = 0; ; tries++) {
     try {
       const handle = await open(file, 'wx');

@@ -20,9 +20,29 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** JSON on one line, as Python's json reads it; numbers that are not finite by Python's names. */
+/** A number that Python's json reads as a float, not as an int. */
+export class Float {
+  readonly value: number;
+
+  constructor(value: number) {
+    this.value = value;
+  }
+}
+
+function floatText(value: number): string {
+  const text = Object.is(value, -0) ? '-0' : String(value);
+  return /^-?\d+$/.test(text) ? `${text}.0` : text;
+}
+
+/**
+ * JSON on one line, as Python's json reads it; numbers that are not finite by Python's names, and those that are not whole, −0, and
+ * each Float as Python's floats.
+ */
 export function formatJson(value: unknown): string {
-  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
+  if (value instanceof Float) return floatText(value.value);
+  if (typeof value === 'number') {
+    return Number.isSafeInteger(value) && !Object.is(value, -0) ? String(value) : floatText(value);
+  }
   if (Array.isArray(value)) return `[${value.map(formatJson).join(',')}]`;
   if (typeof value === 'object' && value !== null) {
     const entries = Object.entries(value).filter(([, item]) => item !== undefined);
@@ -35,8 +55,10 @@ export function formatJson(value: unknown): string {
 export function formatDistribution(distribution: Distribution): string {
   switch (distribution.type) {
     case 'float': {
-      const { low, high, log, step = null } = distribution;
-      return formatJson({ name: 'FloatDistribution', attributes: { step, low, high, log } });
+      const { low, high, log } = distribution;
+      const step = distribution.step === undefined ? null : new Float(distribution.step);
+      const attributes = { step, low: new Float(low), high: new Float(high), log };
+      return formatJson({ name: 'FloatDistribution', attributes });
     }
     case 'int': {
       const { low, high, log, step } = distribution;
