@@ -18,7 +18,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { InputError } from '../../src/errors.ts';
@@ -383,6 +383,18 @@ describe('a journal', () => {
     expect(await reopened(path)).toHaveLength(2);
   });
 
+  it('does not wait for the lock of a dead process of Lockstep', async () => {
+    const path = newPath();
+    await (await Journal.open(path, STUDY)).close();
+    const child = spawn(process.execPath, ['-e', '']);
+    await new Promise((resolve) => child.on('exit', resolve));
+    await writeFile(`${path}.owner`, JSON.stringify({ pid: child.pid, host: hostname(), started: null }));
+    await symlink(`${basename(path)}.owner`, `${path}.lock`);
+    const started = performance.now();
+    expect(await reopened(path)).toEqual([]);
+    expect(performance.now() - started).toBeLessThan(3000);
+  });
+
   it('belongs to one process, and passes to another when that one has ended, cleanly or not', async () => {
     const path = newPath();
     const journal = await Journal.open(path, STUDY);
@@ -409,7 +421,7 @@ describe('a journal', () => {
     const path = newPath();
     await writeFile(path, '');
     await withLock(path, 1000, async () =>
-      expect(await readlink(`${path}.lock`)).toBe(path.split('/').at(-1)),
+      expect(await readlink(`${path}.lock`)).toBe(`${basename(path)}.owner`),
     );
     await symlink(path, `${path}.lock`);
     let freed = Number.POSITIVE_INFINITY;

@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { lstat, rename, stat, symlink, unlink } from 'node:fs/promises';
+import { lstat, readlink, rename, stat, symlink, unlink } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { writeError } from '../../files.ts';
+import { isOwnerGone } from './owner.ts';
 
 /** Milliseconds after which a lock of a process that does nothing is broken; Optuna's. */
 export const LOCK_GRACE_MS = 30_000;
+/** The same where a process of Lockstep has left it that is gone: it could only be of one that is about to take over. */
+const DEAD_GRACE_MS = 250;
 /** Optuna's waits grow to a second; with such, many short changes of others would keep this process waiting. */
 const LONGEST_WAIT_MS = 50;
 
@@ -50,14 +53,22 @@ export async function withLock<Result>(
   }
 }
 
+const ownerLink = (path: string) => `${basename(path)}.owner`;
+
+async function isOfDeadOwner(path: string, lock: string): Promise<boolean> {
+  const target = await readlink(lock).catch(() => undefined);
+  return target === ownerLink(path) && (await isOwnerGone(path));
+}
+
 /** Tells of the lock that it has made which one it is. */
 async function acquire(path: string, lock: string, graceMs: number): Promise<string | undefined> {
+  const deadGraceMs = Math.min(graceMs, DEAD_GRACE_MS);
   let since = performance.now();
   let seen: string | undefined;
   for (let wait = 1; ; wait = Math.min(2 * wait, LONGEST_WAIT_MS)) {
     try {
-      // Relative to its folder: Optuna looks at the journal through the link, from any working directory.
-      await symlink(basename(path), lock);
+      // Relative to its folder, to be found from any working directory. Optuna wants a file there; the owner's says whose lock it is.
+      await symlink(ownerLink(path), lock);
       return await idOf(lock);
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw writeError(lock, cause);
@@ -67,7 +78,7 @@ async function acquire(path: string, lock: string, graceMs: number): Promise<str
     if (state !== seen) {
       seen = state;
       since = performance.now();
-    } else if (performance.now() - since > graceMs) {
+    } else if (performance.now() - since > ((await isOfDeadOwner(path, lock)) ? deadGraceMs : graceMs)) {
       await release(lock, id).catch(() => undefined);
       seen = undefined;
       continue;

@@ -46,6 +46,12 @@ async function readOwner(path: string): Promise<Owner | undefined> {
   }
 }
 
+/** Whether no process owns the study, or one of this machine that is gone without having given it free. */
+export async function isOwnerGone(path: string): Promise<boolean> {
+  const owner = await readOwner(`${path}.owner`);
+  return owner === undefined || (owner.host === hostname() && !isAlive(owner));
+}
+
 /**
  * Makes this process the only one of Lockstep that works on a study, by a file PATH.owner. Two of them would suggest the same
  * trials. One that a dead process of this machine has left is taken over. To be called under the journal's lock: of two that take
