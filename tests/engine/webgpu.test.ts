@@ -55,6 +55,24 @@ if (device instanceof Error) {
       },
     );
 
+    it.each([7, 64])('trains %i different jobs in one batch as the CPU engine does alone', async (count) => {
+      const data = await makeBinned({ ...SHAPE, rows: 60, maxBin: 16 }, 'binary:logistic');
+      const jobs = fc
+        .sample(treeParamsFor('binary:logistic', 2), { numRuns: count, seed: 9 })
+        .map((params, i) =>
+          makeJob(data, { ...params, max_depth: 2 }, i, i % 3 === 0 ? 1 : 0.7, i % 2 === 0),
+        );
+      const { trees, rounds } = await trainBatch(engine, data, jobs, [1]);
+      const cpu = createCpuEngine({ threads: 1 });
+      for (const [j, job] of jobs.entries()) {
+        const alone = await trainBatch(cpu, data, [job], [1]);
+        expect(trees[j]).toEqual(alone.trees[0]);
+        expect(rounds.filter((result) => result.job === j).map(({ values }) => values)).toEqual(
+          alone.rounds.map(({ values }) => values),
+        );
+      }
+    });
+
     it('trains on 500 features, all or half of them drawn, as the reference does', async () => {
       const wide = { ...SHAPE, rows: 200, numeric: 498, categorical: [5], maxBin: 16 };
       for (const objective of ['binary:logistic', 'reg:squarederror'] as const) {
