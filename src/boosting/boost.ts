@@ -18,6 +18,38 @@ export interface EarlyStopping {
   readonly on: string;
 }
 
+/**
+ * The best round so far, and when to stop looking for a better one. Each round is looked at on its own: it is the best if its
+ * value is strictly better. As long as the value is undefined (NaN) nothing is better than anything, and the latest round counts as
+ * the best; so it does without patience.
+ */
+export class BestRound {
+  /** Rounds seen. */
+  rounds = 0;
+  /** The best of them, from 1, and its value. */
+  round = 0;
+  value = Number.NaN;
+  readonly #direction: EarlyStopping['direction'];
+  readonly #patience: number;
+
+  /** @param patience Rounds without improvement that end the training; 0 is off. */
+  constructor(direction: EarlyStopping['direction'], patience: number) {
+    this.#direction = direction;
+    this.#patience = patience;
+  }
+
+  /** Takes in the value of the next round; returns whether patience has run out. */
+  take(value: number): boolean {
+    this.rounds++;
+    const better = this.#direction === 'maximize' ? value > this.value : value < this.value;
+    if (better || Number.isNaN(this.value) || this.#patience === 0) {
+      this.round = this.rounds;
+      this.value = value;
+    }
+    return this.#patience > 0 && this.rounds - this.round >= this.#patience;
+  }
+}
+
 /** What `onRound` is told, once a round, in order. */
 export interface RoundEvent {
   /** Rounds finished, from 1. */
@@ -66,9 +98,7 @@ const CALL_MS = 100;
 /**
  * Trains one model on a resident data set.
  *
- * Early stopping looks at each round on its own: a round is the best so far if its value is strictly better, and training
- * ends `rounds` rounds after the best one. As long as the metric is undefined (NaN) nothing is better than anything, and the
- * latest round counts as the best. Rounds the engine ran beyond the end are dropped, so the result does not depend on how
+ * Early stopping is by `BestRound`. Rounds the engine ran beyond the end are dropped, so the result does not depend on how
  * rounds are grouped into calls.
  *
  * @throws InterruptedError on abort, BudgetError past the deadline; both carry a `partial` BoostResult.
@@ -88,16 +118,13 @@ export async function boost(resident: ResidentDataset, options: BoostOptions): P
     },
   ]);
   try {
-    let rounds = 0;
-    let bestRound = 0;
-    let bestValue = Number.NaN;
+    const watched = earlyStopping && earlyStopping.rounds > 0 ? earlyStopping : undefined;
+    const best = new BestRound(watched?.direction ?? 'minimize', watched?.rounds ?? 0);
     let stoppedEarly = false;
     let perCall = 1;
-    const watched = earlyStopping && earlyStopping.rounds > 0 ? earlyStopping : undefined;
 
     /** Takes one round's scores; returns whether training should end. */
     const record = (values: Float64Array): boolean => {
-      rounds++;
       const scores: Record<string, Partial<Record<MetricName, number>>> = {};
       evals.forEach(({ name }, e) => {
         const ofSet: Partial<Record<MetricName, number>> = {};
@@ -108,36 +135,26 @@ export async function boost(resident: ResidentDataset, options: BoostOptions): P
         });
         scores[name] = ofSet;
       });
+      stoppedEarly = best.take(watched ? scores[watched.on]![watched.metric]! : Number.NaN);
       options.onRound?.({
-        round: rounds,
+        round: best.rounds,
         rounds: params.n_estimators,
         metrics: scores,
         elapsed: (performance.now() - started) / 1000,
       });
-      if (watched === undefined) {
-        bestRound = rounds;
-        return false;
-      }
-      const value = scores[watched.on]![watched.metric]!;
-      const better = watched.direction === 'maximize' ? value > bestValue : value < bestValue;
-      if (better || Number.isNaN(bestValue)) {
-        bestRound = rounds;
-        bestValue = value;
-      }
-      stoppedEarly = rounds - bestRound >= watched.rounds;
       return stoppedEarly;
     };
     const result = async (): Promise<BoostResult> => ({
-      trees: await batch.finish(0, bestRound),
-      rounds,
-      bestRound,
+      trees: await batch.finish(0, best.round),
+      rounds: best.rounds,
+      bestRound: best.round,
       stoppedEarly,
       history,
     });
 
     let ended = false;
-    while (!ended && rounds < params.n_estimators) {
-      const wanted = Math.min(perCall, params.n_estimators - rounds);
+    while (!ended && best.rounds < params.n_estimators) {
+      const wanted = Math.min(perCall, params.n_estimators - best.rounds);
       const before = performance.now();
       const results = await batch.advance(wanted, options.signal && { signal: options.signal });
       const spent = performance.now() - before;
@@ -145,10 +162,10 @@ export async function boost(resident: ResidentDataset, options: BoostOptions): P
         ended = record(values);
         if (ended) break;
       }
-      if (options.signal?.aborted && !ended && rounds < params.n_estimators) {
+      if (options.signal?.aborted && !ended && best.rounds < params.n_estimators) {
         throw Object.assign(
           new InterruptedError(
-            `Interrupted after ${rounds} of ${params.n_estimators} rounds; those are kept.`,
+            `Interrupted after ${best.rounds} of ${params.n_estimators} rounds; those are kept.`,
           ),
           { partial: await result() },
         );
@@ -157,11 +174,11 @@ export async function boost(resident: ResidentDataset, options: BoostOptions): P
         options.deadline !== undefined &&
         performance.now() > options.deadline &&
         !ended &&
-        rounds < params.n_estimators
+        best.rounds < params.n_estimators
       ) {
         throw Object.assign(
           new BudgetError(
-            `The time budget ended after ${rounds} of ${params.n_estimators} rounds; raise resources.max_time_hours or lower n_estimators.`,
+            `The time budget ended after ${best.rounds} of ${params.n_estimators} rounds; raise resources.max_time_hours or lower n_estimators.`,
           ),
           { partial: await result() },
         );

@@ -1,3 +1,4 @@
+import { BestRound } from '../boosting/boost.ts';
 import { type BoosterParams, treeParams } from '../boosting/params.ts';
 import type { MetricName, ResidentDataset, TrainingBatch, TrainingJob } from '../engine/engine.ts';
 import { InterruptedError } from '../errors.ts';
@@ -54,27 +55,11 @@ const MOST_ROUNDS = 25;
 const SPARE_ROUNDS = 4;
 
 /** One model of a trial. */
-class FoldRun {
-  best = Number.NaN;
-  bestRound = 0;
-  rounds = 0;
+class FoldRun extends BestRound {
   ended = false;
 
-  readonly #options: EvaluateOptions;
-
-  constructor(options: EvaluateOptions) {
-    this.#options = options;
-  }
-
   record(value: number, cap: number): void {
-    const { direction, earlyStoppingRounds: patience } = this.#options;
-    this.rounds++;
-    const better = direction === 'maximize' ? value > this.best : value < this.best;
-    if (patience === 0 || better || Number.isNaN(this.best)) {
-      this.best = value;
-      this.bestRound = this.rounds;
-    }
-    this.ended = this.rounds >= cap || (patience > 0 && this.rounds - this.bestRound >= patience);
+    this.ended = this.take(value) || this.rounds >= cap;
   }
 }
 
@@ -89,12 +74,12 @@ class TrialRun {
 
   constructor({ trial, params }: PlannedTrial, options: EvaluateOptions) {
     this.params = params;
-    this.folds = options.folds.map(() => new FoldRun(options));
+    this.folds = options.folds.map(() => new FoldRun(options.direction, options.earlyStoppingRounds));
     this.trial = { ...trial, intermediate: this.intermediate };
   }
 
   get mean(): number {
-    return this.folds.reduce((sum, { best }) => sum + best, 0) / this.folds.length;
+    return this.folds.reduce((sum, { value }) => sum + value, 0) / this.folds.length;
   }
 
   /** The step that is reported after a round, counting in units of learning rate times rounds; undefined where none is. */
@@ -111,8 +96,8 @@ class TrialRun {
       state: this.state as TrialScores['state'],
       ...(!failed && { value }),
       intermediate: this.intermediate,
-      foldScores: this.folds.map(({ best }) => best),
-      bestRounds: this.folds.map(({ bestRound }) => bestRound),
+      foldScores: this.folds.map(({ value: score }) => score),
+      bestRounds: this.folds.map(({ round }) => round),
       rounds: this.folds.reduce((sum, { rounds }) => sum + rounds, 0),
       ...(failed && { failure: this.failure }),
     };
@@ -242,8 +227,8 @@ function settle(run: TrialRun): void {
   const { mean } = run;
   run.state = Number.isFinite(mean) ? 'complete' : 'fail';
   if (run.state === 'complete') return;
-  const fold = run.folds.findIndex(({ best }) => !Number.isFinite(best));
-  run.failure = `the metric is ${run.folds[fold]!.best} on fold ${fold + 1}`;
+  const fold = run.folds.findIndex(({ value }) => !Number.isFinite(value));
+  run.failure = `the metric is ${run.folds[fold]!.value} on fold ${fold + 1}`;
 }
 
 /** Takes the models that have ended, and those of trials that have, out of the batch. */
