@@ -11,8 +11,6 @@ const IDLE_TIMEOUT = 10_000;
 const SHARE_OF_REST = 1 / 3;
 /** What a task takes at least of a thread's even share of all work. */
 const LEAST_SHARE = 1 / 32;
-/** Work of a task at least, in updates of histogram cells, where there is enough for all threads: some ten messages' time. */
-const LEAST_WORK = 2e6;
 
 /** From the sources, as tests run them, the worker is the built one: worker threads cannot load TypeScript. */
 const WORKER = fileURLToPath(
@@ -54,11 +52,11 @@ function workerPool(threads: number): Promise<Piscina<JobTask, AddonScores>> {
  * Cuts jobs into tasks that shrink with the work that is left: guided self-scheduling (Polychronopoulos and Kuck, IEEE
  * Transactions on Computers 36, 1987).
  * @param jobs Longest first.
- * @param costs One for each job, in updates of histogram cells.
+ * @param costs One for each job.
  */
 export function taskLists(jobs: Uint32Array, costs: Float64Array, threads: number): Uint32Array[] {
   let rest = costs.reduce((sum, cost) => sum + cost, 0) / threads;
-  const least = Math.max(rest * LEAST_SHARE, Math.min(LEAST_WORK, rest));
+  const least = rest * LEAST_SHARE;
   const lists: Uint32Array[] = [];
   let start = 0;
   let cost = 0;
@@ -75,7 +73,6 @@ export function taskLists(jobs: Uint32Array, costs: Float64Array, threads: numbe
 
 /**
  * Trains jobs of a batch on worker threads, each job whole on one of them, the longest first.
- * @param costs Updates of histogram cells in a round, one for each job.
  * @throws EnvironmentError where the package is not built.
  */
 export async function trainOnWorkers(
@@ -85,6 +82,5 @@ export async function trainOnWorkers(
   threads: number,
 ): Promise<AddonScores[]> {
   const pool = await workerPool(threads);
-  const work = costs.map((cost) => cost * task.rounds);
-  return Promise.all(taskLists(jobs, work, threads).map((list) => pool.run({ ...task, jobs: list })));
+  return Promise.all(taskLists(jobs, costs, threads).map((list) => pool.run({ ...task, jobs: list })));
 }
