@@ -120,6 +120,8 @@ export class WebGpuBatch implements TrainingBatch {
   readonly #scores: Scores;
   #program: Program | undefined;
   #units: Unit[] = [];
+  /** Whether the layout has units of jobs that have been stopped since. */
+  #isStale = false;
   #waves: Wave[] = [];
   #nodeTotal = 0;
   #round = 0;
@@ -187,6 +189,7 @@ export class WebGpuBatch implements TrainingBatch {
     this.#checkIdle();
     this.#advancing = true;
     try {
+      if (this.#isStale) this.#plan();
       const results: RoundResult[] = [];
       const live = [...this.#live].sort((a, b) => a - b);
       const bytes = this.#roundBytes();
@@ -221,7 +224,7 @@ export class WebGpuBatch implements TrainingBatch {
     if (!Number.isInteger(job) || job < 0 || job >= this.jobs) {
       throw new RangeError(`The batch has no job ${job}.`);
     }
-    if (this.#live.delete(job)) this.#plan();
+    if (this.#live.delete(job)) this.#isStale = true;
   }
 
   async finish(job: number, rounds?: number): Promise<TreeEnsemble> {
@@ -254,6 +257,7 @@ export class WebGpuBatch implements TrainingBatch {
 
   /** Lays out the units of the live jobs, and the buffers that depend on them. */
   #plan(): void {
+    this.#isStale = false;
     const { data, cells, scratchBytes } = this.#resident;
     const live = [...this.#live].sort((a, b) => a - b);
     this.#units = [];
