@@ -9,8 +9,9 @@ import { createCpuEngine } from '../../src/engine/cpu.ts';
 import { scoreMargins } from '../../src/metrics/score.ts';
 import { searchBoosters } from '../../src/tuning/booster-search.ts';
 import { makeFolds } from '../../src/tuning/folds.ts';
-import { externalValue, toSearchSpace } from '../../src/tuning/space.ts';
+import { toSearchSpace } from '../../src/tuning/space.ts';
 import { MemoryStorage } from '../../src/tuning/storage.ts';
+import { trialValues } from '../../src/tuning/trial.ts';
 
 /** Rows that train; they come first, and the others test. */
 const TRAINING_ROWS: Readonly<Record<string, number>> = { higgs_7k: 7000, adult: 32_561 };
@@ -73,7 +74,6 @@ if (rows < train.rows) {
   );
   test = auc_roc ?? null;
 }
-const first = search.study.trials[0]!;
 process.stdout.write(
   JSON.stringify({
     seconds,
@@ -81,9 +81,7 @@ process.stdout.write(
     best: search.best.value,
     pruned: search.study.ended.pruned,
     test,
-    first: Object.fromEntries(
-      [...first.params].map(([name, { value, distribution }]) => [name, externalValue(distribution, value)]),
-    ),
+    first: trialValues(search.study.trials[0]!),
   }),
 );
 process.exit();

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeMachine } from '../../src/bench/machine.ts';
 import { ask } from '../../src/bench/process.ts';
+import { median } from '../../src/bench/summary.ts';
 import { writeFileAtomically } from '../../src/files.ts';
 import { toJson } from '../../src/protocol/output.ts';
 import { markdownTable } from '../../src/reporting/format.ts';
@@ -57,11 +58,6 @@ async function runOnce(set: string, method: string, seed: number): Promise<Run> 
   return { set, method, seed, ...(answer.value as Result) };
 }
 
-const median = (numbers: readonly number[]) => {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-};
 const mean = (numbers: readonly number[]) => numbers.reduce((sum, x) => sum + x, 0) / numbers.length;
 
 const runs: Run[] = [];

@@ -6,7 +6,7 @@ import { createPruner, type PrunerConfig } from './pruners/create.ts';
 import { createSampler, type SamplerConfig } from './samplers/create.ts';
 import { bestTrial, runSearch, type SearchEnd } from './search.ts';
 import type { Choice, SearchSpace } from './space.ts';
-import type { StudyStorage } from './storage.ts';
+import { beginTrial, type StudyStorage } from './storage.ts';
 import { Study } from './study.ts';
 import type { Trial } from './trial.ts';
 
@@ -104,14 +104,7 @@ async function scoreBase({
   ...validation
 }: CrossValidateOptions): Promise<readonly number[]> {
   const params = fitParams(resolveParams(validation.base), validation.schema);
-  const trial: Trial = {
-    number: -1,
-    state: 'running',
-    params: new Map(),
-    intermediate: new Map(),
-    userAttrs: {},
-    systemAttrs: {},
-  };
+  const trial = beginTrial(-1, { state: 'running', params: new Map() }, new Date());
   const [scores] = await evaluateTrials([{ trial, params }], validation);
   return scores!.foldScores;
 }

@@ -1,17 +1,11 @@
 import { InputError } from '../errors.ts';
-import type { Distribution, SearchSpace } from './space.ts';
+import { type Distribution, type SearchSpace, sameChoices } from './space.ts';
 import type { Trial } from './trial.ts';
 
 /** Whether values of both can be in one study, by Optuna's rules: bounds may change, kind, scale and choices may not. */
 export function compatible(a: Distribution, b: Distribution): boolean {
   if (a.type === 'categorical' || b.type === 'categorical') {
-    return (
-      a.type === b.type &&
-      a.type === 'categorical' &&
-      b.type === 'categorical' &&
-      a.choices.length === b.choices.length &&
-      a.choices.every((choice, i) => Object.is(choice, b.choices[i]))
-    );
+    return a.type === 'categorical' && b.type === 'categorical' && sameChoices(a, b);
   }
   return a.type === b.type && a.log === b.log;
 }

@@ -2,9 +2,8 @@ import { type BoosterParams, fitParams, type GivenParams, resolveParams } from '
 import type { Schema } from '../data/types.ts';
 import { InputError } from '../errors.ts';
 import { type EvaluateOptions, evaluateTrials, type PlannedTrial, type TrialScores } from './evaluate.ts';
-import { externalValue } from './space.ts';
 import type { TrialResult } from './study.ts';
-import type { Trial } from './trial.ts';
+import { type Trial, trialValues } from './trial.ts';
 
 export interface CrossValidateOptions extends EvaluateOptions {
   /** Parameters that are not searched. */
@@ -14,10 +13,7 @@ export interface CrossValidateOptions extends EvaluateOptions {
 
 /** The parameters of a trial's models: the searched ones over the others. */
 export function paramsOfTrial(trial: Trial, base: GivenParams, schema: Schema): BoosterParams {
-  const searched = Object.fromEntries(
-    [...trial.params].map(([name, { value, distribution }]) => [name, externalValue(distribution, value)]),
-  );
-  return fitParams(resolveParams({ ...base, ...searched }), schema);
+  return fitParams(resolveParams({ ...base, ...trialValues(trial) }), schema);
 }
 
 /**

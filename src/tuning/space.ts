@@ -59,10 +59,21 @@ export function internalValue(distribution: Distribution, value: Choice): number
   }
   if (typeof value !== 'number' || !(value >= distribution.low && value <= distribution.high))
     return undefined;
-  const { low, step } = distribution;
-  if (step === undefined) return value;
+  return isOnGrid(distribution, value) ? value : undefined;
+}
+
+/** Whether a number lies on the grid of a distribution's steps, where it has one; its bounds aside. */
+export function isOnGrid({ low, step }: FloatDistribution | IntDistribution, value: number): boolean {
+  if (step === undefined) return true;
   const steps = (value - low) / step;
-  return Math.abs(steps - Math.round(steps)) < 1e-8 ? value : undefined;
+  return Math.abs(steps - Math.round(steps)) < 1e-8;
+}
+
+/** Whether two categorical distributions have the same choices, in the same order. */
+export function sameChoices(a: CategoricalDistribution, b: CategoricalDistribution): boolean {
+  return (
+    a.choices.length === b.choices.length && a.choices.every((choice, i) => Object.is(choice, b.choices[i]))
+  );
 }
 
 /** Whether a dimension exists beside the values of those before it. */

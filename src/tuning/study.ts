@@ -2,16 +2,9 @@ import { InputError } from '../errors.ts';
 import { checkSpace } from './compatible.ts';
 import type { Pruner } from './pruner.ts';
 import type { Sampler } from './samplers/sampler.ts';
-import {
-  type Choice,
-  externalValue,
-  type InternalValues,
-  internalValue,
-  isActive,
-  type SearchSpace,
-} from './space.ts';
+import { type Choice, type InternalValues, internalValue, isActive, type SearchSpace } from './space.ts';
 import { beginTrial, type NewTrial, type StudyStorage, type TrialChange } from './storage.ts';
-import { isFinished, type Trial, type TrialParam } from './trial.ts';
+import { isFinished, type Trial, type TrialParam, trialValues } from './trial.ts';
 
 /** Key of the system attribute by which trials of one generation know each other, and where the sampler stood after each. */
 const GENERATION = 'lockstep:generation';
@@ -171,9 +164,7 @@ export class Study {
 
   /** Values of a trial by name, as a person sees them. */
   values(trial: Trial): Record<string, Choice> {
-    return Object.fromEntries(
-      [...trial.params].map(([name, { value, distribution }]) => [name, externalValue(distribution, value)]),
-    );
+    return trialValues(trial);
   }
 
   #takeUp(): void {

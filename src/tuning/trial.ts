@@ -1,4 +1,4 @@
-import type { Distribution } from './space.ts';
+import { type Choice, type Distribution, externalValue } from './space.ts';
 
 /** Optuna's states. */
 export type TrialState = 'running' | 'complete' | 'pruned' | 'fail' | 'waiting';
@@ -25,6 +25,13 @@ export interface Trial {
   readonly systemAttrs: Readonly<Record<string, unknown>>;
   readonly started?: Date | undefined;
   readonly ended?: Date | undefined;
+}
+
+/** A trial's values by name, as a person sees them. */
+export function trialValues({ params }: Pick<Trial, 'params'>): Record<string, Choice> {
+  return Object.fromEntries(
+    [...params].map(([name, { value, distribution }]) => [name, externalValue(distribution, value)]),
+  );
 }
 
 export type Direction = 'minimize' | 'maximize';

@@ -31,7 +31,7 @@ export class PatiencePruner implements Pruner {
   }
 
   shouldPrune(trial: Trial, running: readonly Trial[]): boolean {
-    const values = [...trial.intermediate].sort(([a], [b]) => a - b).map(([, value]) => value);
+    const values = [...trial.intermediate.values()];
     if (values.length <= this.#patience + 1) return false;
     const border = values.length - this.#patience - 1;
     const before = bestOf(values.slice(0, border), this.#direction);

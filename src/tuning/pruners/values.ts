@@ -1,10 +1,11 @@
+import { partitionPoint } from '../partition-point.ts';
 import type { Direction, Trial } from '../trial.ts';
 
 /** The last step that a trial has reported and its value there; undefined before the first. */
 export function lastReport({ intermediate }: Trial): { step: number; value: number } | undefined {
-  let last: number | undefined;
-  for (const step of intermediate.keys()) if (last === undefined || step > last) last = step;
-  return last === undefined ? undefined : { step: last, value: intermediate.get(last)! };
+  let last: readonly [number, number] | undefined;
+  for (const report of intermediate) last = report;
+  return last && { step: last[0], value: last[1] };
 }
 
 /** The best of some values, NaN aside; NaN where there is nothing else. */
@@ -19,14 +20,8 @@ export function bestOf(values: Iterable<number>, direction: Direction): number {
 
 /** Puts a value into an ascending list. */
 export function insertSorted(sorted: number[], value: number): void {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (sorted[middle]! <= value) low = middle + 1;
-    else high = middle;
-  }
-  sorted.splice(low, 0, value);
+  const place = partitionPoint(sorted.length, (i) => sorted[i]! <= value);
+  sorted.splice(place, 0, value);
 }
 
 /** NumPy's percentile of an ascending list, by linear interpolation; NaN of an empty one. */

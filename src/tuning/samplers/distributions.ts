@@ -1,4 +1,11 @@
-import type { Dimension, Distribution, FloatDistribution, IntDistribution } from '../space.ts';
+import {
+  type Dimension,
+  type Distribution,
+  type FloatDistribution,
+  type IntDistribution,
+  isOnGrid,
+  sameChoices,
+} from '../space.ts';
 
 export type NumericDistribution = FloatDistribution | IntDistribution;
 
@@ -32,22 +39,13 @@ export function singleValue(distribution: Distribution): number {
 export function contains(distribution: Distribution, value: number): boolean {
   if (distribution.type === 'categorical')
     return Number.isInteger(value) && value >= 0 && value < distribution.choices.length;
-  const { low, step } = distribution;
-  if (!(value >= low && value <= topOf(distribution))) return false;
-  if (step === undefined) return true;
-  const steps = (value - low) / step;
-  return Math.abs(steps - Math.round(steps)) < 1e-8;
+  return value >= distribution.low && value <= topOf(distribution) && isOnGrid(distribution, value);
 }
 
 /** Whether two distributions are the same. */
 export function sameDistribution(a: Distribution, b: Distribution): boolean {
   if (a === b) return true;
-  if (a.type === 'categorical')
-    return (
-      b.type === 'categorical' &&
-      a.choices.length === b.choices.length &&
-      a.choices.every((choice, i) => choice === b.choices[i])
-    );
+  if (a.type === 'categorical') return b.type === 'categorical' && sameChoices(a, b);
   return (
     a.type === b.type &&
     a.low === b.low &&

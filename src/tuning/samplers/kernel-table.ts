@@ -1,3 +1,4 @@
+import { partitionPoint } from '../partition-point.ts';
 import type { Dimension } from '../space.ts';
 import type { Trial } from '../trial.ts';
 import { argsort, NETWORK_SIZE } from './argsort.ts';
@@ -152,15 +153,10 @@ class Column {
   /** Place of a row among those in order, or where it would be; equal means by row. */
   placeOf(row: number, count: number): number {
     const { mu, order } = this;
-    let low = 0;
-    let high = count;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const other = order[middle]!;
-      if (mu[other]! < mu[row]! || (mu[other] === mu[row] && other < row)) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return partitionPoint(count, (place) => {
+      const other = order[place]!;
+      return mu[other]! < mu[row]! || (mu[other] === mu[row] && other < row);
+    });
   }
 
   /** Puts a row that is not among the count ones in order there. */

@@ -1,4 +1,5 @@
 import { InputError } from '../../errors.ts';
+import { partitionPoint } from '../partition-point.ts';
 
 const N = 624;
 const M = 397;
@@ -158,12 +159,5 @@ export class RandomState {
 
 /** Index of the first item above a value in ascending ones; their number where there is none. */
 function firstGreater(sorted: Float64Array, value: number): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (sorted[middle]! > value) high = middle;
-    else low = middle + 1;
-  }
-  return low;
+  return partitionPoint(sorted.length, (i) => !(sorted[i]! > value));
 }

@@ -1,4 +1,5 @@
 import { InputError } from '../../errors.ts';
+import { partitionPoint } from '../partition-point.ts';
 import {
   type Dimension,
   type Distribution,
@@ -88,14 +89,7 @@ function compareNumbers(a: Entry, b: Entry): number {
 
 /** Place of an item among sorted ones, or where it belongs. */
 function placeOf(sorted: readonly Entry[], entry: Entry, order: (a: Entry, b: Entry) => number): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (order(sorted[middle]!, entry) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return partitionPoint(sorted.length, (i) => order(sorted[i]!, entry) < 0);
 }
 
 function sameParams(a: Trial, b: Trial): boolean {
