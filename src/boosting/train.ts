@@ -3,7 +3,7 @@ import { type ArrayOptions, datasetFromArrays } from '../data/arrays.ts';
 import { binTables } from '../data/binning.ts';
 import { chooseEngine, type EngineChoice } from '../engine/choose.ts';
 import { resolveThreads } from '../engine/cpu.ts';
-import type { MetricName } from '../engine/engine.ts';
+import type { MetricName, Objective } from '../engine/engine.ts';
 import { InputError } from '../errors.ts';
 import { metricDirection, metricsFor } from '../metrics/metrics.ts';
 import { type BoostResult, boost, type RoundEvent } from './boost.ts';
@@ -40,6 +40,21 @@ export interface TrainOutcome extends Omit<BoostResult, 'trees'> {
   readonly model: Model;
 }
 
+/** @throws InputError where a seed is no whole number from 0 to 2^53 − 1. */
+export function checkSeed(seed: number): number {
+  if (Number.isSafeInteger(seed) && seed >= 0) return seed;
+  throw new InputError(`seed is ${seed}: it must be a whole number from 0 to 2^53 - 1.`);
+}
+
+/** @throws InputError for a metric that does not measure models of an objective. */
+export function checkMetrics(metrics: readonly MetricName[], objective: Objective): void {
+  const known = metricsFor(kindOf(objective));
+  const foreign = metrics.find((name) => !known.includes(name));
+  if (foreign !== undefined) {
+    throw new InputError(`${foreign} is not a metric of ${objective}; take one of ${known.join(', ')}.`);
+  }
+}
+
 /**
  * Trains one model on arrays in memory, off the event loop. The model depends on the arrays, the parameters and the seed
  * alone: not on threads, engine or machine.
@@ -48,19 +63,11 @@ export interface TrainOutcome extends Omit<BoostResult, 'trees'> {
  */
 export async function train(options: TrainOptions): Promise<TrainOutcome> {
   const given = resolveParams(options.params ?? {});
-  const seed = options.seed ?? 42;
-  if (!Number.isSafeInteger(seed) || seed < 0) {
-    throw new InputError(`seed is ${seed}: it must be a whole number from 0 to 2^53 - 1.`);
-  }
+  const seed = checkSeed(options.seed ?? 42);
   const kind = kindOf(given.objective);
   const taskType = taskOf(given.objective);
   const metrics = options.metrics ?? (kind === 'regression' ? ['rmse'] : ['logloss']);
-  const foreign = metrics.find((name) => !metricsFor(kind).includes(name));
-  if (foreign !== undefined) {
-    throw new InputError(
-      `${foreign} is not a metric of ${given.objective}; take one of ${metricsFor(kind).join(', ')}.`,
-    );
-  }
+  checkMetrics(metrics, given.objective);
   const threads = resolveThreads(options.threads ?? -1);
   const { features, label, weight, types } = options;
   const training = datasetFromArrays({ features, label, weight, types, taskType });

@@ -5,13 +5,14 @@ import { kindOf } from '../config/objectives.ts';
 import type { Engine, ResidentDataset } from '../engine/engine.ts';
 import { InputError } from '../errors.ts';
 import { searchBoosters } from '../tuning/booster-search.ts';
-import { type Fold, type FoldMethod, makeFolds } from '../tuning/folds.ts';
+import { defaultFoldMethod, type Fold, type FoldMethod, makeFolds } from '../tuning/folds.ts';
 import { parameterImportances } from '../tuning/importance.ts';
 import { openStorage } from '../tuning/open-storage.ts';
 import type { SearchEnd } from '../tuning/search.ts';
 import { toSearchSpace } from '../tuning/space.ts';
 import type { StudyStorage } from '../tuning/storage.ts';
 import type { Study } from '../tuning/study.ts';
+import { type BinnedTable, BinnedTables } from '../tuning/tables.ts';
 import { type Direction, isFinished, type Trial } from '../tuning/trial.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
@@ -58,9 +59,7 @@ export interface OptimizeOptions {
 /** How an experiment's rows are divided for cross-validation. */
 export function foldMethod({ groups, params, loaded }: PreparedExperiment): FoldMethod {
   const { cv_method: method } = loaded.config.optimization;
-  if (method !== 'auto') return method;
-  if (groups !== undefined) return 'grouped';
-  return kindOf(params.objective) === 'regression' ? 'random' : 'stratified';
+  return method === 'auto' ? defaultFoldMethod(kindOf(params.objective), groups !== undefined) : method;
 }
 
 /** The folds of an experiment's search, over its training rows. */
@@ -75,36 +74,6 @@ export function experimentFolds(experiment: PreparedExperiment): Fold[] {
     groups,
     seed,
   });
-}
-
-/** The data sets of a search, resident by their number of bins. */
-class Residents {
-  readonly #experiment: PreparedExperiment;
-  readonly #engine: Engine;
-  readonly #own: ResidentDataset;
-  readonly #others = new Map<number, ResidentDataset>();
-
-  /** @param own the experiment's table, which stays the caller's */
-  constructor(experiment: PreparedExperiment, engine: Engine, own: ResidentDataset) {
-    this.#experiment = experiment;
-    this.#engine = engine;
-    this.#own = own;
-  }
-
-  async get(maxBin: number): Promise<ResidentDataset> {
-    if (maxBin === this.#experiment.params.max_bin) return this.#own;
-    let resident = this.#others.get(maxBin);
-    if (resident === undefined) {
-      resident = await this.#engine.load(await this.#experiment.binAgain!(maxBin));
-      this.#others.set(maxBin, resident);
-    }
-    return resident;
-  }
-
-  dispose(): void {
-    for (const resident of this.#others.values()) resident.dispose();
-    this.#others.clear();
-  }
 }
 
 /** The study of the folder, which must be new unless it is to go on. */
@@ -187,7 +156,9 @@ export async function runOptimize(
     started + (optimization.timeout_hours ?? Number.POSITIVE_INFINITY) * 3_600_000,
   );
   const deadline = Number.isFinite(searchEnd) ? searchEnd : undefined;
-  const residents = new Residents(experiment, engine, resident);
+  const others = new BinnedTables(engine, (maxBin) => experiment.binAgain!(maxBin));
+  const own: BinnedTable = { binned: experiment.binned, resident };
+  const table = async (maxBin: number) => (maxBin === experiment.params.max_bin ? own : others.get(maxBin));
   const storage = await openStudy(studyName, direction, options);
   try {
     const nTrials = optimization.n_trials;
@@ -203,7 +174,7 @@ export async function runOptimize(
       generation: optimization.generation,
       refitRounds: optimization.refit_rounds,
       validation: {
-        resident: (maxBin) => residents.get(maxBin),
+        resident: async (maxBin) => (await table(maxBin)).resident,
         folds: experimentFolds(experiment),
         metric,
         seed: experiment.seed,
@@ -226,12 +197,8 @@ export async function runOptimize(
       params,
       earlyStoppingRounds: search.fixedRounds ? 0 : config.training.early_stopping_rounds,
     };
-    const optimized = await trainAndScore(
-      await experimentWithBins(experiment, params.max_bin),
-      await residents.get(params.max_bin),
-      plan,
-      { reporter, signal },
-    );
+    const { binned, resident: ofPlan } = await table(params.max_bin);
+    const optimized = await trainAndScore({ ...experiment, binned }, ofPlan, plan, { reporter, signal });
     return {
       studyName,
       direction,
@@ -246,15 +213,7 @@ export async function runOptimize(
       timings: { search_s },
     };
   } finally {
-    residents.dispose();
+    others.dispose();
     await storage.close();
   }
-}
-
-async function experimentWithBins(
-  experiment: PreparedExperiment,
-  maxBin: number,
-): Promise<PreparedExperiment> {
-  if (maxBin === experiment.params.max_bin) return experiment;
-  return { ...experiment, binned: await experiment.binAgain!(maxBin) };
 }

@@ -1,24 +1,25 @@
-import { kFold } from '../data/split.ts';
+import type { ModelKind } from '../config/objectives.ts';
+import { type FoldOptions, kFold } from '../data/split.ts';
 import type { RowSet } from '../data/types.ts';
 import { InputError } from '../errors.ts';
 
 /** How rows are divided for cross-validation. */
 export type FoldMethod = 'stratified' | 'random' | 'grouped' | 'time';
 
-export interface FoldSetOptions {
+/**
+ * Rows 0 … rows − 1 of the table take part; labels and groups may be longer. `stratified` needs labels, which `grouped` uses where
+ * given, and `grouped` needs groups.
+ */
+export interface FoldSetOptions extends FoldOptions {
   readonly method: FoldMethod;
-  /** 2 … 255. */
-  readonly k: number;
-  /** Rows 0 … rows − 1 of the table take part. */
-  readonly rows: number;
   /** Rows of the table, at least `rows`. */
   readonly tableRows: number;
-  /** Class of each row; needed by `stratified`, and used by `grouped` where given. */
-  readonly labels?: Float32Array | undefined;
-  /** Group of each row; needed by `grouped`. */
-  readonly groups?: Int32Array | undefined;
-  /** 0 … 2^53 − 1. */
-  readonly seed: number;
+}
+
+/** How rows are divided where nothing is said about it. */
+export function defaultFoldMethod(kind: ModelKind, isGrouped: boolean): FoldMethod {
+  if (isGrouped) return 'grouped';
+  return kind === 'regression' ? 'random' : 'stratified';
 }
 
 /** Rows that one model of a cross-validation trains on, and those that score it. */

@@ -1,22 +1,22 @@
 import { boost } from '../boosting/boost.ts';
 import { Model } from '../boosting/model.ts';
 import { type GivenParams, resolveParams } from '../boosting/params.ts';
-import type { TrainingArrays } from '../boosting/train.ts';
+import { checkMetrics, checkSeed, type TrainingArrays } from '../boosting/train.ts';
 import { kindOf, taskOf } from '../config/objectives.ts';
 import { datasetFromArrays } from '../data/arrays.ts';
 import { binTables } from '../data/binning.ts';
-import type { BinnedDataset } from '../data/types.ts';
 import { chooseEngine, type EngineChoice } from '../engine/choose.ts';
 import { resolveThreads } from '../engine/cpu.ts';
-import type { MetricName, ResidentDataset } from '../engine/engine.ts';
+import type { MetricName } from '../engine/engine.ts';
 import { InputError } from '../errors.ts';
-import { metricDirection, metricsFor } from '../metrics/metrics.ts';
+import { metricDirection } from '../metrics/metrics.ts';
 import { type RefitRounds, searchBoosters } from './booster-search.ts';
-import { type FoldMethod, makeFolds } from './folds.ts';
+import { defaultFoldMethod, type FoldMethod, makeFolds } from './folds.ts';
 import { openStorage } from './open-storage.ts';
 import type { PrunerConfig } from './pruners/create.ts';
 import type { SamplerConfig } from './samplers/create.ts';
 import type { Choice, SearchSpace } from './space.ts';
+import { BinnedTables } from './tables.ts';
 import type { Trial } from './trial.ts';
 
 export interface SweepOptions extends TrainingArrays {
@@ -76,17 +76,10 @@ export interface SweepOutcome {
  */
 export async function sweep(options: SweepOptions): Promise<SweepOutcome> {
   const base = resolveParams(options.params ?? {});
-  const seed = options.seed ?? 42;
-  if (!Number.isSafeInteger(seed) || seed < 0) {
-    throw new InputError(`seed is ${seed}: it must be a whole number from 0 to 2^53 - 1.`);
-  }
+  const seed = checkSeed(options.seed ?? 42);
   const kind = kindOf(base.objective);
   const metric = options.metric ?? (kind === 'regression' ? 'rmse' : 'auc_roc');
-  if (!metricsFor(kind).includes(metric)) {
-    throw new InputError(
-      `${metric} is not a metric of ${base.objective}; take one of ${metricsFor(kind).join(', ')}.`,
-    );
-  }
+  checkMetrics([metric], base.objective);
   const threads = resolveThreads(options.threads ?? -1);
   const { features, label, weight, types, signal } = options;
   const { dataset, schema } = datasetFromArrays({
@@ -96,9 +89,7 @@ export async function sweep(options: SweepOptions): Promise<SweepOutcome> {
     types,
     taskType: taskOf(base.objective),
   });
-  const method =
-    options.cv_method ??
-    (options.groups !== undefined ? 'grouped' : kind === 'regression' ? 'random' : 'stratified');
+  const method = options.cv_method ?? defaultFoldMethod(kind, options.groups !== undefined);
   if (method === 'grouped' && options.groups?.length !== dataset.rows) {
     throw new InputError(`groups must give one number to each of the ${dataset.rows} rows.`);
   }
@@ -112,15 +103,10 @@ export async function sweep(options: SweepOptions): Promise<SweepOutcome> {
     seed,
   });
   const engine = await chooseEngine(options.engine ?? 'auto', { threads });
-  const tables = new Map<number, { readonly binned: BinnedDataset; readonly resident: ResidentDataset }>();
-  const table = async (maxBin: number) => {
-    const known = tables.get(maxBin);
-    if (known !== undefined) return known;
+  const tables = new BinnedTables(engine, async (maxBin) => {
     const { binned } = await binTables([dataset], schema.features, { maxBin, threads, signal });
-    const made = { binned, resident: await engine.load(binned) };
-    tables.set(maxBin, made);
-    return made;
-  };
+    return binned;
+  });
   const direction = metricDirection(metric);
   const studyName = options.study_name ?? 'sweep';
   const storage = await openStorage(options.journal, { studyName, direction });
@@ -136,7 +122,7 @@ export async function sweep(options: SweepOptions): Promise<SweepOutcome> {
       generation: options.generation ?? 8,
       refitRounds: options.refit_rounds ?? 'mean_best',
       validation: {
-        resident: async (maxBin) => (await table(maxBin)).resident,
+        resident: async (maxBin) => (await tables.get(maxBin)).resident,
         folds,
         metric,
         seed,
@@ -151,7 +137,7 @@ export async function sweep(options: SweepOptions): Promise<SweepOutcome> {
       },
     });
     const { params } = search;
-    const { binned, resident } = await table(params.max_bin);
+    const { binned, resident } = await tables.get(params.max_bin);
     const rows = { start: 0, end: dataset.rows };
     const { trees, rounds, bestRound, stoppedEarly } = await boost(resident, {
       params,
@@ -171,7 +157,7 @@ export async function sweep(options: SweepOptions): Promise<SweepOutcome> {
     const { baselineScores: baseline, bestScores: optimized } = search;
     return { trials: [...search.study.trials], best: search.best, model, cv_scores: { baseline, optimized } };
   } finally {
-    for (const { resident } of tables.values()) resident.dispose();
+    tables.dispose();
     await storage.close();
   }
 }
