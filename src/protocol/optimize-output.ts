@@ -1,18 +1,16 @@
 import { stringify } from 'yaml';
 import { optimizationReport } from '../reporting/optimization-report.ts';
 import { studyPlots } from '../reporting/study-plots.ts';
-import { externalValue } from '../tuning/space.ts';
-import type { Trial } from '../tuning/trial.ts';
+import { type Trial, trialValues } from '../tuning/trial.ts';
 import { foldMethod, type OptimizeResult } from './optimize.ts';
 import { type OutputFolder, toJson } from './output.ts';
 import type { PreparedExperiment } from './prepare.ts';
 
-function trialJson({ number, params, value, state, intermediate, userAttrs }: Trial) {
+function trialJson(trial: Trial) {
+  const { number, value, state, intermediate, userAttrs } = trial;
   return {
     number,
-    params: Object.fromEntries(
-      [...params].map(([name, param]) => [name, externalValue(param.distribution, param.value)]),
-    ),
+    params: trialValues(trial),
     value: value ?? null,
     state,
     intermediate: Object.fromEntries(intermediate),
@@ -138,7 +136,7 @@ export async function writeSearch(
   await output.writeDeliverable('optimization_results.json', toJson(resultsJson(experiment, result)));
   const report = reportOf(experiment, result, setting, output.path);
   await output.writeDeliverable('reports/optimization_report.md', report);
-  const { trials, direction } = result;
-  const plots = await studyPlots({ trials, direction, metric: experiment.metrics[0]! });
+  const { trials, direction, importances } = result;
+  const plots = await studyPlots({ trials, direction, metric: experiment.metrics[0]! }, importances);
   for (const [name, svg] of Object.entries(plots)) await output.write(`plots/${name}`, svg);
 }

@@ -1,4 +1,5 @@
 import { parameterImportances } from '../tuning/importance.ts';
+import { lastReport } from '../tuning/pruners/values.ts';
 import type { Direction, Trial } from '../tuning/trial.ts';
 import { type Axis, label, type ParameterAxis, parameterAxes, valueAxis, wholeTicks } from './axis.ts';
 import {
@@ -243,21 +244,26 @@ export async function optimizationHistory(input: StudyPlotInput): Promise<string
   ]);
 }
 
+const NONE_SCORED = 'No trial with parameters is complete yet.';
+
+/** The scored trials, the best first, with axes for their parameters and their values. */
+function scoredTrials(input: StudyPlotInput) {
+  const ranked = byRank(input);
+  const values = ranked.map(({ value }) => value!);
+  return {
+    ranked,
+    parameters: parameterAxes(input.trials.filter(isScored)),
+    values: valueAxis(input.metric, values, input.direction),
+  };
+}
+
 /** The complete trials as lines across an axis for each parameter, coloured by value; the best lies on top. */
 export async function parallelCoordinates(input: StudyPlotInput): Promise<string> {
   const title = 'Parallel coordinates';
-  const ranked = byRank(input);
-  const parameters = parameterAxes(input.trials.filter(isScored));
-  if (parameters.length === 0) {
-    return compose(title, [note('No trial with parameters is complete yet.')]);
-  }
+  const { ranked, parameters, values } = scoredTrials(input);
+  if (parameters.length === 0) return compose(title, [note(NONE_SCORED)]);
   const plotting = await loadPlotting();
   const { Plot, document } = plotting;
-  const values = valueAxis(
-    input.metric,
-    ranked.map(({ value }) => value!),
-    input.direction,
-  );
   const axes: readonly ParameterAxis[] = [
     { ...values, position: ({ value }) => values.position(value!) },
     ...parameters,
@@ -352,18 +358,10 @@ const anchorOf = (position: number) => (position < 0.03 ? 'start' : position > 0
 /** Value by parameter: a panel for each, with the complete trials, coloured by when they ran. */
 export async function slicePlots(input: StudyPlotInput): Promise<string> {
   const title = 'Slices';
-  const ranked = byRank(input);
-  const parameters = parameterAxes(input.trials.filter(isScored));
-  if (parameters.length === 0) {
-    return compose(title, [note('No trial with parameters is complete yet.')]);
-  }
+  const { ranked, parameters, values: axis } = scoredTrials(input);
+  if (parameters.length === 0) return compose(title, [note(NONE_SCORED)]);
   const plotting = await loadPlotting();
   const { Plot, document } = plotting;
-  const axis = valueAxis(
-    input.metric,
-    ranked.map(({ value }) => value!),
-    input.direction,
-  );
   const columns = Math.min(3, parameters.length);
   const rows = Math.ceil(parameters.length / columns);
   const inOrder = [...ranked].sort((a, b) => a.number - b.number);
@@ -512,7 +510,7 @@ export async function pruningTimeline(input: StudyPlotInput): Promise<string> {
   ]);
 }
 
-const lastStep = ({ intermediate }: Trial) => [...intermediate.keys()].reduce((a, b) => Math.max(a, b), 0);
+const lastStep = (trial: Trial) => lastReport(trial)?.step ?? 0;
 
 function drawEnds({ Plot, document }: Plotting, trials: readonly Trial[], input: StudyPlotInput): ChartPart {
   const domain = numbersOf(input.trials);
@@ -609,13 +607,17 @@ function drawCurves(
 /**
  * All plots of a study as SVG files by name. The same trials give the same bytes, times aside; a plot that has nothing to show yet
  * says so.
+ * @param importances Those of the trials, where they are known already.
  */
-export async function studyPlots(input: StudyPlotInput): Promise<Record<StudyPlotName, string>> {
+export async function studyPlots(
+  input: StudyPlotInput,
+  importances: ReadonlyMap<string, number> = parameterImportances(input.trials, input.direction),
+): Promise<Record<StudyPlotName, string>> {
   return {
     'optimization_history.svg': await optimizationHistory(input),
     'parallel_coordinates.svg': await parallelCoordinates(input),
     'slices.svg': await slicePlots(input),
-    'parameter_importances.svg': await importanceBars(parameterImportances(input.trials, input.direction)),
+    'parameter_importances.svg': await importanceBars(importances),
     'pruning_timeline.svg': await pruningTimeline(input),
   };
 }
