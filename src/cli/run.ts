@@ -3,6 +3,7 @@ import type { MetricName } from '../engine/engine.ts';
 import { ExitCode } from '../errors.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
 import type { RunOutcome } from '../protocol/run.ts';
+import type { StageName } from '../protocol/stages.ts';
 import { formatNumber } from '../reporting/format.ts';
 import {
   type CommandContext,
@@ -58,28 +59,44 @@ export function addRunCommand(program: Command, { signal }: CommandContext): voi
       '\nExample:\n  lockstep run experiment.yaml --out experiments/first --set hyperparameters.max_depth=4',
     )
     .action(async (configPath: string, options: RunCommandOptions) => {
-      const { loadConfig } = await import('../config/load.ts');
-      const { config } = await loadConfig(configPath, { overrides: options.set ?? [] });
-      const { runExperiment } = await import('../protocol/run.ts');
       const { parseStages } = await import('../protocol/stages.ts');
       const stages = options.stages && parseStages(options.stages);
-      const progress = createProgress({ verbose: config.training.verbose, quiet: options.quiet ?? false });
-      const outcome = await runExperiment({
-        configPath,
-        out: options.out,
-        engine: options.engine,
-        stages,
-        resume: options.resume,
-        overrides: options.set,
-        reporter: progress,
-        signal,
-      }).finally(() => progress.finish());
-      printOutcome(outcome, options.json ?? false);
+      await runAndPrint(configPath, { ...options, stages }, signal);
     });
 }
 
+export interface RunningOptions extends TrainingOptions {
+  readonly out?: string | undefined;
+  readonly stages?: readonly StageName[] | undefined;
+  readonly resume?: boolean;
+}
+
+/** Runs an experiment with progress on stderr, and prints what it has come to. */
+export async function runAndPrint(
+  configPath: string,
+  options: RunningOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { out, engine, stages, resume, set: overrides = [], quiet = false, json = false } = options;
+  const { loadConfig } = await import('../config/load.ts');
+  const { config } = await loadConfig(configPath, { overrides });
+  const { runExperiment } = await import('../protocol/run.ts');
+  const progress = createProgress({ verbose: config.training.verbose, quiet });
+  const outcome = await runExperiment({
+    configPath,
+    out,
+    engine,
+    stages,
+    resume,
+    overrides,
+    reporter: progress,
+    signal,
+  }).finally(() => progress.finish());
+  printOutcome(outcome, json);
+}
+
 /** What a run has come to: for people a table a model, the folder and the files to look at first. */
-export function printOutcome(outcome: RunOutcome, json: boolean): void {
+function printOutcome(outcome: RunOutcome, json: boolean): void {
   const { out, engine, fingerprints, metrics, files, warnings, primary, baseline, search } = outcome;
   if (json) {
     const best = search && { best: { number: search.best.number, value: search.best.value } };

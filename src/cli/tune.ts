@@ -9,8 +9,7 @@ import {
   setOption,
   type TrainingOptions,
 } from './options.ts';
-import { createProgress } from './progress.ts';
-import { printOutcome } from './run.ts';
+import { runAndPrint } from './run.ts';
 
 interface TuneCommandOptions extends TrainingOptions {
   readonly out?: string;
@@ -44,25 +43,11 @@ export function addTuneCommand(program: Command, { signal }: CommandContext): vo
       '\nExample:\n  lockstep tune experiment.yaml --n-trials 200 --out experiments/search --resume',
     )
     .action(async (configPath: string, options: TuneCommandOptions) => {
-      const overrides = [
+      const set = [
         ...(options.set ?? []),
         ...(options.workers === undefined ? [] : [`resources.n_jobs=${options.workers}`]),
         ...(options.nTrials === undefined ? [] : [`optimization.n_trials=${options.nTrials}`]),
       ];
-      const { loadConfig } = await import('../config/load.ts');
-      const { config } = await loadConfig(configPath, { overrides });
-      const { runExperiment } = await import('../protocol/run.ts');
-      const progress = createProgress({ verbose: config.training.verbose, quiet: options.quiet ?? false });
-      const outcome = await runExperiment({
-        configPath,
-        out: options.out,
-        engine: options.engine,
-        stages: ['optimize'],
-        resume: options.resume,
-        overrides,
-        reporter: progress,
-        signal,
-      }).finally(() => progress.finish());
-      printOutcome(outcome, options.json ?? false);
+      await runAndPrint(configPath, { ...options, set, stages: ['optimize'] }, signal);
     });
 }

@@ -158,7 +158,7 @@ function runJson(record: RunRecord) {
 
 /** The stages of a run: those that were asked for, or all that the config does not switch off. */
 function stagesOf(asked: readonly StageName[] | undefined, config: LoadedConfig['config']): Set<StageName> {
-  if (asked !== undefined) return new Set(parseStages(asked));
+  if (asked !== undefined) return new Set(asked);
   return new Set(AVAILABLE_STAGES.filter((stage) => stage !== 'optimize' || config.optimization.enabled));
 }
 
@@ -170,7 +170,7 @@ function stagesOf(asked: readonly StageName[] | undefined, config: LoadedConfig[
  * @throws LockstepError; its exitCode is the command's.
  */
 export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
-  parseStages(options.stages ?? AVAILABLE_STAGES);
+  if (options.stages !== undefined) parseStages(options.stages);
   const started = new Date();
   const clock = performance.now();
   const warnings: string[] = [];
