@@ -7,12 +7,24 @@ import { createReferenceEngine } from '../reference/reference.ts';
 import { engineConformance, trainBatch } from './conformance.ts';
 import { DEFAULT_TREE_PARAMS, makeBinned, makeJob } from './generate.ts';
 
+/** What the tables of these tests have in common. */
+const PLAIN = {
+  discrete: 0,
+  missing: 0,
+  weighted: false,
+  targetScale: 0,
+  heavyTail: false,
+  maxBin: 16,
+  classes: 3,
+};
+
 engineConformance('cpu, 1 thread', () => createCpuEngine({ threads: 1 }));
 engineConformance('cpu, 3 threads', () => createCpuEngine({ threads: 3 }), { runs: 30, maxRows: 300 });
 
 describe('the CPU engine', () => {
   it('gives the same trees with 1, 2, 3 and 8 threads on data large enough to be shared out', async () => {
     const shape = {
+      ...PLAIN,
       seed: 3,
       rows: 40_000,
       numeric: 6,
@@ -23,7 +35,6 @@ describe('the CPU engine', () => {
       targetScale: 3,
       heavyTail: true,
       maxBin: 256,
-      classes: 3,
     };
     for (const objective of ['binary:logistic', 'multi:softprob', 'reg:squarederror'] as const) {
       const data = await makeBinned(shape, objective);
@@ -41,19 +52,7 @@ describe('the CPU engine', () => {
   });
 
   it('gives the same trees on worker threads, which long calls are given to', async () => {
-    const shape = {
-      seed: 6,
-      rows: 20_000,
-      numeric: 8,
-      discrete: 0,
-      categorical: [5],
-      missing: 0,
-      weighted: false,
-      targetScale: 0,
-      heavyTail: false,
-      maxBin: 16,
-      classes: 3,
-    };
+    const shape = { ...PLAIN, seed: 6, rows: 20_000, numeric: 8, categorical: [5] };
     const data = await makeBinned(shape, 'binary:logistic');
     const params = { ...DEFAULT_TREE_PARAMS, max_depth: 6, min_child_weight: 100 };
     const jobs = [0, 1, 2, 3, 4, 5, 6].map((seed) => ({
@@ -70,17 +69,13 @@ describe('the CPU engine', () => {
 
   it('agrees with the reference where one pass needs more than 65,535 rows', async () => {
     const shape = {
+      ...PLAIN,
       seed: 9,
       rows: 70_000,
       numeric: 1,
       discrete: 1,
       categorical: [3],
       missing: 0.05,
-      weighted: false,
-      targetScale: 0,
-      heavyTail: false,
-      maxBin: 16,
-      classes: 3,
     };
     const data = await makeBinned(shape, 'binary:logistic');
     const job = { ...makeJob(data, { ...DEFAULT_TREE_PARAMS, max_depth: 3 }, 1, 1), evals: [], metrics: [] };
@@ -90,19 +85,7 @@ describe('the CPU engine', () => {
 
   it('says which row has a label that the objective cannot take', async () => {
     const data = await makeBinned(
-      {
-        seed: 1,
-        rows: 50,
-        numeric: 1,
-        discrete: 0,
-        categorical: [2],
-        missing: 0,
-        weighted: false,
-        targetScale: 0,
-        heavyTail: false,
-        maxBin: 16,
-        classes: 3,
-      },
+      { ...PLAIN, seed: 1, rows: 50, numeric: 1, categorical: [2] },
       'binary:logistic',
     );
     data.label[7] = 2;
@@ -117,19 +100,7 @@ describe('the CPU engine', () => {
   });
 
   it('refuses parameters that do not fit the data or the objective', async () => {
-    const shape = {
-      seed: 1,
-      rows: 20,
-      numeric: 1,
-      discrete: 0,
-      categorical: [2],
-      missing: 0,
-      weighted: false,
-      targetScale: 0,
-      heavyTail: false,
-      maxBin: 16,
-      classes: 3,
-    };
+    const shape = { ...PLAIN, seed: 1, rows: 20, numeric: 1, categorical: [2] };
     const data = await makeBinned(shape, 'reg:squarederror');
     const resident = await createCpuEngine({ threads: 1 }).load(data);
     const start = (further: Partial<TreeParams>) => {
@@ -149,19 +120,7 @@ describe('the CPU engine', () => {
   });
 
   it('gives native memory back on dispose()', async () => {
-    const shape = {
-      seed: 1,
-      rows: 200_000,
-      numeric: 1,
-      discrete: 0,
-      categorical: [2],
-      missing: 0,
-      weighted: false,
-      targetScale: 0,
-      heavyTail: false,
-      maxBin: 16,
-      classes: 3,
-    };
+    const shape = { ...PLAIN, seed: 1, rows: 200_000, numeric: 1, categorical: [2] };
     const data = await makeBinned(shape, 'binary:logistic');
     const resident = await createCpuEngine({ threads: 1 }).load(data);
     const job = { ...makeJob(data, DEFAULT_TREE_PARAMS, 0, 1), evals: [], metrics: [] };
@@ -184,19 +143,7 @@ describe('the CPU engine', () => {
 
   it('refuses calls on what has been disposed of, and frees memory only when nothing uses it', async () => {
     const data = await makeBinned(
-      {
-        seed: 1,
-        rows: 5000,
-        numeric: 2,
-        discrete: 0,
-        categorical: [2],
-        missing: 0,
-        weighted: false,
-        targetScale: 0,
-        heavyTail: false,
-        maxBin: 16,
-        classes: 3,
-      },
+      { ...PLAIN, seed: 1, rows: 5000, numeric: 2, categorical: [2] },
       'binary:logistic',
     );
     const resident = await createCpuEngine({ threads: 2 }).load(data);

@@ -16,6 +16,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.importance import get_param_importances
 from optuna.trial import TrialState, create_trial
 
+from optuna_json import distribution
+
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.simplefilter("ignore")
 TARGET = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fixtures", "importances.json")
@@ -40,14 +42,6 @@ MIXED = {
     "fixed": FloatDistribution(2, 2),
     "only": CategoricalDistribution(["one"]),
 }
-
-
-def distribution(d):
-    if isinstance(d, CategoricalDistribution):
-        return {"type": "categorical", "choices": list(d.choices)}
-    kind = "float" if isinstance(d, FloatDistribution) else "int"
-    result = {"type": kind, "low": d.low, "high": d.high, "log": d.log}
-    return result if d.step is None else {**result, "step": d.step}
 
 
 def draw(rng, d):

@@ -18,6 +18,8 @@ from optuna.samplers._tpe import _truncnorm
 from optuna.trial import TrialState
 from scipy.stats import qmc
 
+from optuna_json import distribution
+
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fixtures")
 STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "fail"}
@@ -32,14 +34,6 @@ def write(name, content):
 def number(value):
     """JSON has no infinities."""
     return value if value is None or math.isfinite(value) else str(value)
-
-
-def distribution(d):
-    if isinstance(d, CategoricalDistribution):
-        return {"type": "categorical", "choices": list(d.choices)}
-    kind = "float" if isinstance(d, FloatDistribution) else "int"
-    result = {"type": kind, "low": d.low, "high": d.high, "log": d.log}
-    return result if d.step is None else {**result, "step": d.step}
 
 
 def space_of(dimensions):
