@@ -65,7 +65,7 @@ class FoldRun extends BestRound {
 
 /** One trial under way: its folds, and what it has reported. */
 class TrialRun {
-  readonly trial: Trial;
+  trial: Trial;
   readonly params: BoosterParams;
   readonly intermediate = new Map<number, number>();
   readonly folds: readonly FoldRun[];
@@ -168,7 +168,7 @@ async function train(
     const started = performance.now();
     const values = await advance(groups, count, signal);
     const spent = performance.now() - started;
-    for (let i = 0; i < count; i++) takeRound(live, ++round, values, i, options);
+    for (let i = 0; i < count; i++) takeRound(runs, ++round, values, i, options);
     for (const group of groups) stopEnded(group);
     const fitting = Math.floor((CALL_MS / Math.max(spent, 0.01)) * count);
     perCall = Math.max(1, Math.min(MOST_ROUNDS, fitting));
@@ -200,13 +200,13 @@ async function advance(
 
 /** One round of every live trial, in their order. */
 function takeRound(
-  live: readonly TrialRun[],
+  runs: readonly TrialRun[],
   round: number,
   values: CallValues,
   i: number,
   options: EvaluateOptions,
 ): void {
-  for (const run of live) {
+  for (const run of runs) {
     if (run.state !== 'running') continue;
     for (const fold of run.folds)
       if (!fold.ended) fold.record(values.get(fold)![i]!, run.params.n_estimators);
@@ -216,17 +216,24 @@ function takeRound(
     if (step !== undefined && Number.isFinite(mean)) {
       run.intermediate.set(step, mean);
       options.onReport?.(run.trial.number, step, mean);
-      const running = live.filter(({ state }) => state === 'running').map(({ trial }) => trial);
-      if (!ended && options.pruner?.shouldPrune(run.trial, running)) run.state = 'pruned';
+      if (!ended && options.pruner?.shouldPrune(run.trial, standing(runs))) run.state = 'pruned';
     }
     if (ended && run.state === 'running') settle(run);
   }
 }
 
+/** The trials that are under way or complete. */
+function standing(runs: readonly TrialRun[]): readonly Trial[] {
+  return runs.flatMap(({ state, trial }) => (state === 'running' || state === 'complete' ? trial : []));
+}
+
 function settle(run: TrialRun): void {
   const { mean } = run;
   run.state = Number.isFinite(mean) ? 'complete' : 'fail';
-  if (run.state === 'complete') return;
+  if (run.state === 'complete') {
+    run.trial = { ...run.trial, state: 'complete', value: mean };
+    return;
+  }
   const fold = run.folds.findIndex(({ value }) => !Number.isFinite(value));
   run.failure = `the metric is ${run.folds[fold]!.value} on fold ${fold + 1}`;
 }

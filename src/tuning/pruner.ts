@@ -6,9 +6,9 @@ export interface Pruner {
   tell(trial: Trial): void;
   /**
    * Whether to stop a running trial, which has just reported its latest intermediate value.
-   * @param running All trials under way, `trial` included, as they are now.
+   * @param generation The trials of its generation, itself included, as they are now: those under way and those that are complete.
    */
-  shouldPrune(trial: Trial, running: readonly Trial[]): boolean;
+  shouldPrune(trial: Trial, generation: readonly Trial[]): boolean;
   /** What the pruner must know of a trial later on, by key: kept with it, as system attributes, when it ends. */
   notes?(number: number): Readonly<Record<string, unknown>>;
 }

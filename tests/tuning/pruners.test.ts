@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InputError } from '../../src/errors.ts';
 import type { Pruner } from '../../src/tuning/pruner.ts';
@@ -71,6 +72,31 @@ describe('pruners', () => {
     expect(running.map((trial) => pruner.shouldPrune(trial, running))).toEqual([false, true, true, false]);
   });
 
+  it('count, in median, the earlier trials of the generation with what they have reported, once there are enough', () => {
+    const at = (number: number, values: readonly number[]): Trial => ({
+      ...runningTrial(number),
+      intermediate: new Map(values.map((value, i) => [i + 1, value])),
+    });
+    const median = () => createPruner({ name: 'median', n_startup_trials: 3 }, 'maximize', 's')!;
+    // At step 2 the trials before the fourth have 0.6 and 0.8; the first has not come there, and the fifth is not before it.
+    const generation = [
+      at(0, [0.9]),
+      at(1, [0.5, 0.6]),
+      at(2, [0.7, 0.8]),
+      at(3, [0.1, 0.69]),
+      at(4, [0.1, 0.2]),
+    ];
+    const prunedIn = (trials: readonly Trial[], pruner: Pruner) =>
+      trials.filter((trial) => pruner.shouldPrune(trial, trials)).map(({ number }) => number);
+    expect(prunedIn(generation, median())).toEqual([3, 4]);
+    expect(prunedIn(generation.with(3, at(3, [0.1, 0.71])), median())).toEqual([4]);
+    expect(prunedIn(generation.slice(2), median())).toEqual([]);
+    const told = median();
+    told.tell({ ...at(0, [0.9, 0.9]), state: 'complete' });
+    told.tell({ ...at(1, [0.9, 0.9]), state: 'complete' });
+    expect(prunedIn(generation.slice(2), told)).toEqual([3, 4]);
+  });
+
   it('share out trials among the brackets of Hyperband as Optuna does, where resources are powers of the factor, too', () => {
     const ours = budgets.map(([reduction_factor, max_resource]) => [
       reduction_factor,
@@ -127,5 +153,15 @@ describe('percentileOf', () => {
     const values = [0, 25, 50, 60, 75, 100].map((percent) => percentileOf([1, 2, 4, 8], percent));
     expect(values).toEqual([1, 1.75, 3, 3.5999999999999996, 5, 8]);
     expect(percentileOf([], 50)).toBeNaN();
+  });
+
+  it('takes two lists as if they were one', () => {
+    const values = fc.array(fc.integer({ min: -9, max: 9 }));
+    fc.assert(
+      fc.property(values, values, fc.double({ min: 0, max: 100, noNaN: true }), (a, b, percent) => {
+        const sorted = [a, b, [...a, ...b]].map((list) => list.sort((x, y) => x - y));
+        expect(percentileOf(sorted[0]!, percent, sorted[1]!)).toEqual(percentileOf(sorted[2]!, percent));
+      }),
+    );
   });
 });

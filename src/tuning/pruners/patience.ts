@@ -30,7 +30,7 @@ export class PatiencePruner implements Pruner {
     this.#wrapped?.tell(trial);
   }
 
-  shouldPrune(trial: Trial, running: readonly Trial[]): boolean {
+  shouldPrune(trial: Trial, generation: readonly Trial[]): boolean {
     const values = [...trial.intermediate.values()];
     if (values.length <= this.#patience + 1) return false;
     const border = values.length - this.#patience - 1;
@@ -38,7 +38,7 @@ export class PatiencePruner implements Pruner {
     const after = bestOf(values.slice(border), this.#direction);
     const stands =
       this.#direction === 'maximize' ? before - this.#minDelta > after : before + this.#minDelta < after;
-    return stands && (this.#wrapped === undefined || this.#wrapped.shouldPrune(trial, running));
+    return stands && (this.#wrapped === undefined || this.#wrapped.shouldPrune(trial, generation));
   }
 
   notes(number: number): Readonly<Record<string, unknown>> {

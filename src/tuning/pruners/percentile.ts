@@ -5,13 +5,13 @@ import { bestOf, insertSorted, lastReport, percentileOf } from './values.ts';
 export interface PercentileOptions {
   /** 0 … 100: the share of the complete trials that a trial must be among at its step. */
   readonly percentile: number;
-  /** Complete trials before which none is pruned. */
+  /** Complete trials, or earlier ones of the generation, before which none is pruned. */
   readonly n_startup_trials?: number | undefined;
   /** Steps before which none is pruned. */
   readonly n_warmup_steps?: number | undefined;
   /** Steps from one decision to the next. */
   readonly interval_steps?: number | undefined;
-  /** Complete trials with a value at the step that a decision needs. */
+  /** How many of them must have a value at the step for a decision. */
   readonly n_min_trials?: number | undefined;
 }
 
@@ -23,9 +23,14 @@ interface StepValues {
   readonly sorted: number[];
 }
 
+const NONE: StepValues = { count: 0, sorted: [] };
+
 /**
  * Prunes a trial whose best value so far is worse than a percentile of what the complete trials had at the same step; Optuna's
  * PercentilePruner, and with 50 its MedianPruner.
+ *
+ * The trials that come before it in its generation and have not been pruned count with what they have reported by then, as if they were
+ * complete: in a sequence, where trials are run one after the other, most of them would be. In generations of one this is Optuna's rule.
  * Source of the rules: optuna 5.0.0, pruners/_percentile.py.
  */
 export class PercentilePruner implements Pruner {
@@ -58,15 +63,19 @@ export class PercentilePruner implements Pruner {
     }
   }
 
-  shouldPrune(trial: Trial): boolean {
-    if (this.#complete === 0 || this.#complete < this.#startupTrials) return false;
+  shouldPrune(trial: Trial, generation: readonly Trial[]): boolean {
+    const peers = generation.filter(({ number }) => number < trial.number);
+    const known = this.#complete + peers.length;
+    if (known === 0 || known < this.#startupTrials) return false;
     const step = lastReport(trial)?.step;
     if (step === undefined || step < this.#warmupSteps || !this.#isDue(trial, step)) return false;
     const best = bestOf(trial.intermediate.values(), this.#direction);
     if (Number.isNaN(best)) return true;
-    const values = this.#atStep.get(step);
-    if (values === undefined || values.count < this.#minTrials) return false;
-    const bound = percentileOf(values.sorted, this.#percentile);
+    const reported = peers.flatMap(({ intermediate }) => intermediate.get(step) ?? []);
+    const { count, sorted } = this.#atStep.get(step) ?? NONE;
+    if (count + reported.length < Math.max(this.#minTrials, 1)) return false;
+    const few = reported.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
+    const bound = percentileOf(sorted, this.#percentile, few);
     return this.#direction === 'maximize' ? best < bound : best > bound;
   }
 

@@ -24,13 +24,30 @@ export function insertSorted(sorted: number[], value: number): void {
   sorted.splice(place, 0, value);
 }
 
-/** NumPy's percentile of an ascending list, by linear interpolation; NaN of an empty one. */
-export function percentileOf(sorted: readonly number[], percent: number): number {
-  if (sorted.length === 0) return Number.NaN;
-  const position = (percent / 100) * (sorted.length - 1);
+/** What stands at a place of two ascending lists put together, of which the second is short. */
+function mergedAt(sorted: readonly number[], few: readonly number[], place: number): number {
+  let before = 0;
+  for (; before < few.length; before++) {
+    const value = few[before]!;
+    const own = before + partitionPoint(sorted.length, (i) => sorted[i]! <= value);
+    if (own === place) return value;
+    if (own > place) break;
+  }
+  return sorted[place - before]!;
+}
+
+/** NumPy's percentile, by linear interpolation, of an ascending list and a second, short one; NaN where both are empty. */
+export function percentileOf(
+  sorted: readonly number[],
+  percent: number,
+  few: readonly number[] = [],
+): number {
+  const count = sorted.length + few.length;
+  if (count === 0) return Number.NaN;
+  const position = (percent / 100) * (count - 1);
   const lower = Math.floor(position);
   const part = position - lower;
-  const a = sorted[lower]!;
-  const b = sorted[Math.min(lower + 1, sorted.length - 1)]!;
+  const a = mergedAt(sorted, few, lower);
+  const b = mergedAt(sorted, few, Math.min(lower + 1, count - 1));
   return part >= 0.5 ? b - (b - a) * (1 - part) : a + (b - a) * part;
 }
