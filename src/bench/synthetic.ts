@@ -1,5 +1,5 @@
-import { philox4x32 } from '../data/philox.ts';
 import { InputError } from '../errors.ts';
+import { philox4x32 } from '../numerics/philox.ts';
 
 /** A synthetic table, named as `--data` names it. */
 export interface SyntheticSpec {

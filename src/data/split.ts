@@ -1,5 +1,5 @@
 import { InputError } from '../errors.ts';
-import { philox4x32 } from './philox.ts';
+import { philox4x32 } from '../numerics/philox.ts';
 
 const SPLIT_PURPOSE = 0x53504c49;
 const FOLD_PURPOSE = 0x464f4c44;

@@ -19,7 +19,7 @@ const LAYERS = [
   'cli',
   'schema',
 ];
-/** The typed door to native code, errors, file writing and integer twins: part of no layer. */
+/** The typed door to native code, errors, file writing, integer twins and the normal distribution: part of no layer. */
 const LEAVES = new Set(['addon.ts', 'errors.ts', 'files.ts', 'numerics']);
 
 interface Import {

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { logNdtr } from '../../src/numerics/normal.ts';
 import { argsort } from '../../src/tuning/samplers/argsort.ts';
 import { KernelTable } from '../../src/tuning/samplers/kernel-table.ts';
 import { type Kernels, ParzenEstimator } from '../../src/tuning/samplers/parzen.ts';
 import { RandomState } from '../../src/tuning/samplers/random-state.ts';
-import { logGaussMass, logNdtr, logPdf, ppf } from '../../src/tuning/samplers/truncated-normal.ts';
+import { logGaussMass, logPdf, ppf } from '../../src/tuning/samplers/truncated-normal.ts';
 import type { SearchSpace } from '../../src/tuning/space.ts';
 import { categories, difference, fixture, float, int, logInt, stepped, trialOf } from './support.ts';
 

@@ -1,3 +1,4 @@
+import { LOG_SQRT_2PI } from '../../numerics/normal.ts';
 import { partitionPoint } from '../partition-point.ts';
 import type { Dimension } from '../space.ts';
 import type { Trial } from '../trial.ts';
@@ -14,7 +15,7 @@ import {
   ParzenEstimator,
   rampWeights,
 } from './parzen.ts';
-import { LOG_SQRT_2PI, logGaussMass } from './truncated-normal.ts';
+import { logGaussMass } from './truncated-normal.ts';
 
 /**
  * Up to so many trials, as there may be good ones, the plain estimator is asked: where good and other trials have seen the same, the

@@ -1,9 +1,10 @@
+import { LOG_SQRT_2PI } from '../../numerics/normal.ts';
 import type { CategoricalDistribution, Distribution } from '../space.ts';
 import { argsort } from './argsort.ts';
 import { type NumericDistribution, roundHalfEven, topOf } from './distributions.ts';
 import { pairwiseSum } from './pairwise-sum.ts';
 import type { RandomState } from './random-state.ts';
-import { LOG_SQRT_2PI, logGaussMass, ppf } from './truncated-normal.ts';
+import { logGaussMass, ppf } from './truncated-normal.ts';
 
 /** Observations below this number weigh the same; of more, the last so many do. */
 const FLAT = 25;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { philox4x32 } from '../../src/data/philox.ts';
+import { philox4x32 } from '../../src/numerics/philox.ts';
 
 type Words = [number, number, number, number];
 const all = 0xffffffff;
