@@ -3,6 +3,7 @@ import type { ModelKind } from '../config/objectives.ts';
 import type { MetricName } from '../engine/engine.ts';
 
 export { METRIC_NAMES as metricNames, metricDirection } from '../config/metric-names.ts';
+export type { MetricName };
 
 /** What reports and plots call a metric. */
 export const metricLabels: Readonly<Record<MetricName, string>> = {

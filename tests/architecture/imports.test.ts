@@ -11,6 +11,7 @@ const LAYERS = [
   'workers',
   'engine',
   'metrics',
+  'stats',
   'boosting',
   'tuning',
   'reporting',
@@ -60,6 +61,12 @@ describe('the layers of src', () => {
         LAYERS.indexOf(room(to)) > LAYERS.indexOf(room(from)),
     );
     expect(upward.map(({ from, to }) => `${relative(source, from)} → ${relative(source, to)}`)).toEqual([]);
+  });
+
+  it('let src/stats reach nothing but metrics and what belongs to no layer', () => {
+    const reached = imports.filter(({ from }) => room(from) === 'stats').map(({ to }) => room(to));
+    expect(reached.filter((name) => !LEAVES.has(name) && !['stats', 'metrics'].includes(name))).toEqual([]);
+    expect(reached).toContain('metrics');
   });
 
   it('leave zod to src/config, DuckDB to src/data and plotting to one file of src/reporting', () => {
