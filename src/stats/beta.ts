@@ -1,12 +1,9 @@
 import { deviance, stirlingError } from './gamma.ts';
 
-/** Keeps denominators of Lentz's method from being zero. */
-const TINY = 1e-300;
-
 /**
  * The regularised incomplete beta function I_x(a, b) for a, b > 0 and 0 ≤ x ≤ 1 (`scipy.special.betainc`), accurate relative to itself
- * down to the smallest numbers. Lentz's evaluation of the continued fraction (DLMF 8.17.22), which converges fast below the mean;
- * above it, 1 − I_y(b, a).
+ * down to the smallest numbers. The continued fraction of Didonato and Morris, "Algorithm 708", ACM TOMS 1992, which converges fast
+ * below the mean; above it, 1 − I_y(b, a).
  * @param y 1 − x, for callers that know it more exactly
  */
 export function betainc(a: number, b: number, x: number, y = 1 - x): number {
@@ -16,7 +13,7 @@ export function betainc(a: number, b: number, x: number, y = 1 - x): number {
 }
 
 function lowerTail(a: number, b: number, x: number, y: number): number {
-  return (betaPower(a, b, x, y) / a) * continuedFraction(a, b, x);
+  return betaPower(a, b, x, y) / continuedFraction(a, b, x, y);
 }
 
 /** x^a y^b / B(a, b), from the binomial probability of a successes in a + b. */
@@ -27,23 +24,23 @@ function betaPower(a: number, b: number, x: number, y: number): number {
   return Math.sqrt((a * b) / (2 * Math.PI * n)) * Math.exp(logarithm);
 }
 
-function continuedFraction(a: number, b: number, x: number): number {
-  const awayFromZero = (value: number) => (Math.abs(value) < TINY ? TINY : value);
-  let c = 1;
-  let d = 1 / awayFromZero(1 - ((a + b) * x) / (a + 1));
-  let fraction = d;
+/** By Lentz's method. With many degrees of freedom x is nearly 1 and all depends on y, which 1 − x would not give. */
+function continuedFraction(a: number, b: number, x: number, y: number): number {
+  const fromMean = a * y - b * x;
+  const term = (m: number) =>
+    m + (m * (b - m) * x) / (a + 2 * m - 1) + ((a + m) * (fromMean + 1 + m * (1 + y))) / (a + 2 * m + 1);
+  let fraction = (a * (fromMean + 1)) / (a + 1);
+  let c = fraction;
+  let d = 0;
   let factor: number;
   let m = 0;
-  const advance = (numerator: number) => {
-    d = 1 / awayFromZero(1 + numerator * d);
-    c = awayFromZero(1 + numerator / c);
-    factor = c * d;
-    fraction *= factor;
-  };
   do {
     m++;
-    advance((m * (b - m) * x) / ((a + 2 * m - 1) * (a + 2 * m)));
-    advance((-(a + m) * (a + b + m) * x) / ((a + 2 * m) * (a + 2 * m + 1)));
-  } while (Math.abs(factor! - 1) > 1e-15);
+    const numerator = (((a + m - 1) * (a + b + m - 1)) / (a + 2 * m - 1) ** 2) * m * (b - m) * x * x;
+    d = 1 / (term(m) + numerator * d);
+    c = term(m) + numerator / c;
+    factor = c * d;
+    fraction *= factor;
+  } while (Math.abs(factor - 1) > 1e-15);
   return fraction;
 }

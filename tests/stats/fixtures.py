@@ -95,7 +95,7 @@ def distributions():
         for x in [1e-3, 0.5, 1, 1.1, 2, 5, 30, 1e3, 1e8]
     ]
     binom = [
-        (int(r * n), n, p) for n in [1, 10, 24, 100, 1000] for r in [0, 0.1, 0.3, 0.5, 0.6, 0.9] for p in [0.5, 0.1, 0.01]
+        (int(r * n), n, p) for n in [1, 10, 24, 100, 1000] for r in [0, 0.1, 0.3, 0.5, 0.6, 0.9, 0.98] for p in [0.5, 0.1, 0.01]
     ]
     ranges = [(q, k) for k in [2, 3, 5, 10, 20, 100] for q in [0.01, 0.5, 2, 3.3, 5, 10, 20, 40, 52]]
     alphas = [(alpha, k) for k in [2, 3, 5, 10, 20] for alpha in [0.001, 0.01, 0.05, 0.1, 0.5]]
