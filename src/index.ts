@@ -92,6 +92,40 @@ export type { Reporter } from './protocol/reporter.ts';
 export type { RunOptions, RunOutcome } from './protocol/run.ts';
 export { AVAILABLE_STAGES, STAGES, type StageName } from './protocol/stages.ts';
 export type { VerifyOptions, VerifyOutcome } from './protocol/verify.ts';
+export {
+  type BootstrapInterval,
+  type BootstrapMethod,
+  type BootstrapOptions,
+  bootstrapInterval,
+} from './stats/bootstrap.ts';
+export { type AucInterval, aucInterval, type DeLongTest, delongTest } from './stats/delong.ts';
+export { cliffsDelta, cohensD, hedgesG, rankBiserial } from './stats/effect-sizes.ts';
+export {
+  averageRanks,
+  bestByRank,
+  type FriedmanTest,
+  friedmanTest,
+  type ScoreTable,
+} from './stats/friedman.ts';
+export { type DiscordantRows, discordantRows, type McNemarTest, mcnemarTest } from './stats/mcnemar.ts';
+export { criticalDifference, criticalDifferenceGroups, nemenyiTest } from './stats/nemenyi.ts';
+export {
+  type Degenerate,
+  nadeauBengioTTest,
+  type PairedTTest,
+  pairedTTest,
+  type ResamplingOptions,
+} from './stats/paired-t.ts';
+export {
+  type Against,
+  comparePairs,
+  compareRanks,
+  holm,
+  type PairComparison,
+  type PairedTest,
+} from './stats/pairwise.ts';
+export { aucMetric, differenceOf, meanMetric, metricOfRows, type RowMetric } from './stats/row-metric.ts';
+export { type WilcoxonTest, wilcoxonTest } from './stats/wilcoxon.ts';
 export { parameterImportances } from './tuning/importance.ts';
 export { openStorage } from './tuning/open-storage.ts';
 export type { Pruner } from './tuning/pruner.ts';

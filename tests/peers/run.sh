@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Asks the real tools: makes the fixtures of scikit-learn and xgboost again and compares them with the committed ones,
+# Asks the real tools: makes the fixtures of scikit-learn, SciPy and xgboost again and compares them with the committed ones,
 # compares predictions of exported and imported models with xgboost's, shares journals with Optuna, checks that the benchmark gives its peers the same tasks, then prints the accuracy table against
 # xgboost. Needs Python 3.11 or later and a package index; `npm test` needs neither.
 set -euo pipefail
@@ -12,6 +12,11 @@ for file in tests/metrics/fixtures/*.json; do
   cmp "$file" "$again/$(basename "$file")" || { echo "$file is not what scikit-learn gives today"; exit 1; }
 done
 echo "metric fixtures: as scikit-learn gives them"
+.venv/bin/python tests/stats/fixtures.py "$again/stats"
+for file in tests/stats/fixtures/*.json; do
+  cmp "$file" "$again/stats/$(basename "$file")" || { echo "$file is not what SciPy, statsmodels and scikit-posthocs give today"; exit 1; }
+done
+echo "fixtures of statistics: as SciPy, statsmodels and scikit-posthocs give them"
 
 ours() { npx --no-install tsx tests/peers/xgboost_models.ts "$@"; }
 theirs() { .venv/bin/python tests/peers/xgboost_format.py "$@"; }
