@@ -32,7 +32,10 @@ export function drawCounts(seed: number, resample: number, counts: Uint32Array):
 function drawByHalves(state: Uint32Array, counts: Uint32Array): void {
   const rows = counts.length;
   const rejected = SMALL % rows;
-  let [s0, s1, s2, s3] = Int32Array.from(state) as unknown as [number, number, number, number];
+  let s0 = state[0]! | 0;
+  let s1 = state[1]! | 0;
+  let s2 = state[2]! | 0;
+  let s3 = state[3]! | 0;
   for (let left = rows; left > 0; ) {
     const sum = (s0 + s3) | 0;
     const word = (((sum << 7) | (sum >>> 25)) + s0) | 0;
@@ -60,7 +63,10 @@ function drawByWords(state: Uint32Array, counts: Uint32Array): void {
   const rows = counts.length;
   const rejected = 2 ** 32 % rows;
   const [upper, lower] = [rows >>> 16, rows & 0xffff];
-  let [s0, s1, s2, s3] = Int32Array.from(state) as unknown as [number, number, number, number];
+  let s0 = state[0]! | 0;
+  let s1 = state[1]! | 0;
+  let s2 = state[2]! | 0;
+  let s3 = state[3]! | 0;
   for (let left = rows; left > 0; ) {
     const sum = (s0 + s3) | 0;
     const word = (((sum << 7) | (sum >>> 25)) + s0) >>> 0;

@@ -24,7 +24,6 @@ export function studentizedRangeSf(q: number, k: number): number {
   for (let i = -points; i <= points; i++) {
     const z = i * step - q / 2;
     const above = normSf(z);
-    if (above === 0) break;
     const share = Math.log1p(-normSf(z + q) / above);
     sum += Math.exp(-0.5 * z * z - LOG_SQRT_2PI) * above ** (k - 1) * -Math.expm1((k - 1) * share);
   }

@@ -278,7 +278,7 @@ describe('bootstrapInterval', () => {
     expect(same).toMatchObject({ estimate: 0, low: 0, high: 0, standardError: 0, method: 'BCa' });
   });
 
-  it('holds the mean of skewed values more often than 19 times in 20 less a few', () => {
+  it('covers the mean of skewed values in about 19 samples of 20', () => {
     let held = 0;
     for (let trial = 0; trial < 200; trial++) {
       const counts = draw(trial, 0, 80);
