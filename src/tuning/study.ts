@@ -43,7 +43,9 @@ export class Study {
   readonly space: SearchSpace;
   readonly #sampler: Sampler;
   readonly #pruner: Pruner | undefined;
-  /** Trials whose results sampler and pruner know. */
+  /** How many trials, from the first, sampler and pruner know the results of: a long study does not look at them again. */
+  #settled = 0;
+  /** Numbers of later ones that they know. */
   readonly #told = new Set<number>();
   readonly #ended = { complete: 0, pruned: 0, fail: 0 };
   #best: Trial | undefined;
@@ -91,7 +93,7 @@ export class Study {
     return (
       this.#generation === undefined &&
       this.#sampler.isExhausted &&
-      !this.trials.some(({ state }) => state === 'waiting')
+      !this.#unsettled.some(({ state }) => state === 'waiting')
     );
   }
 
@@ -167,6 +169,10 @@ export class Study {
     return trialValues(trial);
   }
 
+  get #unsettled(): readonly Trial[] {
+    return this.trials.slice(this.#settled);
+  }
+
   #takeUp(): void {
     const ours = this.trials.flatMap((trial) => {
       if (trial.state === 'waiting') return [];
@@ -190,13 +196,14 @@ export class Study {
   /** Lets sampler and pruner know of finished trials, in order; not of those of an unfinished generation. */
   #tellFinished(): void {
     const pending = new Set(this.#generation?.trials.map(({ number }) => number));
-    for (const trial of this.trials) {
+    for (const trial of this.#unsettled) {
       if (!isFinished(trial) || pending.has(trial.number) || this.#told.has(trial.number)) continue;
       this.#told.add(trial.number);
       this.#count(trial);
       this.#sampler.tell(trial);
       this.#pruner?.tell(trial);
     }
+    while (this.#told.delete(this.#settled)) this.#settled++;
   }
 
   #count(trial: Trial): void {
@@ -211,7 +218,7 @@ export class Study {
 
   /** Suggests trials, waiting ones first, and records them. */
   async #begin(index: number, before: readonly Trial[], count: number): Promise<Trial[]> {
-    const waiting = this.trials.filter(({ state }) => state === 'waiting');
+    const waiting = this.#unsettled.filter(({ state }) => state === 'waiting');
     const begun: Trial[] = [];
     const created: NewTrial[] = [];
     const changes: TrialChange[] = [];
