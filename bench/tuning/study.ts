@@ -1,6 +1,6 @@
-// Milliseconds a trial of one long study, by thousands of trials: the sampler's own, and all the rest, which is the study, its pruner
-// and its storage. The objective costs nothing; trials report ten steps, and the median pruner decides after each.
-// usage: study.ts [--out FILE] [--trials N] [--repeats N]
+// Milliseconds a trial of one long study, by thousands of trials: the sampler's own, all the rest, which is the study, its pruner
+// and its storage, and the processor's time of both, which waits for the disk and for other processes are not in. The objective costs nothing; trials report ten steps, and the median pruner decides after each.
+// usage: study.ts [--out FILE] [--trials N] [--repeats N] [--folder FOR_THE_JOURNAL]
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,6 +28,7 @@ const { values: options } = parseArgs({
     out: { type: 'string', default: 'bench/results/tuning-study.json' },
     trials: { type: 'string', default: '10000' },
     repeats: { type: 'string', default: '3' },
+    folder: { type: 'string', default: tmpdir() },
   },
 });
 const GENERATION = 8;
@@ -91,6 +92,7 @@ function evaluate(trial: Trial, pruner: Pruner): TrialResult {
 interface Part {
   readonly sampler: number;
   readonly rest: number;
+  readonly cpu: number;
 }
 
 async function measure(storage: StudyStorage): Promise<Part[]> {
@@ -100,6 +102,7 @@ async function measure(storage: StudyStorage): Promise<Part[]> {
   const parts: Part[] = [];
   for (let until = PART; until <= Number(options.trials); until += PART) {
     const before = sampler.milliseconds;
+    const cpuBefore = process.cpuUsage();
     const started = performance.now();
     await runSearch({
       study,
@@ -108,13 +111,15 @@ async function measure(storage: StudyStorage): Promise<Part[]> {
       evaluate: async (trials) => trials.map((trial) => evaluate(trial, pruner)),
     });
     const own = sampler.milliseconds - before;
-    parts.push({ sampler: own / PART, rest: (performance.now() - started - own) / PART });
+    const rest = performance.now() - started - own;
+    const { user, system } = process.cpuUsage(cpuBefore);
+    parts.push({ sampler: own / PART, rest: rest / PART, cpu: (user + system) / 1000 / PART });
   }
   await storage.close();
   return parts;
 }
 
-const folder = await mkdtemp(join(tmpdir(), 'lockstep-study-'));
+const folder = await mkdtemp(join(options.folder, 'lockstep-study-'));
 const runs: { storage: string; repeat: number; parts: Part[] }[] = [];
 try {
   for (let repeat = 0; repeat < Number(options.repeats); repeat++) {
@@ -132,10 +137,10 @@ const rows = runs[0]!.parts.map((_, i) => [
   `${(i * PART + 1).toLocaleString('en')} to ${((i + 1) * PART).toLocaleString('en')}`,
   ...['memory', 'journal'].flatMap((storage) => {
     const parts = runs.filter((run) => run.storage === storage).map((run) => run.parts[i]!);
-    return [median(parts.map(({ sampler }) => sampler)), median(parts.map(({ rest }) => rest))];
+    return (['sampler', 'rest', 'cpu'] as const).map((of) => median(parts.map((part) => part[of])));
   }),
 ]);
-const head = ['trials', 'sampler, memory', 'rest, memory', 'sampler, journal', 'rest, journal'];
+const head = ['trials', ...['memory', 'journal'].flatMap((of) => [`${of}: sampler`, 'rest', 'CPU of both'])];
 process.stdout.write(
   `ms a trial, generations of ${GENERATION}, medians of ${options.repeats}\n\n${markdownTable(
     head,

@@ -79,6 +79,8 @@ export class Journal implements StudyStorage {
   readonly #graceMs: number;
   readonly #worker = `${randomUUID()}-1`;
   #file: FileHandle | undefined;
+  /** One for all reads: a new one each would make V8 collect garbage every few generations, which takes longer the more trials there are. */
+  readonly #chunk = Buffer.allocUnsafe(READ_BYTES);
   #giveFree: (() => Promise<void>) | undefined;
   /** Bytes and lines taken in. */
   #offset = 0;
@@ -271,11 +273,10 @@ export class Journal implements StudyStorage {
     let rest = Buffer.alloc(0);
     let position = this.#offset;
     for (;;) {
-      const chunk = Buffer.allocUnsafe(READ_BYTES);
-      const { bytesRead } = await this.#file!.read(chunk, 0, READ_BYTES, position);
+      const { bytesRead } = await this.#file!.read(this.#chunk, 0, READ_BYTES, position);
       if (bytesRead === 0) return;
       position += bytesRead;
-      const bytes = Buffer.concat([rest, chunk.subarray(0, bytesRead)]);
+      const bytes = Buffer.concat([rest, this.#chunk.subarray(0, bytesRead)]);
       let start = 0;
       for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
         this.#takeLine(bytes.toString('utf8', start, end));
