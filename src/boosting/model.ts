@@ -210,7 +210,7 @@ export class Model {
     rows: number,
     options: AsyncOptions = {},
   ): Promise<Float64Array> {
-    const margins = await this.#compiled().marginsAsync(columns, rows, options);
+    const margins = await this.predictMarginsAsync(columns, rows, options);
     const width = this.objective === 'multi:softprob' ? this.outputs : 1;
     const predictions = new Float64Array(rows * width);
     for (let start = 0; start < rows; start += ROWS_OF_TURN) {
@@ -221,6 +221,20 @@ export class Model {
       options.signal?.throwIfAborted();
     }
     return predictions;
+  }
+
+  /** The same as `predictMargins`, off the event loop as `predictAsync` is. */
+  predictMarginsAsync(
+    columns: readonly Column[],
+    rows: number,
+    options: AsyncOptions = {},
+  ): Promise<Int32Array> {
+    return this.#compiled().marginsAsync(columns, rows, options);
+  }
+
+  /** Margins of one row, in an array that the next call uses again; see `predictRow`. */
+  predictRowMargins(row: Readonly<Record<string, RowValue>>): Int32Array {
+    return this.#compiled().recordMargins(row);
   }
 
   /**

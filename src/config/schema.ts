@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { ENSEMBLE_METHODS } from './ensemble-methods.ts';
 import { HYPERPARAMETER_RANGES, type NumberRange, type RangedHyperparameter } from './hyperparameters.ts';
 import {
   CONFIG_METRICS,
@@ -409,11 +410,18 @@ const optimization = z.strictObject({
 
 const ensemble = z.strictObject({
   methods: z
-    .array(z.enum(['voting', 'stacking', 'blending', 'weighted']))
+    .array(z.enum(ENSEMBLE_METHODS))
     .default(['voting', 'stacking', 'blending', 'weighted'])
     .describe('Ensembles to build; an empty list builds none.'),
-  top_k: integer(1, 1000).default(5).describe('Best models that take part.'),
-  cv: integer(2, 1000).default(5).describe('Folds that train the stacking model.'),
+  top_k: integer(2, 1000)
+    .default(5)
+    .describe(
+      'Best models that take part: of the trials and the baseline, by their mean score over the folds.',
+    ),
+  voting: z
+    .enum(['soft', 'hard'])
+    .default('soft')
+    .describe('Mean of probabilities, or count of predicted classes; voting only. Values have a mean.'),
 });
 
 const comparison = z.strictObject({

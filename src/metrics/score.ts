@@ -92,6 +92,26 @@ function regressionScores(rows: ScoredRows): RegressionScores {
   };
 }
 
+/** What the addon takes for rows of any kind. */
+function scoresOf(rows: ScoredRows): BinaryScores | MulticlassScores | RegressionScores {
+  switch (kindOf(rows.objective)) {
+    case 'regression':
+      return regressionScores(rows);
+    case 'multiclass':
+      return multiclassScores(rows);
+    case 'binary':
+      return binaryScores(rows);
+  }
+}
+
+function evaluate(names: readonly MetricName[], scores: ReturnType<typeof scoresOf>): readonly number[] {
+  try {
+    return Array.from(loadAddon().evaluateMetrics(names, scores));
+  } catch (error) {
+    throw fromAddonError(error);
+  }
+}
+
 /**
  * Metrics of margins, exact and independent of the order of rows; NaN where a metric is undefined (docs/metrics.md).
  * @throws InputError for weights that are negative, not finite, or all zero.
@@ -100,19 +120,23 @@ export function scoreMargins(
   rows: ScoredRows,
   names: readonly MetricName[],
 ): Partial<Record<MetricName, number>> {
-  const kind = kindOf(rows.objective);
-  const scores =
-    kind === 'regression'
-      ? regressionScores(rows)
-      : kind === 'multiclass'
-        ? multiclassScores(rows)
-        : binaryScores(rows);
-  try {
-    const values = loadAddon().evaluateMetrics(names, scores);
-    return Object.fromEntries(names.map((name, i) => [name, values[i]!]));
-  } catch (error) {
-    throw fromAddonError(error);
-  }
+  const values = evaluate(names, scoresOf(rows));
+  return Object.fromEntries(names.map((name, i) => [name, values[i]!]));
+}
+
+/**
+ * The same for one metric of many sets of margins of the same rows, which are prepared once. Margins of classifiers must be in units of
+ * 2^−20.
+ */
+export function marginScorer(
+  rows: Omit<ScoredRows, 'margins'>,
+  name: MetricName,
+): (margins: Int32Array) => number {
+  let prepared: ReturnType<typeof scoresOf> | undefined;
+  return (margins) => {
+    prepared ??= scoresOf({ ...rows, margins });
+    return evaluate([name], { ...prepared, margins })[0]!;
+  };
 }
 
 /** Counts of a binary classifier at threshold ½, in rows or sums of weights. */

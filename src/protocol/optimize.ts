@@ -2,9 +2,10 @@ import { join } from 'node:path';
 import type { BoosterParams } from '../boosting/params.ts';
 import { metricDirection } from '../config/metric-names.ts';
 import { kindOf } from '../config/objectives.ts';
-import type { Engine, ResidentDataset } from '../engine/engine.ts';
 import { InputError } from '../errors.ts';
+import { BestFolds } from '../tuning/best-folds.ts';
 import { searchBoosters } from '../tuning/booster-search.ts';
+import type { CrossValidateOptions } from '../tuning/cross-validate.ts';
 import { defaultFoldMethod, type Fold, type FoldMethod, makeFolds } from '../tuning/folds.ts';
 import { parameterImportances } from '../tuning/importance.ts';
 import { openStorage } from '../tuning/open-storage.ts';
@@ -12,10 +13,10 @@ import type { SearchEnd } from '../tuning/search.ts';
 import { toSearchSpace } from '../tuning/space.ts';
 import type { StudyStorage } from '../tuning/storage.ts';
 import type { Study } from '../tuning/study.ts';
-import { type BinnedTable, BinnedTables } from '../tuning/tables.ts';
 import { type Direction, isFinished, type Trial } from '../tuning/trial.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
+import type { ExperimentTables } from './tables.ts';
 import { type ModelPlan, type TrainedModel, trainAndScore } from './trained-model.ts';
 
 /** The study's file, below the output folder. */
@@ -40,6 +41,8 @@ export interface OptimizeResult {
   readonly cvScores: CvScores;
   /** How much each parameter matters (PED-ANOVA), falling; empty after too few trials. */
   readonly importances: ReadonlyMap<string, number>;
+  /** What the fold models of the best trials, and of the baseline, predict; of trials of this run alone. */
+  readonly keptFolds: BestFolds;
   readonly optimized: TrainedModel;
   readonly end: SearchEnd;
   readonly timings: { readonly search_s: number };
@@ -74,6 +77,22 @@ export function experimentFolds(experiment: PreparedExperiment): Fold[] {
     groups,
     seed,
   });
+}
+
+/** How the folds of an experiment's trials are trained and scored. */
+export function searchScoring(
+  experiment: PreparedExperiment,
+  tables: ExperimentTables,
+): Omit<CrossValidateOptions, 'direction'> {
+  return {
+    resident: async (maxBin) => (await tables.get(maxBin)).resident,
+    folds: experimentFolds(experiment),
+    metric: experiment.metrics[0]!,
+    seed: experiment.seed,
+    earlyStoppingRounds: experiment.loaded.config.optimization.early_stopping_rounds,
+    base: experiment.params,
+    schema: experiment.data.schema,
+  };
 }
 
 /** The study of the folder, which must be new unless it is to go on. */
@@ -140,8 +159,7 @@ class SearchReport {
  */
 export async function runOptimize(
   experiment: PreparedExperiment,
-  engine: Engine,
-  resident: ResidentDataset,
+  tables: ExperimentTables,
   options: OptimizeOptions,
 ): Promise<OptimizeResult> {
   const { config } = experiment.loaded;
@@ -156,9 +174,8 @@ export async function runOptimize(
     started + (optimization.timeout_hours ?? Number.POSITIVE_INFINITY) * 3_600_000,
   );
   const deadline = Number.isFinite(searchEnd) ? searchEnd : undefined;
-  const others = new BinnedTables(engine, (maxBin) => experiment.binAgain!(maxBin));
-  const own: BinnedTable = { binned: experiment.binned, resident };
-  const table = async (maxBin: number) => (maxBin === experiment.params.max_bin ? own : others.get(maxBin));
+  const { methods, top_k: topK } = config.ensemble;
+  const keep = new BestFolds(methods.length > 0 ? topK : 0, direction);
   const storage = await openStudy(studyName, direction, options);
   try {
     const nTrials = optimization.n_trials;
@@ -174,14 +191,9 @@ export async function runOptimize(
       generation: optimization.generation,
       refitRounds: optimization.refit_rounds,
       validation: {
-        resident: async (maxBin) => (await table(maxBin)).resident,
-        folds: experimentFolds(experiment),
-        metric,
-        seed: experiment.seed,
-        earlyStoppingRounds: optimization.early_stopping_rounds,
+        ...searchScoring(experiment, tables),
+        keep,
         signal,
-        base: experiment.params,
-        schema: experiment.data.schema,
       },
       deadline,
       onProgress: (study, running) => report.send(study, running),
@@ -197,7 +209,7 @@ export async function runOptimize(
       params,
       earlyStoppingRounds: search.fixedRounds ? 0 : config.training.early_stopping_rounds,
     };
-    const { binned, resident: ofPlan } = await table(params.max_bin);
+    const { binned, resident: ofPlan } = await tables.get(params.max_bin);
     const optimized = await trainAndScore({ ...experiment, binned }, ofPlan, plan, { reporter, signal });
     return {
       studyName,
@@ -208,12 +220,12 @@ export async function runOptimize(
       params,
       cvScores: { baseline: search.baselineScores, optimized: search.bestScores },
       importances: parameterImportances(study.trials, direction),
+      keptFolds: keep,
       optimized,
       end,
       timings: { search_s },
     };
   } finally {
-    others.dispose();
     await storage.close();
   }
 }

@@ -4,9 +4,11 @@ import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { chooseEngine, type EngineChoice } from '../engine/choose.ts';
 import { resolveThreads } from '../engine/cpu.ts';
 import type { MetricName } from '../engine/engine.ts';
-import { BudgetError, InterruptedError, type LockstepError } from '../errors.ts';
+import { BudgetError, InputError, InterruptedError, type LockstepError } from '../errors.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
 import { trainingReport } from '../reporting/training-report.ts';
+import { type EnsembleResult, runEnsemble } from './ensemble.ts';
+import { writeEnsemble } from './ensemble-output.ts';
 import { describeEnvironment, type EnvironmentRecord } from './environment.ts';
 import { JOURNAL_FILE, type OptimizeResult, runOptimize } from './optimize.ts';
 import { writeSearch } from './optimize-output.ts';
@@ -14,11 +16,14 @@ import { OutputFolder, toJson } from './output.ts';
 import { type PreparedExperiment, prepareExperiment } from './prepare.ts';
 import { type Reporter, silentReporter } from './reporter.ts';
 import { AVAILABLE_STAGES, parseStages, type StageName } from './stages.ts';
+import { ExperimentTables } from './tables.ts';
 import {
   baselinePlan,
   type ModelName,
+  type ModelScores,
   type PartialModel,
   type TrainedModel,
+  type TrainingHistory,
   toModel,
   trainAndScore,
 } from './trained-model.ts';
@@ -52,13 +57,27 @@ export interface RunOutcome {
   readonly baseline?: TrainedModel;
   /** Absent without the stage optimize. */
   readonly search?: OptimizeResult;
+  /** Absent without the stage ensemble. */
+  readonly ensemble?: EnsembleResult;
   readonly warnings: readonly string[];
 }
 
-/** The models of a run, by name. */
-type Models = Partial<Record<ModelName, TrainedModel>>;
+/** What a run records of a model. */
+interface RunModel extends ModelScores {
+  readonly fingerprint: string;
+  readonly history?: TrainingHistory;
+  readonly timings: Readonly<Record<string, number>>;
+}
 
-function ofModels<Value>(models: Models, pick: (model: TrainedModel) => Value | undefined) {
+/** The models of a run, by name. */
+type Models = Partial<Record<ModelName, RunModel>>;
+
+const recordOf = (trained: TrainedModel): RunModel => ({
+  ...trained,
+  fingerprint: trained.model.fingerprint,
+});
+
+function ofModels<Value>(models: Models, pick: (model: RunModel) => Value | undefined) {
   return Object.fromEntries(
     Object.entries(models).flatMap(([name, model]) => {
       const value = pick(model);
@@ -134,7 +153,7 @@ function runJson(record: RunRecord) {
   const { experiment, models = {}, search } = record;
   return {
     experiment: experiment.loaded.config.experiment.name,
-    fingerprints: ofModels(models, ({ model }) => model.fingerprint),
+    fingerprints: ofModels(models, ({ fingerprint }) => fingerprint),
     timings: {
       ...ofModels(models, ({ timings }) => timings),
       baseline: { ...experiment.timings, ...models.baseline?.timings },
@@ -156,10 +175,21 @@ function runJson(record: RunRecord) {
   };
 }
 
-/** The stages of a run: those that were asked for, or all that the config does not switch off. */
+/**
+ * The stages of a run: those that were asked for, or all that the config does not switch off.
+ * @throws InputError for a stage that the config leaves nothing to do for.
+ */
 function stagesOf(asked: readonly StageName[] | undefined, config: LoadedConfig['config']): Set<StageName> {
+  const { optimization, ensemble } = config;
+  if (asked?.includes('ensemble') && ensemble.methods.length === 0) {
+    throw new InputError('ensemble.methods is empty; name a method, or leave out the stage ensemble.');
+  }
   if (asked !== undefined) return new Set(asked);
-  return new Set(AVAILABLE_STAGES.filter((stage) => stage !== 'optimize' || config.optimization.enabled));
+  const isOn: Partial<Record<StageName, boolean>> = {
+    optimize: optimization.enabled,
+    ensemble: optimization.enabled && ensemble.methods.length > 0,
+  };
+  return new Set(AVAILABLE_STAGES.filter((stage) => isOn[stage] ?? true));
 }
 
 /**
@@ -203,17 +233,19 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
   const deadline = clock + config.resources.max_time_hours * 3_600_000;
   const models: Models = {};
   let search: OptimizeResult | undefined;
+  let ensemble: EnsembleResult | undefined;
+  let baseline: TrainedModel | undefined;
 
-  const resident = await engine.load(experiment.binned);
+  const tables = await ExperimentTables.load(experiment, engine);
   try {
     if (stages.has('baseline')) {
       reporter.step(`Training the baseline on ${engine.description}`);
-      const baseline = await trainAndScore(experiment, resident, baselinePlan(experiment), {
+      baseline = await trainAndScore(experiment, tables.own.resident, baselinePlan(experiment), {
         reporter,
         signal,
         deadline,
       });
-      models.baseline = baseline;
+      models.baseline = recordOf(baseline);
       await output.writeDeliverable('models/baseline_model.json', baseline.model.toText());
       await output.writeDeliverable('configs/baseline_config.yaml', stringify(experiment.loaded.config));
       await output.writeDeliverable(
@@ -225,14 +257,14 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
     if (stages.has('optimize')) {
       reporter.step(`Searching hyperparameters on ${engine.description}`);
       const { resume } = options;
-      search = await runOptimize(experiment, engine, resident, {
+      search = await runOptimize(experiment, tables, {
         folder: output.path,
         resume,
         reporter,
         signal,
         deadline,
       });
-      models.optimized = search.optimized;
+      models.optimized = recordOf(search.optimized);
       await writeSearch(output, experiment, search, {
         engine: engine.description,
         machine: machineText(record.environment, threads),
@@ -240,16 +272,24 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       });
       await writeMetrics(output, models);
     }
+    if (stages.has('ensemble') && search !== undefined) {
+      ensemble = await runEnsemble(experiment, tables, search, baseline, { reporter, signal });
+      const { best, scores, timings } = ensemble;
+      models.ensemble = { ...scores, fingerprint: best.model.fingerprint, timings };
+      await writeEnsemble(output, ensemble, search.cvScores);
+      await writeMetrics(output, models);
+    }
     await output.writeJson('run.json', runJson({ ...record, exit: 0, models, search }));
     return {
       out: output.path,
       files: [...output.written, ...(search ? [JOURNAL_FILE] : [])],
       engine: engine.kind,
-      fingerprints: ofModels(models, ({ model }) => model.fingerprint),
+      fingerprints: ofModels(models, ({ fingerprint }) => fingerprint),
       metrics: ofModels(models, ({ metrics }) => metrics),
       primary: experiment.metrics[0]!,
-      ...(models.baseline && { baseline: models.baseline }),
+      ...(baseline && { baseline }),
       ...(search && { search }),
+      ...(ensemble && { ensemble }),
       warnings,
     };
   } catch (error) {
@@ -264,6 +304,6 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
     }
     throw error;
   } finally {
-    resident.dispose();
+    tables.dispose();
   }
 }

@@ -5,11 +5,11 @@ export const STAGES = ['baseline', 'optimize', 'ensemble', 'compare'] as const;
 export type StageName = (typeof STAGES)[number];
 
 /** The stages that this version can run. */
-export const AVAILABLE_STAGES: readonly StageName[] = ['baseline', 'optimize'];
+export const AVAILABLE_STAGES: readonly StageName[] = ['baseline', 'optimize', 'ensemble'];
 
 /**
  * Checks a list of stage names.
- * @throws InputError for an unknown stage, or one that this version does not have.
+ * @throws InputError for an unknown stage, one that this version does not have, or one without a stage that it builds on.
  */
 export function parseStages(names: readonly string[]): StageName[] {
   for (const name of names) {
@@ -21,6 +21,9 @@ export function parseStages(names: readonly string[]): StageName[] {
         `The stage ${name} is not in this version; --stages ${AVAILABLE_STAGES.join(',')} runs what is.`,
       );
     }
+  }
+  if (names.includes('ensemble') && !names.includes('optimize')) {
+    throw new InputError('The stage ensemble takes the models of optimize; add optimize to --stages.');
   }
   if (names.length === 0)
     throw new InputError(`--stages names no stage; the stages are ${STAGES.join(', ')}.`);

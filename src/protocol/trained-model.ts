@@ -3,8 +3,9 @@ import { Model } from '../boosting/model.ts';
 import type { BoosterParams } from '../boosting/params.ts';
 import { metricDirection } from '../config/metric-names.ts';
 import { kindOf } from '../config/objectives.ts';
+import type { RowRange } from '../data/binning.ts';
 import type { SplitName } from '../data/types.ts';
-import type { MetricName, ResidentDataset } from '../engine/engine.ts';
+import type { MetricName, ResidentDataset, TreeEnsemble } from '../engine/engine.ts';
 import {
   type ClassConfusion,
   type ConfusionMatrix,
@@ -41,12 +42,12 @@ export interface ClassDetails {
   readonly one_vs_rest: readonly Curves[];
 }
 
-/** Names of the models that a run trains. */
-export type ModelName = 'baseline' | 'optimized';
+/** Names of the models that a run compares. */
+export type ModelName = 'baseline' | 'optimized' | 'ensemble';
 
 /** One model to be trained on the training rows. */
 export interface ModelPlan {
-  readonly name: ModelName;
+  readonly name: Exclude<ModelName, 'ensemble'>;
   readonly params: BoosterParams;
   /** Rounds without a better primary metric on the validation rows after which to stop; 0 is off. */
   readonly earlyStoppingRounds: number;
@@ -58,13 +59,19 @@ export function baselinePlan(experiment: PreparedExperiment): ModelPlan {
   return { name: 'baseline', params: experiment.params, earlyStoppingRounds };
 }
 
-/** A trained and scored model. */
-export interface TrainedModel {
-  readonly model: Model;
-  readonly boosting: Omit<BoostResult, 'trees'>;
-  readonly history: TrainingHistory;
+/** How good a model is on the parts of the data. */
+export interface ModelScores {
   readonly metrics: SplitMetrics;
   readonly details: Partial<Record<SplitName, BinaryDetails | ClassDetails>>;
+}
+
+/** A trained and scored model. */
+export interface TrainedModel extends ModelScores {
+  readonly model: Model;
+  /** Its trees over bins, for predictions of the binned table. */
+  readonly trees: TreeEnsemble;
+  readonly boosting: Omit<BoostResult, 'trees'>;
+  readonly history: TrainingHistory;
   readonly timings: { readonly boosting_s: number; readonly metrics_s: number };
 }
 
@@ -173,23 +180,23 @@ function detailsOf(scored: ScoredRows, classes: ClassDetails['classes']): Binary
   return { classes, confusion_matrix: classConfusion(scored), one_vs_rest: oneVsRestCurves(scored, points) };
 }
 
-/** Scores the trees of a model on every part of the data. */
-async function scoreModel(
+/** Scores a model on every part of the data, from the margins that it has there. */
+export async function scoreParts(
   experiment: PreparedExperiment,
-  resident: ResidentDataset,
-  trees: BoostResult['trees'],
-): Promise<Pick<TrainedModel, 'metrics' | 'details'>> {
+  { marginBits, baseValue }: Pick<ScoredRows, 'marginBits' | 'baseValue'>,
+  marginsOf: (rows: RowRange) => Promise<Int32Array>,
+): Promise<ModelScores> {
   const names = [...new Set([...experiment.metrics, experiment.lossMetric])];
   const metrics: SplitMetrics = {};
   const details: Partial<Record<SplitName, BinaryDetails | ClassDetails>> = {};
   for (const { name, rows } of experiment.splits) {
     const scored: ScoredRows = {
       objective: experiment.params.objective,
-      margins: await resident.predictMargins(trees, rows),
+      margins: await marginsOf(rows),
       label: experiment.binned.label.subarray(rows.start, rows.end),
       ...(experiment.binned.weight && { weight: experiment.binned.weight.subarray(rows.start, rows.end) }),
-      marginBits: trees.marginBits,
-      baseValue: trees.baseValue,
+      marginBits,
+      baseValue,
     };
     metrics[name] = scoreMargins(scored, names);
     const { classes } = experiment.data.schema.target;
@@ -207,10 +214,11 @@ export async function trainAndScore(
 ): Promise<TrainedModel> {
   const { model, result, boosting_s } = await trainModel(experiment, resident, plan, options);
   const metricsStarted = performance.now();
-  const scores = await scoreModel(experiment, resident, result.trees);
-  const { trees: _trees, ...boosting } = result;
+  const { trees, ...boosting } = result;
+  const scores = await scoreParts(experiment, trees, (rows) => resident.predictMargins(trees, rows));
   return {
     model,
+    trees,
     boosting,
     history: toHistory(boosting, experiment.lossMetric, experiment.metrics[0]!),
     ...scores,

@@ -13,6 +13,9 @@ import type { Trial } from './trial.ts';
 /** How many rounds the model with the best parameters is trained for. */
 export type RefitRounds = 'mean_best' | 'n_estimators';
 
+/** Number under which the parameters that are not searched are scored: they are no trial. */
+export const BASE_NUMBER = -1;
+
 export interface BoosterSearchOptions {
   /** Where the study is kept; stays the caller's. */
   readonly storage: StudyStorage;
@@ -94,7 +97,8 @@ export async function searchBoosters(options: BoosterSearchOptions): Promise<Boo
   };
 }
 
-function meanRound(rounds: readonly number[]): number {
+/** Rounds of a model on all rows, from the best ones of its folds. */
+export function meanRound(rounds: readonly number[]): number {
   return Math.max(1, Math.round(rounds.reduce((sum, round) => sum + round, 0) / rounds.length));
 }
 
@@ -104,7 +108,7 @@ async function scoreBase({
   ...validation
 }: CrossValidateOptions): Promise<readonly number[]> {
   const params = fitParams(resolveParams(validation.base), validation.schema);
-  const trial = beginTrial(-1, { state: 'running', params: new Map() }, new Date());
+  const trial = beginTrial(BASE_NUMBER, { state: 'running', params: new Map() }, new Date());
   const [scores] = await evaluateTrials([{ trial, params }], validation);
   return scores!.foldScores;
 }

@@ -1,7 +1,9 @@
 import { BestRound } from '../boosting/boost.ts';
 import { type BoosterParams, treeParams } from '../boosting/params.ts';
 import type { MetricName, ResidentDataset, TrainingBatch, TrainingJob } from '../engine/engine.ts';
+import { outputsOfTrees } from '../ensemble/outputs.ts';
 import { InterruptedError } from '../errors.ts';
+import type { BestFolds } from './best-folds.ts';
 import type { Fold } from './folds.ts';
 import type { Pruner } from './pruner.ts';
 import type { Direction, Trial } from './trial.ts';
@@ -42,6 +44,8 @@ export interface EvaluateOptions {
   /** Rounds without improvement after which a fold stops and keeps its best round; 0 is off, and its last round counts. */
   readonly earlyStoppingRounds: number;
   readonly pruner?: Pruner | undefined;
+  /** Keeps what the folds of the best trials predict for the rows that they were not trained on. */
+  readonly keep?: BestFolds | undefined;
   /** Told of each report, in order. */
   readonly onReport?: ((number: number, step: number, value: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -106,6 +110,7 @@ class TrialRun {
 
 /** The trials of one number of bins: they train on the same resident table, in one batch. */
 interface Group {
+  readonly resident: ResidentDataset;
   readonly batch: TrainingBatch;
   readonly runs: readonly TrialRun[];
 }
@@ -130,13 +135,34 @@ export async function evaluateTrials(
     for (const maxBin of new Set(runs.map(({ params }) => params.max_bin))) {
       const ofGroup = runs.filter(({ params }) => params.max_bin === maxBin);
       const resident = await options.resident(maxBin);
-      groups.push({ batch: await resident.start(jobsOf(ofGroup, options)), runs: ofGroup });
+      const batch = await resident.start(jobsOf(ofGroup, options));
+      groups.push({ resident, batch, runs: ofGroup });
     }
     await train(groups, runs, options);
+    if (options.keep) await keepBest(options.keep, groups, options);
   } finally {
     for (const { batch } of groups) batch.dispose();
   }
   return runs.map((run) => run.scores());
+}
+
+/** Hands over what the folds of complete trials predict, as far as they are wanted. */
+async function keepBest(
+  keep: BestFolds,
+  groups: readonly Group[],
+  { folds }: EvaluateOptions,
+): Promise<void> {
+  for (const { resident, batch, runs } of groups) {
+    for (const [t, run] of runs.entries()) {
+      if (run.state !== 'complete' || !keep.wants(run.mean)) continue;
+      const outputs: Float64Array[] = [];
+      for (const [f, { validation }] of folds.entries()) {
+        const trees = await batch.finish(t * folds.length + f, run.folds[f]!.round);
+        outputs.push(outputsOfTrees(run.params, trees, await resident.predictMargins(trees, validation)));
+      }
+      keep.put(run.trial.number, run.mean, outputs);
+    }
+  }
 }
 
 /** A job for each trial and fold. */

@@ -13,6 +13,7 @@ const LAYERS = [
   'metrics',
   'stats',
   'boosting',
+  'ensemble',
   'tuning',
   'reporting',
   'protocol',

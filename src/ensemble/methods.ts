@@ -1,0 +1,103 @@
+import type { EnsembleMethod } from '../config/ensemble-methods.ts';
+import { InputError } from '../errors.ts';
+import type { Combiner } from './combine.ts';
+import { selectGreedily } from './greedy.ts';
+import { fitLogisticRegression, type LinearModel } from './logistic-regression.ts';
+import type { MemberOutputs } from './outputs.ts';
+import { fitRidge } from './ridge.ts';
+import type { JudgedOutputs, Truth } from './truth.ts';
+import { fitWeights } from './weighted.ts';
+
+export { ENSEMBLE_METHODS, type EnsembleMethod } from '../config/ensemble-methods.ts';
+
+export interface MethodOptions {
+  /** Whether voting takes the mean of outputs or counts predicted classes; values have a mean in any case. */
+  readonly voting: 'soft' | 'hard';
+}
+
+/**
+ * Fits what a method makes of its members.
+ * @param outOfFold members' outputs for rows that they were not trained on
+ * @param holdOut what blending is fitted to instead
+ * @throws InputError where an output is not finite.
+ */
+export async function fitCombiner(
+  method: EnsembleMethod,
+  outOfFold: JudgedOutputs,
+  holdOut: JudgedOutputs,
+  { voting }: MethodOptions,
+): Promise<Combiner> {
+  const { outputs } = outOfFold;
+  const count = outputs.members.length;
+  switch (method) {
+    case 'voting':
+      if (voting === 'hard' && outputs.kind !== 'regression') return { type: 'vote' };
+      return { type: 'average', weights: outputs.members.map(() => 1 / count) };
+    case 'weighted':
+      return { type: 'average', weights: await fitWeights(outOfFold) };
+    case 'greedy':
+      return { type: 'average', weights: selectGreedily(outOfFold) };
+    case 'stacking':
+      return fitMetaModel(outOfFold);
+    case 'blending':
+      return fitMetaModel(holdOut);
+  }
+}
+
+/** @throws InputError naming the member whose output is not finite. */
+export function checkOutputs({ members, rows }: MemberOutputs, names: readonly string[]): void {
+  if (members.length === 0 || rows === 0) {
+    throw new InputError('An ensemble needs a member and rows that its members were not trained on.');
+  }
+  members.forEach((values, k) => {
+    const place = values.findIndex((value) => !Number.isFinite(value));
+    if (place >= 0) {
+      throw new InputError(
+        `The member ${names[k]} predicts ${values[place]} for a row; leave it out of the ensemble.`,
+      );
+    }
+  });
+}
+
+/** A logistic regression (C = 1) of the members' probabilities, or a ridge regression (alpha = 1) of their values. */
+function fitMetaModel({ outputs, truth }: JudgedOutputs): Combiner {
+  const x = rowsOf(outputs);
+  const features = outputs.members.length * outputs.width;
+  const { label, weight } = truth;
+  const fitted =
+    outputs.kind === 'regression'
+      ? fitRidge({ x, features, value: label, weight })
+      : fitLogisticRegression({ x, features, label, weight, classes: classesOf(outputs, truth) });
+  return { type: 'linear', ...rounded(fitted) };
+}
+
+function classesOf({ kind, width }: MemberOutputs, { label }: Truth): number {
+  const classes = kind === 'binary' ? 2 : width;
+  const first = label[0];
+  if (label.every((y) => y === first)) {
+    throw new InputError(
+      'A stacking or blending ensemble needs rows of two classes or more; use other folds, or leave these methods out.',
+    );
+  }
+  return classes;
+}
+
+/** To float32: last digits that hang on the platform's exponential do not reach the model. */
+function rounded({ coefficients, intercept }: LinearModel): LinearModel {
+  return {
+    coefficients: coefficients.map((row) => row.map(Math.fround)),
+    intercept: intercept.map(Math.fround),
+  };
+}
+
+/** The outputs of all members side by side, (rows, members · width). */
+function rowsOf({ members, rows, width }: MemberOutputs): Float64Array {
+  const features = members.length * width;
+  const x = new Float64Array(rows * features);
+  members.forEach((values, k) => {
+    for (let row = 0; row < rows; row++) {
+      for (let c = 0; c < width; c++) x[row * features + k * width + c] = values[row * width + c]!;
+    }
+  });
+  return x;
+}

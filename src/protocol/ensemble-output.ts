@@ -1,0 +1,49 @@
+import type { EnsembleResult } from './ensemble.ts';
+import type { CvScores } from './optimize.ts';
+import { type OutputFolder, toJson } from './output.ts';
+
+const memberFile = (name: string) => `${name}_model.json`;
+
+/** ensemble_results.json. */
+function resultsJson({ members, fitted, best, timings }: EnsembleResult) {
+  return {
+    members: members.map(({ name, value, foldScores, model }) => ({
+      name,
+      value,
+      fold_scores: foldScores,
+      fingerprint: model.fingerprint,
+      file: `models/${memberFile(name)}`,
+    })),
+    methods: fitted.map(({ method, score, foldScores, combiner, model }) => ({
+      method,
+      score,
+      fold_scores: foldScores,
+      combiner,
+      fingerprint: model.fingerprint,
+    })),
+    best: best.method,
+    seconds: timings.ensemble_s,
+  };
+}
+
+/**
+ * Writes what the stage ensemble leaves: members, an ensemble for each method, which names the members' files, the best one with its
+ * members inside, the scores, and cv_scores.json with the best one's.
+ */
+export async function writeEnsemble(
+  output: OutputFolder,
+  result: EnsembleResult,
+  cvScores: CvScores,
+): Promise<void> {
+  const { members, fitted, best } = result;
+  for (const { name, model } of members) {
+    if (name.startsWith('trial_'))
+      await output.writeDeliverable(`models/${memberFile(name)}`, model.toText());
+  }
+  for (const { method, model } of fitted) {
+    await output.writeDeliverable(`models/ensemble_${method}.json`, model.toTextWithFiles(memberFile));
+  }
+  await output.writeDeliverable('models/ensemble_model.json', best.model.toText());
+  await output.writeDeliverable('ensemble_results.json', toJson(resultsJson(result)));
+  await output.writeDeliverable('metrics/cv_scores.json', toJson({ ...cvScores, ensemble: best.foldScores }));
+}

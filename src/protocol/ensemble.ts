@@ -1,0 +1,278 @@
+import { boostBatch } from '../boosting/boost-batch.ts';
+import type { Model } from '../boosting/model.ts';
+import type { BoosterParams } from '../boosting/params.ts';
+import { kindOf } from '../config/objectives.ts';
+import type { RowRange } from '../data/binning.ts';
+import type { RowSet } from '../data/types.ts';
+import type { TreeEnsemble } from '../engine/engine.ts';
+import { EnsembleModel } from '../ensemble/ensemble-model.ts';
+import { bestEnsemble, type FittedEnsemble, fitEnsemble } from '../ensemble/fit.ts';
+import { checkOutputs } from '../ensemble/methods.ts';
+import { type MemberOutputs, outputsOfTrees } from '../ensemble/outputs.ts';
+import { benefitOf, type JudgedOutputs, type Truth } from '../ensemble/truth.ts';
+import { InputError, InterruptedError } from '../errors.ts';
+import { BestFolds } from '../tuning/best-folds.ts';
+import { BASE_NUMBER, meanRound } from '../tuning/booster-search.ts';
+import { paramsOfTrial } from '../tuning/cross-validate.ts';
+import { evaluateTrials } from '../tuning/evaluate.ts';
+import { beginTrial } from '../tuning/storage.ts';
+import { experimentFolds, type OptimizeResult, searchScoring } from './optimize.ts';
+import type { PreparedExperiment } from './prepare.ts';
+import type { Reporter } from './reporter.ts';
+import type { ExperimentTables } from './tables.ts';
+import { type ModelScores, scoreParts, type TrainedModel, toModel } from './trained-model.ts';
+
+/** A model that takes part in ensembles. */
+export interface EnsembleMember {
+  readonly name: string;
+  readonly model: Model;
+  readonly trees: TreeEnsemble;
+  /** Its table's number of bins. */
+  readonly maxBin: number;
+  readonly foldScores: readonly number[];
+  /** Mean of the fold scores. */
+  readonly value: number;
+}
+
+/** What the stage ensemble has made. */
+export interface EnsembleResult {
+  /** Best first. */
+  readonly members: readonly EnsembleMember[];
+  /** In the order of the config's methods. */
+  readonly fitted: readonly (FittedEnsemble & { readonly model: EnsembleModel })[];
+  /** The one with the best score on the folds. */
+  readonly best: FittedEnsemble & { readonly model: EnsembleModel };
+  readonly scores: ModelScores;
+  readonly timings: { readonly ensemble_s: number };
+}
+
+export interface EnsembleOptions {
+  readonly reporter: Reporter;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A model that could take part: the baseline, which is no trial, or a complete trial. */
+interface Candidate {
+  readonly number: number;
+  readonly name: string;
+  readonly value: number;
+  readonly foldScores: readonly number[];
+}
+
+/**
+ * The ensemble stage: takes the best models of a run, fits every method of the config to what their fold models predict for rows that
+ * they were not trained on, and scores the best.
+ * @param baseline takes part where it is given
+ * @throws InputError where there are fewer than two models, InterruptedError on abort.
+ */
+export async function runEnsemble(
+  experiment: PreparedExperiment,
+  tables: ExperimentTables,
+  search: OptimizeResult,
+  baseline: TrainedModel | undefined,
+  { reporter, signal }: EnsembleOptions,
+): Promise<EnsembleResult> {
+  const started = performance.now();
+  const { ensemble: config } = experiment.loaded.config;
+  const candidates = candidatesOf(search, baseline !== undefined, experiment).slice(0, config.top_k);
+  if (candidates.length < 2) {
+    throw new InputError(
+      `An ensemble needs two models and the run has ${candidates.length}; raise optimization.n_trials, or leave out the stage ensemble.`,
+    );
+  }
+  reporter.step(`Training ${candidates.length} members of ensembles`);
+  const members = await trainMembers(experiment, tables, search, baseline, candidates, signal);
+  const folds = experimentFolds(experiment);
+  const outputs = await foldOutputs(experiment, tables, search, candidates, signal);
+  const foldRows = folds.map(({ validation }) => rowsOf(validation));
+  const training = experiment.splits[0]!.rows;
+  const outOfFold = judge(experiment, members, training, spread(experiment, outputs, foldRows));
+  const validation = experiment.splits.find(({ name }) => name === 'val');
+  const holdOut =
+    validation &&
+    judge(experiment, members, validation.rows, await predict(experiment, tables, members, validation.rows));
+
+  const fitted: (FittedEnsemble & { model: EnsembleModel })[] = [];
+  for (const method of config.methods) {
+    reporter.step(`Building the ensemble ${method}`);
+    const { voting } = config;
+    const fit = await fitEnsemble(method, outOfFold, { folds: foldRows, holdOut, voting });
+    fitted.push({ ...fit, model: new EnsembleModel(method, fit.combiner, members) });
+    if (signal?.aborted) throw new InterruptedError();
+  }
+  const chosen = bestEnsemble(fitted, outOfFold.truth);
+  const best = fitted.find(({ method }) => method === chosen.method)!;
+  const scores = await scoreParts(experiment, best.model, async (rows) =>
+    best.model.combineMargins(await memberMargins(tables, members, rows), rows.end - rows.start),
+  );
+  const ensemble_s = (performance.now() - started) / 1000;
+  return { members, fitted, best, scores, timings: { ensemble_s } };
+}
+
+/** Models by their mean score, best first, of equals the earlier. */
+function candidatesOf(
+  { trials, best, cvScores }: OptimizeResult,
+  hasBaseline: boolean,
+  { metrics }: PreparedExperiment,
+): Candidate[] {
+  const mean = (scores: readonly number[]) => scores.reduce((sum, s) => sum + s, 0) / scores.length;
+  const candidates: Candidate[] = [];
+  if (hasBaseline) {
+    const foldScores = cvScores.baseline;
+    candidates.push({ number: BASE_NUMBER, name: 'baseline', value: mean(foldScores), foldScores });
+  }
+  for (const { number, state, value, userAttrs } of trials) {
+    const foldScores = userAttrs.fold_scores as readonly number[] | undefined;
+    if (state !== 'complete' || value === undefined || foldScores === undefined) continue;
+    const name = number === best.number ? 'optimized' : `trial_${number}`;
+    candidates.push({ number, name, value, foldScores });
+  }
+  return candidates
+    .filter(({ value }) => Number.isFinite(value))
+    .sort((a, b) => benefitOf(metrics[0]!, b.value) - benefitOf(metrics[0]!, a.value));
+}
+
+/** The members, trained on all training rows; those that the run has not trained yet as one batch for each number of bins. */
+async function trainMembers(
+  experiment: PreparedExperiment,
+  tables: ExperimentTables,
+  search: OptimizeResult,
+  baseline: TrainedModel | undefined,
+  candidates: readonly Candidate[],
+  signal: AbortSignal | undefined,
+): Promise<EnsembleMember[]> {
+  const known = new Map<number, { readonly trained: TrainedModel; readonly maxBin: number }>();
+  known.set(search.best.number, { trained: search.optimized, maxBin: search.params.max_bin });
+  if (baseline) known.set(BASE_NUMBER, { trained: baseline, maxBin: experiment.params.max_bin });
+  const missing = new Map<number, BoosterParams>();
+  for (const { number } of candidates) {
+    if (known.has(number)) continue;
+    const trial = search.trials[number]!;
+    const params = paramsOfTrial(trial, experiment.params, experiment.data.schema);
+    const rounds = meanRound(trial.userAttrs.best_rounds as readonly number[]);
+    missing.set(number, { ...params, n_estimators: rounds });
+  }
+  const { seed, splits } = experiment;
+  const fresh = new Map<number, { readonly model: Model; readonly trees: TreeEnsemble }>();
+  for (const maxBin of new Set([...missing.values()].map((params) => params.max_bin))) {
+    const ofTable = [...missing].filter(([, params]) => params.max_bin === maxBin);
+    const { binned, resident } = await tables.get(maxBin);
+    const params = ofTable.map(([, of]) => of);
+    const trees = await boostBatch(resident, { params, seed, rows: splits[0]!.rows, signal });
+    ofTable.forEach(([number, of], i) => {
+      const rounds = of.n_estimators;
+      const result = { trees: trees[i]!, rounds, bestRound: rounds, stoppedEarly: false, history: {} };
+      fresh.set(number, { model: toModel({ ...experiment, binned }, of, result), trees: trees[i]! });
+    });
+  }
+  return candidates.map(({ number, name, value, foldScores }) => {
+    const own = known.get(number);
+    const { model, trees } = own?.trained ?? fresh.get(number)!;
+    return { name, value, foldScores, model, trees, maxBin: own?.maxBin ?? missing.get(number)!.max_bin };
+  });
+}
+
+/** For each candidate and fold, the outputs of the fold's validation rows; fold models that were not kept are trained again. */
+async function foldOutputs(
+  experiment: PreparedExperiment,
+  tables: ExperimentTables,
+  { keptFolds, trials, direction }: OptimizeResult,
+  candidates: readonly Candidate[],
+  signal: AbortSignal | undefined,
+): Promise<(readonly Float64Array[])[]> {
+  const missing = candidates.filter(({ number }) => keptFolds.get(number) === undefined);
+  const again = new BestFolds(missing.length, direction);
+  if (missing.length > 0) {
+    const planned = missing.map(({ number }) => {
+      const given = trials[number]?.params ?? new Map();
+      const trial = beginTrial(number, { state: 'running', params: given }, new Date());
+      return { trial, params: paramsOfTrial(trial, experiment.params, experiment.data.schema) };
+    });
+    await evaluateTrials(planned, { ...searchScoring(experiment, tables), direction, keep: again, signal });
+  }
+  return candidates.map(({ number }) => (keptFolds.get(number) ?? again.get(number))!);
+}
+
+/** The row numbers of a row set, ascending. */
+function rowsOf(rows: RowSet): Uint32Array {
+  if (rows instanceof Uint32Array) return rows;
+  if ('folds' in rows) {
+    const { folds, fold, except = false } = rows;
+    const numbers: number[] = [];
+    folds.forEach((of, row) => {
+      if (of !== 255 && (of === fold) !== except) numbers.push(row);
+    });
+    return Uint32Array.from(numbers);
+  }
+  return Uint32Array.from({ length: rows.end - rows.start }, (_, i) => rows.start + i);
+}
+
+/** Outputs fold by fold as outputs of the training rows; 0 for rows of no fold. */
+function spread(
+  { splits }: PreparedExperiment,
+  outputs: readonly (readonly Float64Array[])[],
+  foldRows: readonly Uint32Array[],
+): Float64Array[] {
+  const { start, end } = splits[0]!.rows;
+  const width = outputs[0]![0]!.length / foldRows[0]!.length;
+  return outputs.map((ofMember) => {
+    const all = new Float64Array((end - start) * width);
+    ofMember.forEach((values, fold) => {
+      foldRows[fold]!.forEach((row, i) => {
+        all.set(values.subarray(i * width, (i + 1) * width), (row - start) * width);
+      });
+    });
+    return all;
+  });
+}
+
+async function memberMargins(
+  tables: ExperimentTables,
+  members: readonly EnsembleMember[],
+  rows: RowRange,
+): Promise<Int32Array[]> {
+  const margins: Int32Array[] = [];
+  for (const { trees, maxBin } of members) {
+    margins.push(await (await tables.get(maxBin)).resident.predictMargins(trees, rows));
+  }
+  return margins;
+}
+
+/** Outputs of the members, trained on all training rows, for other rows. */
+async function predict(
+  { params }: PreparedExperiment,
+  tables: ExperimentTables,
+  members: readonly EnsembleMember[],
+  rows: RowRange,
+): Promise<Float64Array[]> {
+  const margins = await memberMargins(tables, members, rows);
+  return margins.map((of, k) => outputsOfTrees(params, members[k]!.trees, of));
+}
+
+/** Outputs with the truth of their rows. */
+function judge(
+  { binned, params, metrics }: PreparedExperiment,
+  members: readonly EnsembleMember[],
+  { start, end }: RowRange,
+  values: readonly Float64Array[],
+): JudgedOutputs {
+  const kind = kindOf(params.objective);
+  const { marginBits, baseValue } = members[0]!.trees;
+  const outputs: MemberOutputs = {
+    kind,
+    rows: end - start,
+    width: kind === 'multiclass' ? values[0]!.length / (end - start) : 1,
+    members: values,
+  };
+  checkOutputs(
+    outputs,
+    members.map(({ name }) => name),
+  );
+  const truth: Truth = {
+    scale: { objective: params.objective, marginBits, baseValue },
+    label: binned.label.subarray(start, end),
+    ...(binned.weight && { weight: binned.weight.subarray(start, end) }),
+    metric: metrics[0]!,
+  };
+  return { outputs, truth };
+}
