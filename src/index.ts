@@ -70,6 +70,18 @@ export type {
   TreeEnsemble,
   TreeParams,
 } from './engine/engine.ts';
+export type { Combiner } from './ensemble/combine.ts';
+export { EnsembleModel, type Member } from './ensemble/ensemble-model.ts';
+export { type FitOptions, type FittedEnsemble, fitEnsemble } from './ensemble/fit.ts';
+export { loadModel } from './ensemble/load.ts';
+export {
+  ENSEMBLE_METHODS,
+  type EnsembleMethod,
+  fitCombiner,
+  type MethodOptions,
+} from './ensemble/methods.ts';
+export { type MemberOutputs, outputsOfMargins } from './ensemble/outputs.ts';
+export type { JudgedOutputs, Truth } from './ensemble/truth.ts';
 export {
   BudgetError,
   CheckFailedError,

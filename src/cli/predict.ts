@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Model } from '../boosting/model.ts';
 import type { OutputColumn } from '../data/write.ts';
+import type { EnsembleModel } from '../ensemble/ensemble-model.ts';
 import { ExitCode, InputError } from '../errors.ts';
 import { predictedClass } from '../numerics/softmax.ts';
 import { formatSeconds } from '../reporting/format.ts';
@@ -21,7 +22,11 @@ interface PredictCommandOptions {
 const BLOCK_ROWS = 32_768;
 
 /** The columns of the output: row, prediction, and with multi:softprob a probability for each class. */
-function outputColumns(model: Model, rows: number, predictions: Float64Array): OutputColumn[] {
+function outputColumns(
+  model: Model | EnsembleModel,
+  rows: number,
+  predictions: Float64Array,
+): OutputColumn[] {
   const row = { name: 'row', values: Int32Array.from({ length: rows }, (_, i) => i) };
   const classes = model.target.classes?.map(String);
   if (classes === undefined || model.outputs === 1) {
@@ -83,7 +88,7 @@ export function addPredictCommand(program: Command, { signal }: CommandContext):
     .description(
       'Predicts every row of a file. The output has the columns row (from 0) and prediction: the probability of the positive class, the value, or of several classes the predicted one, with the probability of each (multi:softprob).',
     )
-    .requiredOption('--model <file>', 'model file of run or train', path)
+    .requiredOption('--model <file>', 'model or ensemble file of run or train', path)
     .requiredOption('--data <file>', 'Parquet or CSV with the columns of the model, in any order', path)
     .requiredOption('--out <file>', '.csv or .parquet to write; - for CSV on stdout', path)
     .option('--query <sql>', 'SELECT over the view data that gives the rows')
@@ -95,12 +100,12 @@ export function addPredictCommand(program: Command, { signal }: CommandContext):
     .action(async (options: PredictCommandOptions) => {
       checkOut(options);
       const started = performance.now();
-      const [{ Model }, { loadForPrediction }] = await Promise.all([
-        import('../boosting/model.ts'),
+      const [{ loadModel }, { loadForPrediction }] = await Promise.all([
+        import('../ensemble/load.ts'),
         import('../data/load.ts'),
         import('../boosting/predict-native.ts'),
       ]);
-      const model = await Model.load(options.model);
+      const model = await loadModel(options.model);
       const { rows, columns } = await loadForPrediction(
         options.data,
         { features: model.features, target: model.target },

@@ -71,10 +71,17 @@ export function readEnsemble(text: string, name: string): EnsembleFile {
         fingerprint: reader.string(member.fingerprint, `members[${k}].fingerprint`),
         ...(member.file === undefined
           ? { model: reader.object(member.model, `members[${k}].model`) }
-          : { file: reader.string(member.file, `members[${k}].file`) }),
+          : { file: readFileName(reader, member.file, `members[${k}].file`) }),
       };
     }),
   };
+}
+
+/** Members lie beside the ensemble: a path could lead anywhere. */
+function readFileName(reader: JsonReader, value: unknown, place: string): string {
+  const file = reader.string(value, place);
+  if (/[/\\]/.test(file)) throw reader.error(`${place} is ${JSON.stringify(file)}, not the name of a file`);
+  return file;
 }
 
 function readCombiner(reader: JsonReader, value: unknown): Combiner {

@@ -60,12 +60,13 @@ export class EnsembleModel {
     this.baseValue = model.baseValue;
     this.baseMargins = model.baseMargins;
     const identity = [
+      ENSEMBLE_FORMAT,
       ENSEMBLE_VERSION,
       method,
-      combiner,
+      numbersOf(combiner),
       members.map((member) => [member.name, member.model.fingerprint]),
     ];
-    this.fingerprint = sha256Hex(new TextEncoder().encode(JSON.stringify([ENSEMBLE_FORMAT, ...identity])));
+    this.fingerprint = sha256Hex(new TextEncoder().encode(JSON.stringify(identity)));
     Object.freeze(this);
   }
 
@@ -164,6 +165,18 @@ export class EnsembleModel {
       width: kind === 'multiclass' ? this.outputs : 1,
       members: margins.map((of, k) => outputsOfMargins(this.members[k]!.model, of)),
     };
+  }
+}
+
+/** A combiner without names, in an order of its own. */
+function numbersOf(combiner: Combiner): unknown[] {
+  switch (combiner.type) {
+    case 'average':
+      return [combiner.type, combiner.weights];
+    case 'vote':
+      return [combiner.type];
+    case 'linear':
+      return [combiner.type, combiner.intercept, combiner.coefficients];
   }
 }
 

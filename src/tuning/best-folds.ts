@@ -19,7 +19,8 @@ export class BestFolds {
 
   /** Whether a trial with this value would be among the best so far. */
   wants(value: number): boolean {
-    return this.#kept.size < this.#capacity || this.#sign * value > this.#sign * this.#worst()[1].value;
+    if (this.#kept.size < this.#capacity) return true;
+    return this.#capacity > 0 && this.#sign * value > this.#sign * this.#worst()[1].value;
   }
 
   /**
