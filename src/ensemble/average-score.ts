@@ -8,13 +8,14 @@ import { benefitOf, type JudgedOutputs, scorerOf } from './truth.ts';
 export class AverageScore {
   readonly #judged: JudgedOutputs;
   readonly #score: (margins: Int32Array) => number;
-  /** Whether the metric depends on the order of probabilities and their side of ½ only. */
-  readonly #isOrdinal: boolean;
+  /** Scratch for a metric that depends on the order of probabilities and their side of ½ only; absent for others. */
+  readonly #ordinal: Int32Array | undefined;
 
   constructor(judged: JudgedOutputs) {
     this.#judged = judged;
     this.#score = scorerOf(judged.truth);
-    this.#isOrdinal = judged.outputs.kind === 'binary' && judged.truth.metric !== 'logloss';
+    const { kind, rows } = judged.outputs;
+    if (kind === 'binary' && judged.truth.metric !== 'logloss') this.#ordinal = new Int32Array(rows);
   }
 
   get members(): readonly Float64Array[] {
@@ -37,7 +38,11 @@ export class AverageScore {
    * tell apart what margins do not.
    */
   ofMean(mean: Float64Array): number {
-    if (this.#isOrdinal) return this.#benefit(Int32Array.from(mean, (p) => rint((p - 0.5) * 2 ** 30)));
+    const ordinal = this.#ordinal;
+    if (ordinal !== undefined) {
+      for (let row = 0; row < ordinal.length; row++) ordinal[row] = rint((mean[row]! - 0.5) * 2 ** 30);
+      return this.#benefit(ordinal);
+    }
     const { outputs, truth } = this.#judged;
     return this.#benefit(
       combine({ type: 'average', weights: [1] }, { ...outputs, members: [mean] }, truth.scale),

@@ -84,6 +84,13 @@ function linear(
   return result;
 }
 
+/** Int32Array.from, which takes ten times as long. */
+function integers(values: Float64Array, of: (value: number) => number): Int32Array {
+  const result = new Int32Array(values.length);
+  for (let i = 0; i < values.length; i++) result[i] = of(values[i]!);
+  return result;
+}
+
 function marginsOf(
   values: Float64Array,
   kind: MemberOutputs['kind'],
@@ -92,9 +99,9 @@ function marginsOf(
 ): Int32Array {
   if (kind === 'regression') {
     const unit = powerOfTwo(marginBits);
-    return Int32Array.from(values, (value) => toMargin((value - baseValue) * unit));
+    return integers(values, (value) => toMargin((value - baseValue) * unit));
   }
-  if (areLogOdds) return Int32Array.from(values, (value) => toMargin(value * CLASSIFIER_UNIT));
-  if (kind === 'binary') return Int32Array.from(values, logitMargin);
-  return Int32Array.from(values, (p) => toMargin(Math.log(Math.max(p, LEAST_PROBABILITY)) * CLASSIFIER_UNIT));
+  if (areLogOdds) return integers(values, (value) => toMargin(value * CLASSIFIER_UNIT));
+  if (kind === 'binary') return integers(values, logitMargin);
+  return integers(values, (p) => toMargin(Math.log(Math.max(p, LEAST_PROBABILITY)) * CLASSIFIER_UNIT));
 }

@@ -69,8 +69,13 @@ describe('run, then predict and verify', () => {
       'metrics/history.json',
       'metrics/training_metrics.json',
       'metrics/validation_metrics.json',
+      'ensemble_results.json',
       'models/baseline_model.json',
+      ...['blending', 'model', 'stacking', 'voting', 'weighted'].map(
+        (name) => `models/ensemble_${name}.json`,
+      ),
       'models/optimized_model.json',
+      ...[0, 1, 2].map((trial) => `models/trial_${trial}_model.json`),
       'optimization_results.json',
       'reports/optimization_report.md',
       'reports/training_report.md',
