@@ -32,6 +32,19 @@ export function tSf(t: number, df: number): number {
   return 0.5 * betainc(df / 2, 0.5, 1 / (1 + square), square / (1 + square));
 }
 
+/** The t that Student's t distribution with df > 0 degrees of freedom exceeds with probability p, 0 < p ≤ ½, by bisection to neighbouring numbers. */
+export function tIsf(p: number, df: number): number {
+  let low = 0;
+  let high = 1;
+  while (tSf(high, df) > p) high *= 2;
+  for (;;) {
+    const middle = (low + high) / 2;
+    if (middle === low || middle === high) return middle;
+    if (tSf(middle, df) > p) low = middle;
+    else high = middle;
+  }
+}
+
 /** P(X > x) of the chi-square distribution with df > 0 degrees of freedom. */
 export function chi2Sf(x: number, df: number): number {
   return gammaincc(df / 2, x / 2);
