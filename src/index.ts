@@ -8,6 +8,7 @@ import type { LoadOptions as ConfigOptions, LoadedConfig } from './config/load.t
 import type { ExperimentData, LoadOptions } from './data/load.ts';
 import type { Column, Schema } from './data/types.ts';
 import type { OutputColumn } from './data/write.ts';
+import type { CompareRunsOptions, CompareRunsOutcome } from './protocol/compare-runs.ts';
 import type { RunOptions, RunOutcome } from './protocol/run.ts';
 import type { VerifyOptions, VerifyOutcome } from './protocol/verify.ts';
 
@@ -34,6 +35,10 @@ export {
 } from './boosting/params.ts';
 export type { AsyncOptions } from './boosting/predict.ts';
 export { type TrainingArrays, type TrainOptions, type TrainOutcome, train } from './boosting/train.ts';
+export { type Calibration, type CalibrationBin, calibration } from './comparison/calibration.ts';
+export { type Comparison, type ComparisonOptions, compareModels } from './comparison/compare.ts';
+export type { ComparedModel, TestRows } from './comparison/compared-model.ts';
+export type { DecidingTest, Decision } from './comparison/decide.ts';
 export { ConfigError, type ConfigIssue } from './config/config-error.ts';
 export type { LoadedConfig } from './config/load.ts';
 export { metricDirection } from './config/metric-names.ts';
@@ -100,6 +105,7 @@ export {
   type ScoredRows,
   scoreMargins,
 } from './metrics/score.ts';
+export type { CompareRunsOptions, CompareRunsOutcome } from './protocol/compare-runs.ts';
 export type { Reporter } from './protocol/reporter.ts';
 export type { RunOptions, RunOutcome } from './protocol/run.ts';
 export { AVAILABLE_STAGES, STAGES, type StageName } from './protocol/stages.ts';
@@ -159,6 +165,11 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
 /** Trains an experiment's baseline on every engine and thread count and compares fingerprints: see `lockstep verify`. */
 export async function verifyDeterminism(options: VerifyOptions): Promise<VerifyOutcome> {
   return (await import('./protocol/verify.ts')).verifyDeterminism(options);
+}
+
+/** Compares the models of finished runs: see `lockstep compare` in docs/cli.md. */
+export async function compareRuns(options: CompareRunsOptions): Promise<CompareRunsOutcome> {
+  return (await import('./protocol/compare-runs.ts')).compareRuns(options);
 }
 
 /** Times engines, thread counts and peers side by side: see `lockstep bench` in docs/cli.md. */

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { EnvironmentError, ExitCode, InputError, InterruptedError, LockstepError } from '../errors.ts';
 import { addBenchCommand } from './bench.ts';
 import { addBuildCommand } from './build.ts';
+import { addCompareCommand } from './compare.ts';
 import { addDoctorCommand } from './doctor.ts';
 import { addExportCommand } from './export.ts';
 import { addImportCommand } from './import.ts';
@@ -66,6 +67,7 @@ function createProgram(signal: AbortSignal): Command {
   addRunCommand(program, context);
   addTrainCommand(program, context);
   addTuneCommand(program, context);
+  addCompareCommand(program, context);
   addPredictCommand(program, context);
   addExportCommand(program);
   addImportCommand(program);

@@ -44,7 +44,7 @@ export function addRunCommand(program: Command, { signal }: CommandContext): voi
     .command('run')
     .summary('run an experiment: train, search, score, write reports and the evidence package')
     .description(
-      'Runs the experiment of a config: reads the data, trains the baseline, searches hyperparameters, scores, and writes models, metrics, reports and the evidence package.',
+      'Runs the experiment of a config: reads the data, trains the baseline, searches hyperparameters, scores, compares the models, and writes models, metrics, reports and the evidence package.',
     )
     .argument('<config>', 'experiment file (YAML)', path)
     .option('--out <dir>', 'output folder (default: experiments/<name of the experiment>)', path)
@@ -97,10 +97,22 @@ export async function runAndPrint(
 
 /** What a run has come to: for people a table a model, the folder and the files to look at first. */
 function printOutcome(outcome: RunOutcome, json: boolean): void {
-  const { out, engine, fingerprints, metrics, files, warnings, primary, baseline, search } = outcome;
+  const { out, engine, fingerprints, metrics, files, warnings, primary, baseline, search, comparison } =
+    outcome;
   if (json) {
     const best = search && { best: { number: search.best.number, value: search.best.value } };
-    printJson({ out, engine, fingerprints, metrics, ...best, files, warnings, exit: ExitCode.done });
+    const compared = comparison && { best_model: comparison.best_model, verdict: comparison.verdict };
+    printJson({
+      out,
+      engine,
+      fingerprints,
+      metrics,
+      ...best,
+      ...compared,
+      files,
+      warnings,
+      exit: ExitCode.done,
+    });
     return;
   }
   const tables = Object.entries(metrics).map(([name, of]) =>
@@ -114,7 +126,9 @@ function printOutcome(outcome: RunOutcome, json: boolean): void {
     ['folder', out],
     ...(baseline ? [['report', `${out}/reports/training_report.md`]] : []),
     ...(search ? [['search', `${out}/reports/optimization_report.md`]] : []),
+    ...(comparison ? [['comparison', `${out}/reports/comparison_analysis.md`]] : []),
     ...Object.keys(fingerprints).map((name) => ['model', `${out}/models/${name}_model.json`]),
   ];
-  print(`${tables.join('\n\n')}\n\n${table(places)}`);
+  const verdict = comparison === undefined ? [] : [comparison.verdict];
+  print([...tables, ...verdict, table(places)].join('\n\n'));
 }

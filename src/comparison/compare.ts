@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { InputError } from '../errors.ts';
+import { InputError, InterruptedError } from '../errors.ts';
 import { type MetricName, metricDirection } from '../metrics/metrics.ts';
-import { type Direction, averageRanks as ranksOf, friedmanTest } from '../stats/friedman.ts';
+import { type Direction, friedmanTest, averageRanks as ranksOf } from '../stats/friedman.ts';
 import { criticalDifference, criticalDifferenceGroups, nemenyiTest } from '../stats/nemenyi.ts';
 import { compareRanks, holm } from '../stats/pairwise.ts';
 import type { RowMetric } from '../stats/row-metric.ts';
@@ -16,7 +16,7 @@ import {
   scoreOn,
   type TestRows,
 } from './compared-model.ts';
-import { type Decision, type DecidingTest, decide } from './decide.ts';
+import { type DecidingTest, type Decision, decide } from './decide.ts';
 import {
   type BootstrapRecord,
   bootstrap,
@@ -112,8 +112,16 @@ export interface PairRecord {
 /** Tests of the models together; those of a pair stand here too where it is the only one. */
 export interface StatisticalTests extends Readonly<Partial<Record<PairTestName, PairTestRecord>>> {
   /** Friedman's χ², as the protocol asks for three and more models. */
-  readonly friedman_test?: { readonly statistic: number; readonly p_value: number; readonly significant: boolean };
-  readonly iman_davenport?: { readonly statistic: number; readonly p_value: number; readonly significant: boolean };
+  readonly friedman_test?: {
+    readonly statistic: number;
+    readonly p_value: number;
+    readonly significant: boolean;
+  };
+  readonly iman_davenport?: {
+    readonly statistic: number;
+    readonly p_value: number;
+    readonly significant: boolean;
+  };
   /** By model, 1 for the best. */
   readonly average_ranks?: Readonly<Record<string, number>>;
   /** After Friedman's test: the best model against each other one, corrected by Holm's procedure. */
@@ -176,7 +184,7 @@ export interface Comparison {
  * depend on the order in which models are given. What cannot be computed is listed in `not_run` with the reason.
  * @param models one or more, with names that differ
  * @throws InputError for no models, for equal names, where the models have no score in common, where predictions do not fit the test rows,
- *   and for an alpha, ratio or seed out of range; the signal's reason when that aborts.
+ *   and for an alpha, ratio or seed out of range; InterruptedError on abort.
  */
 export async function compareModels(
   models: readonly ComparedModel[],
@@ -249,7 +257,7 @@ export async function compareModels(
 /** Lets timers and signals have their turn. */
 async function turn(signal: AbortSignal | undefined): Promise<void> {
   await nextTurn();
-  signal?.throwIfAborted();
+  if (signal?.aborted) throw new InterruptedError();
 }
 
 function checkPredictions(models: readonly ComparedModel[], rows: TestRows | undefined): void {
@@ -370,7 +378,10 @@ function comparePair(
   const hasFolds = setting.foldsReason === undefined;
   const hasRows = rows !== undefined && first.predictions !== undefined && second.predictions !== undefined;
   const [one, two] = [rowMetrics.of(metric, first), rowMetrics.of(metric, second)];
-  const apart = seed === undefined || !one || !two ? undefined : bootstrapDifference(one, two, { seed, level: 1 - alpha });
+  const apart =
+    seed === undefined || !one || !two
+      ? undefined
+      : bootstrapDifference(one, two, { seed, level: 1 - alpha });
   return {
     first: first.name,
     second: second.name,
@@ -500,14 +511,19 @@ function explainMissing(
   } else if (together.friedman_test === undefined) {
     missing.set('friedman_test', foldsReason!);
   } else if (together.nemenyi === undefined) {
-    missing.set('nemenyi', `it is for at most ${SHOWN_MODELS} models; Holm's procedure compares the best with all`);
+    missing.set(
+      'nemenyi',
+      `it is for at most ${SHOWN_MODELS} models; Holm's procedure compares the best with all`,
+    );
   }
 }
 
 function bestModel({ basis, models }: Ranking, metric: MetricName, decision: Decision): BestModel {
   const best = models[0]!;
   const tied = new Set(decision.tied);
-  const sized = models.filter(({ name, bytes }) => bytes !== undefined && (name === best.name || tied.has(name)));
+  const sized = models.filter(
+    ({ name, bytes }) => bytes !== undefined && (name === best.name || tied.has(name)),
+  );
   const smallest = sized.reduce<ComparedModel | undefined>(
     (least, model) => (least === undefined || model.bytes! < least.bytes! ? model : least),
     undefined,

@@ -22,7 +22,11 @@ interface ClassSums {
  * @param predictions as ComparedModel has them
  * @returns undefined where it cannot be had: one-vs-rest AUC of more than 20 classes, an AUC of rows that lack a class.
  */
-export function rowMetric(name: MetricName, rows: TestRows, predictions: Float64Array): RowMetric | undefined {
+export function rowMetric(
+  name: MetricName,
+  rows: TestRows,
+  predictions: Float64Array,
+): RowMetric | undefined {
   switch (name) {
     case 'accuracy':
     case 'merror':

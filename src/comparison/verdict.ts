@@ -37,7 +37,8 @@ const BASIS_TEXT: Readonly<Record<BestModel['basis'], string>> = {
 /** Names that a sentence lists; the others are counted. */
 const LISTED = 5;
 
-const number = (value: number) => (Number.isFinite(value) ? String(Number(value.toPrecision(4))) : String(value));
+const number = (value: number) =>
+  Number.isFinite(value) ? String(Number(value.toPrecision(4))) : String(value);
 
 function listed(names: readonly string[]): string {
   const shown = names.slice(0, LISTED);
@@ -88,8 +89,12 @@ function findingsText({ decision, alpha, pairs, tests, models, best }: VerdictIn
     const by = `By ${TEST_TITLES[test]} the difference is`;
     if (worse.length > 0) return [`${by} significant (${against(p!, alpha)}).`];
     if (better.length > 0)
-      return [`${by} significant, but in favour of ${better[0]} (${against(p!, alpha)}): the two measures contradict each other.`];
-    return [`${by} not significant (${against(p!, alpha)}): what was measured does not show that one is better.`];
+      return [
+        `${by} significant, but in favour of ${better[0]} (${against(p!, alpha)}): the two measures contradict each other.`,
+      ];
+    return [
+      `${by} not significant (${against(p!, alpha)}): what was measured does not show that one is better.`,
+    ];
   }
   const sentences: string[] = [];
   if (test === 'friedman') {
@@ -104,7 +109,9 @@ function findingsText({ decision, alpha, pairs, tests, models, best }: VerdictIn
   }
   const by = test === 'friedman' ? "By Holm's comparisons" : `By ${TEST_TITLES[test]} with Holm's correction`;
   if (worse.length > 0)
-    sentences.push(`${by}, ${listed(worse)} ${worse.length === 1 ? 'is' : 'are'} significantly worse than ${best.name}.`);
+    sentences.push(
+      `${by}, ${listed(worse)} ${worse.length === 1 ? 'is' : 'are'} significantly worse than ${best.name}.`,
+    );
   if (better.length > 0)
     sentences.push(
       `${by}, ${listed(better)} ${better.length === 1 ? 'is' : 'are'} significantly better than ${best.name}: the two measures contradict each other.`,

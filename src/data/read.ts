@@ -819,3 +819,27 @@ export async function fingerprintFile(path: string, signal?: AbortSignal): Promi
   }
   return { path, sha256: hash.digest('hex'), bytes };
 }
+
+/**
+ * All columns of a Parquet file of numbers, in binary64, by name and in their order; null is NaN.
+ * @throws InputError where there is no such file, or it holds something else.
+ */
+export async function readDoubles(path: string): Promise<Map<string, Float64Array>> {
+  if (!(await checkFile(path))) throw new InputError(`${path} does not exist; check the path.`);
+  return withDatabase(async (connection) => {
+    try {
+      const result = await connection.runAndReadAll(`SELECT * FROM read_parquet(${sqlFiles([path])})`);
+      const values = result.getColumnsJS();
+      return new Map(
+        result.columnNames().map((name, i) => {
+          const other = values[i]!.find((value) => value !== null && typeof value !== 'number');
+          if (other !== undefined)
+            throw new InputError(`Column ${name} of ${path} holds ${String(other)}, which is no number.`);
+          return [name, Float64Array.from(values[i] as (number | null)[], (value) => value ?? Number.NaN)];
+        }),
+      );
+    } catch (error) {
+      throw readError(path, error);
+    }
+  });
+}

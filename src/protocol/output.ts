@@ -41,9 +41,14 @@ export class OutputFolder {
 
   /** Writes one file below the folder. */
   async write(name: string, content: string | Uint8Array): Promise<void> {
+    await this.writeFile(name, (path) => writeFileAtomically(path, content));
+  }
+
+  /** Lets `write` make one file below the folder, given its path. */
+  async writeFile(name: string, write: (path: string) => Promise<void>): Promise<void> {
     const path = join(this.path, name);
     await makeFolder(dirname(path));
-    await writeFileAtomically(path, content);
+    await write(path);
     this.#written.add(name);
   }
 

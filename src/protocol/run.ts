@@ -1,12 +1,16 @@
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import type { Model } from '../boosting/model.ts';
+import type { Comparison } from '../comparison/compare.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { chooseEngine, type EngineChoice } from '../engine/choose.ts';
 import { resolveThreads } from '../engine/cpu.ts';
 import type { MetricName } from '../engine/engine.ts';
+import type { EnsembleModel } from '../ensemble/ensemble-model.ts';
 import { BudgetError, InputError, InterruptedError, type LockstepError } from '../errors.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
 import { trainingReport } from '../reporting/training-report.ts';
+import { type CompareResult, runCompare } from './compare.ts';
 import { type EnsembleResult, runEnsemble } from './ensemble.ts';
 import { writeEnsemble } from './ensemble-output.ts';
 import { describeEnvironment, type EnvironmentRecord } from './environment.ts';
@@ -15,8 +19,10 @@ import { writeSearch } from './optimize-output.ts';
 import { OutputFolder, toJson } from './output.ts';
 import { type PreparedExperiment, prepareExperiment } from './prepare.ts';
 import { type Reporter, silentReporter } from './reporter.ts';
+import { type ScoringRecord, scoringRecord } from './run-data.ts';
 import { AVAILABLE_STAGES, parseStages, type StageName } from './stages.ts';
 import { ExperimentTables } from './tables.ts';
+import { testRowsOf, writeTestPredictions } from './test-predictions.ts';
 import {
   baselinePlan,
   type ModelName,
@@ -59,14 +65,18 @@ export interface RunOutcome {
   readonly search?: OptimizeResult;
   /** Absent without the stage ensemble. */
   readonly ensemble?: EnsembleResult;
+  /** Absent without the stage compare. */
+  readonly comparison?: Comparison;
   readonly warnings: readonly string[];
 }
 
 /** What a run records of a model. */
 interface RunModel extends ModelScores {
+  readonly model: Model | EnsembleModel;
   readonly fingerprint: string;
   readonly history?: TrainingHistory;
-  readonly timings: Readonly<Record<string, number>>;
+  /** boosting_s is the time of training the model. */
+  readonly timings: Readonly<Record<string, number>> & { readonly boosting_s: number };
 }
 
 /** The models of a run, by name. */
@@ -110,6 +120,8 @@ interface RunRecord {
   readonly error?: string;
   readonly models?: Models;
   readonly search?: OptimizeResult | undefined;
+  readonly scoring?: ScoringRecord;
+  readonly compared?: CompareResult | undefined;
 }
 
 /** The machine and the threads used, for a report. */
@@ -150,7 +162,7 @@ function reportOf(record: Omit<RunRecord, 'exit'>, baseline: TrainedModel, engin
 }
 
 function runJson(record: RunRecord) {
-  const { experiment, models = {}, search } = record;
+  const { experiment, models = {}, search, scoring, compared } = record;
   return {
     experiment: experiment.loaded.config.experiment.name,
     fingerprints: ofModels(models, ({ fingerprint }) => fingerprint),
@@ -169,6 +181,8 @@ function runJson(record: RunRecord) {
     finished: new Date().toISOString(),
     rows: Object.fromEntries(experiment.splits.map(({ name, rows }) => [name, rows.end - rows.start])),
     features: experiment.binned.features.length,
+    ...(scoring && { scoring }),
+    ...(compared && { latency_us: compared.latencies, best_model: compared.comparison.best_model.name }),
     sources: experiment.data.sources,
     environment: record.environment,
     warnings: record.warnings,
@@ -193,7 +207,7 @@ function stagesOf(asked: readonly StageName[] | undefined, config: LoadedConfig[
 }
 
 /**
- * Runs an experiment: reads the config and the data, trains, scores, searches, and writes the protocol's deliverables and
+ * Runs an experiment: reads the config and the data, trains, scores, searches, compares, and writes the protocol's deliverables and
  * evidence package. Bad input is refused before anything is written. After an interrupt or at the end of the time
  * budget the rounds finished so far are saved as models/NAME_model.partial.json, and the finished trials are in study.journal.
  *
@@ -235,6 +249,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
   let search: OptimizeResult | undefined;
   let ensemble: EnsembleResult | undefined;
   let baseline: TrainedModel | undefined;
+  let compared: CompareResult | undefined;
 
   const tables = await ExperimentTables.load(experiment, engine);
   try {
@@ -275,11 +290,27 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
     if (stages.has('ensemble') && search !== undefined) {
       ensemble = await runEnsemble(experiment, tables, search, baseline, { reporter, signal });
       const { best, scores, timings } = ensemble;
-      models.ensemble = { ...scores, fingerprint: best.model.fingerprint, timings };
+      const { model } = best;
+      models.ensemble = {
+        ...scores,
+        model,
+        fingerprint: model.fingerprint,
+        timings: { boosting_s: timings.ensemble_s },
+      };
       await writeEnsemble(output, ensemble, search.cvScores);
       await writeMetrics(output, models);
     }
-    await output.writeJson('run.json', runJson({ ...record, exit: 0, models, search }));
+    const scoring = scoringRecord(experiment, search !== undefined);
+    await writeTestPredictions(output, testRowsOf(experiment), models);
+    if (stages.has('compare')) {
+      const cvScores = search && {
+        ...search.cvScores,
+        ...(ensemble && { ensemble: ensemble.best.foldScores }),
+      };
+      const run = { models, cvScores, folds: scoring.folds };
+      compared = await runCompare(output, experiment, run, { reporter, signal });
+    }
+    await output.writeJson('run.json', runJson({ ...record, exit: 0, models, search, scoring, compared }));
     return {
       out: output.path,
       files: [...output.written, ...(search ? [JOURNAL_FILE] : [])],
@@ -290,6 +321,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       ...(baseline && { baseline }),
       ...(search && { search }),
       ...(ensemble && { ensemble }),
+      ...(compared && { comparison: compared.comparison }),
       warnings,
     };
   } catch (error) {

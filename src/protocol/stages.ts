@@ -5,7 +5,7 @@ export const STAGES = ['baseline', 'optimize', 'ensemble', 'compare'] as const;
 export type StageName = (typeof STAGES)[number];
 
 /** The stages that this version can run. */
-export const AVAILABLE_STAGES: readonly StageName[] = ['baseline', 'optimize', 'ensemble'];
+export const AVAILABLE_STAGES: readonly StageName[] = ['baseline', 'optimize', 'ensemble', 'compare'];
 
 /**
  * Checks a list of stage names.
@@ -27,5 +27,9 @@ export function parseStages(names: readonly string[]): StageName[] {
   }
   if (names.length === 0)
     throw new InputError(`--stages names no stage; the stages are ${STAGES.join(', ')}.`);
+  if (names.every((name) => name === 'compare'))
+    throw new InputError(
+      'The stage compare needs models of the same run: add baseline or optimize, or compare finished runs with lockstep compare.',
+    );
   return names as StageName[];
 }

@@ -1,11 +1,13 @@
 import { type BoostResult, boost, type PartialBoost } from '../boosting/boost.ts';
 import { Model } from '../boosting/model.ts';
+import type { OutputScale } from '../boosting/output.ts';
 import type { BoosterParams } from '../boosting/params.ts';
 import { metricDirection } from '../config/metric-names.ts';
 import { kindOf } from '../config/objectives.ts';
 import type { RowRange } from '../data/binning.ts';
 import type { SplitName } from '../data/types.ts';
 import type { MetricName, ResidentDataset, TreeEnsemble } from '../engine/engine.ts';
+import { outputsOfMargins } from '../ensemble/outputs.ts';
 import {
   type ClassConfusion,
   type ConfusionMatrix,
@@ -20,6 +22,7 @@ import {
 } from '../metrics/score.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
+import type { TestPredictions } from './test-predictions.ts';
 
 /** The protocol's history of one model: one value a round. */
 export interface TrainingHistory {
@@ -60,7 +63,7 @@ export function baselinePlan(experiment: PreparedExperiment): ModelPlan {
 }
 
 /** How good a model is on the parts of the data. */
-export interface ModelScores {
+export interface ModelScores extends TestPredictions {
   readonly metrics: SplitMetrics;
   readonly details: Partial<Record<SplitName, BinaryDetails | ClassDetails>>;
 }
@@ -183,26 +186,29 @@ function detailsOf(scored: ScoredRows, classes: ClassDetails['classes']): Binary
 /** Scores a model on every part of the data, from the margins that it has there. */
 export async function scoreParts(
   experiment: PreparedExperiment,
-  { marginBits, baseValue }: Pick<ScoredRows, 'marginBits' | 'baseValue'>,
+  scale: Pick<OutputScale, 'marginBits' | 'baseValue' | 'baseMargins'>,
   marginsOf: (rows: RowRange) => Promise<Int32Array>,
 ): Promise<ModelScores> {
   const names = [...new Set([...experiment.metrics, experiment.lossMetric])];
   const metrics: SplitMetrics = {};
   const details: Partial<Record<SplitName, BinaryDetails | ClassDetails>> = {};
+  let testPredictions: Float64Array | undefined;
   for (const { name, rows } of experiment.splits) {
     const scored: ScoredRows = {
       objective: experiment.params.objective,
       margins: await marginsOf(rows),
       label: experiment.binned.label.subarray(rows.start, rows.end),
       ...(experiment.binned.weight && { weight: experiment.binned.weight.subarray(rows.start, rows.end) }),
-      marginBits,
-      baseValue,
+      marginBits: scale.marginBits,
+      baseValue: scale.baseValue,
     };
     metrics[name] = scoreMargins(scored, names);
     const { classes } = experiment.data.schema.target;
     if (classes !== undefined) details[name] = detailsOf(scored, classes);
+    if (name === 'test')
+      testPredictions = outputsOfMargins({ ...scale, objective: scored.objective }, scored.margins);
   }
-  return { metrics, details };
+  return { metrics, details, testPredictions };
 }
 
 /** Trains a model and scores it on all parts of the data; fails as `trainModel` does. */
@@ -215,7 +221,8 @@ export async function trainAndScore(
   const { model, result, boosting_s } = await trainModel(experiment, resident, plan, options);
   const metricsStarted = performance.now();
   const { trees, ...boosting } = result;
-  const scores = await scoreParts(experiment, trees, (rows) => resident.predictMargins(trees, rows));
+  const scale = { ...trees, baseMargins: [...trees.baseMargins] };
+  const scores = await scoreParts(experiment, scale, (rows) => resident.predictMargins(trees, rows));
   return {
     model,
     trees,

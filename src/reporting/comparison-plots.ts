@@ -135,7 +135,9 @@ async function foldBoxes({ experiments, metric, direction }: Comparison): Promis
   const dots = shown.flatMap((model, band) => finiteScores(model).map((score) => ({ band, score })));
   const domain = domainOf(dots.map(({ score }) => score));
   return compose('Scores on the folds', [
-    note(`${label(metric, 40)}, ${direction === 'minimize' ? 'lower' : 'higher'} is better: quartiles, extremes and every fold.`),
+    note(
+      `${label(metric, 40)}, ${direction === 'minimize' ? 'lower' : 'higher'} is better: quartiles, extremes and every fold.`,
+    ),
     rowsChart(
       plotting,
       shown.map(({ name }) => name),
@@ -206,7 +208,10 @@ async function differences({
 }
 
 /** Average ranks on a line, with bars over models that Nemenyi's test cannot tell apart (Demšar, JMLR 2006). */
-async function criticalDifferences({ statistical_tests: tests, alpha }: Comparison): Promise<string | undefined> {
+async function criticalDifferences({
+  statistical_tests: tests,
+  alpha,
+}: Comparison): Promise<string | undefined> {
   const { average_ranks: ranks, nemenyi } = tests;
   if (ranks === undefined || nemenyi === undefined) return undefined;
   const { Plot, document } = await loadPlotting();
@@ -242,7 +247,13 @@ async function criticalDifferences({ statistical_tests: tests, alpha }: Comparis
         { anchor: 'top', tickSize: 0, color: COLOURS.muted, label: 'average rank', labelArrow: 'none' },
       ),
       Plot.ruleY([0], { stroke: COLOURS.muted }),
-      Plot.ruleY([{ x1: 1, x2: 1 + ruler }], { x1: 'x1', x2: 'x2', y: -0.7, stroke: STUDY_COLOURS.best, strokeWidth: 3 }),
+      Plot.ruleY([{ x1: 1, x2: 1 + ruler }], {
+        x1: 'x1',
+        x2: 'x2',
+        y: -0.7,
+        stroke: STUDY_COLOURS.best,
+        strokeWidth: 3,
+      }),
       Plot.ruleX(places, { x: 'rank', y1: 0, y2: 'y', stroke: COLOURS.other }),
       Plot.ruleY(bars, { x1: 'x1', x2: 'x2', y: 'y', stroke: COLOURS.text, strokeWidth: 4 }),
       Plot.dot(places, { x: 'rank', y: 'y', r: 3.5, fill: COLOURS.accent }),
@@ -253,12 +264,21 @@ async function criticalDifferences({ statistical_tests: tests, alpha }: Comparis
     note(
       `Average ranks over the folds, 1 is the best. Models under one bar differ by less than ${formatNumber(difference)}, Nemenyi's`,
     ),
-    note(`critical difference at ${formatNumber(alpha)}${ruler < difference ? ', which is more than the ranks span' : ''} (orange).`),
+    note(
+      `critical difference at ${formatNumber(alpha)}${ruler < difference ? ', which is more than the ranks span' : ''} (orange).`,
+    ),
     { plot, height },
   ]);
 }
 
-const curveColours = [STUDY_COLOURS.best, COLOURS.accent, RAMP[6]!, STUDY_COLOURS.failed, RAMP[2]!, COLOURS.muted];
+const curveColours = [
+  STUDY_COLOURS.best,
+  COLOURS.accent,
+  RAMP[6]!,
+  STUDY_COLOURS.failed,
+  RAMP[2]!,
+  COLOURS.muted,
+];
 
 /** ROC curves on the test rows, of the best models. */
 async function rocOverlay(curves: readonly RocCurveOf[]): Promise<string | undefined> {
@@ -268,7 +288,11 @@ async function rocOverlay(curves: readonly RocCurveOf[]): Promise<string | undef
   const points = shown.flatMap(({ points: of }, curve) =>
     of.map(({ fpr, tpr }) => ({ fpr, tpr, curve, colour: curveColours[curve]! })),
   );
-  const names = shown.map(({ name }, i) => ({ name: nameOf(name), colour: curveColours[i]!, y: 0.05 + 0.06 * (shown.length - 1 - i) }));
+  const names = shown.map(({ name }, i) => ({
+    name: nameOf(name),
+    colour: curveColours[i]!,
+    y: 0.05 + 0.06 * (shown.length - 1 - i),
+  }));
   const height = 480;
   const plot = Plot.plot({
     document,
@@ -285,8 +309,20 @@ async function rocOverlay(curves: readonly RocCurveOf[]): Promise<string | undef
     marks: [
       ...bottomAxis(Plot, [0, 1], 'false positive rate'),
       Plot.gridY({ ticks: 5, stroke: COLOURS.grid, strokeOpacity: 1 }),
-      Plot.axisY({ ticks: 5, tickSize: 0, color: COLOURS.muted, label: 'true positive rate', labelArrow: 'none' }),
-      Plot.line([{ x: 0, y: 0 }, { x: 1, y: 1 }], { x: 'x', y: 'y', stroke: COLOURS.grid, strokeDasharray: '4,4' }),
+      Plot.axisY({
+        ticks: 5,
+        tickSize: 0,
+        color: COLOURS.muted,
+        label: 'true positive rate',
+        labelArrow: 'none',
+      }),
+      Plot.line(
+        [
+          { x: 0, y: 0 },
+          { x: 1, y: 1 },
+        ],
+        { x: 'x', y: 'y', stroke: COLOURS.grid, strokeDasharray: '4,4' },
+      ),
       Plot.line(points, { x: 'fpr', y: 'tpr', z: 'curve', stroke: 'colour', strokeWidth: 1.8 }),
       Plot.ruleY(names, { x1: 0.55, x2: 0.6, y: 'y', stroke: 'colour', strokeWidth: 3 }),
       Plot.text(names, { x: 0.61, y: 'y', text: 'name', textAnchor: 'start' }),
@@ -350,7 +386,9 @@ async function qualityByLatency({
     ],
   });
   return compose('Quality against latency', [
-    note(`${label(metric, 40)}, ${direction === 'minimize' ? 'lower' : 'higher'} is better, by the median time of predicting one row.`),
+    note(
+      `${label(metric, 40)}, ${direction === 'minimize' ? 'lower' : 'higher'} is better, by the median time of predicting one row.`,
+    ),
     { plot, height },
   ]);
 }

@@ -69,7 +69,8 @@ const withDeviation = ({ cv_mean: mean, cv_std: deviation, cv_scores: scores }: 
 const percent = (part: number) => `${formatNumber(100 * part)} %`;
 
 /** A p-value: four significant digits are plenty. */
-const pText = (p: number) => (p === 0 || p === 1 ? String(p) : p < 1e-4 ? p.toExponential(1) : p.toPrecision(3));
+const pText = (p: number) =>
+  p === 0 || p === 1 ? String(p) : p < 1e-4 ? p.toExponential(1) : p.toPrecision(3);
 
 const shownNote = ({ experiments }: Comparison) =>
   experiments.length > SHOWN_MODELS
@@ -109,7 +110,13 @@ function caveatsText({ caveats }: Comparison): string {
 }
 
 /** experiment_comparison.md: the models side by side, which test decides, and what it says. */
-export function comparisonSummary({ title, comparison, plots, plotFolder, other }: ComparisonReportInput): string {
+export function comparisonSummary({
+  title,
+  comparison,
+  plots,
+  plotFolder,
+  other,
+}: ComparisonReportInput): string {
   const plot = plots[0];
   return `# Comparison: ${title}
 
@@ -361,5 +368,7 @@ ${shownNote(comparison)}${modelsTable(comparison)}
 
 ${decidesText(comparison)}
 
-${caveatsText(comparison)}${foldsSection(comparison)}${pairsSection(comparison)}${togetherSection(comparison)}${intervalsSection(comparison)}${overfittingSection(comparison)}${calibrationSection(comparison)}${costSection(comparison)}${notRunSection(comparison)}${images === '' ? '' : `## Plots\n\n${images}\n`}`.trimEnd().concat('\n');
+${caveatsText(comparison)}${foldsSection(comparison)}${pairsSection(comparison)}${togetherSection(comparison)}${intervalsSection(comparison)}${overfittingSection(comparison)}${calibrationSection(comparison)}${costSection(comparison)}${notRunSection(comparison)}${images === '' ? '' : `## Plots\n\n${images}\n`}`
+    .trimEnd()
+    .concat('\n');
 }

@@ -12,6 +12,7 @@ const LAYERS = [
   'engine',
   'metrics',
   'stats',
+  'comparison',
   'boosting',
   'ensemble',
   'tuning',
@@ -68,6 +69,13 @@ describe('the layers of src', () => {
     const reached = imports.filter(({ from }) => room(from) === 'stats').map(({ to }) => room(to));
     expect(reached.filter((name) => !LEAVES.has(name) && !['stats', 'metrics'].includes(name))).toEqual([]);
     expect(reached).toContain('metrics');
+  });
+
+  it('let src/comparison reach nothing of engines, files or training: it compares what it is given', () => {
+    const reached = imports.filter(({ from }) => room(from) === 'comparison').map(({ to }) => room(to));
+    const allowed = ['comparison', 'stats', 'metrics', 'config'];
+    expect(reached.filter((name) => !LEAVES.has(name) && !allowed.includes(name))).toEqual([]);
+    expect(reached).toContain('stats');
   });
 
   it('leave zod to src/config, DuckDB to src/data and plotting to one file of src/reporting', () => {

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import { kindOf, type ModelKind } from '../config/objectives.ts';
+import type { MetricName } from '../engine/engine.ts';
+import { outputsOf } from '../engine/engine.ts';
+import type { Fold, FoldMethod } from '../tuning/folds.ts';
+import { experimentFolds, foldMethod } from './optimize.ts';
+import type { PreparedExperiment } from './prepare.ts';
+
+/** The folds of a search, as run.json has them. */
+export interface FoldsRecord {
+  readonly count: number;
+  readonly method: FoldMethod;
+  /** Of the rows of each fold: equal where folds are the same. */
+  readonly sha256: string;
+}
+
+/** What run.json says of how models were scored, so that another run can be compared with it. */
+export interface ScoringRecord {
+  /** The primary metric. */
+  readonly metric: MetricName;
+  readonly kind: ModelKind;
+  /** 2 for binary models, 1 for a regression. */
+  readonly classes: number;
+  /** Of the labels and weights of all rows in their order: equal where the rows are the same. */
+  readonly rows_sha256: string;
+  /** Absent without a search. */
+  readonly folds?: FoldsRecord;
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) =>
+  new Uint8Array(buffer, byteOffset, byteLength);
+
+function hashOfFolds(folds: readonly Fold[]): string {
+  const hash = createHash('sha256');
+  for (const [i, { validation }] of folds.entries()) {
+    if ('folds' in validation) {
+      // One array says of every row in which fold it is.
+      if (i === 0) hash.update(validation.folds);
+    } else if (validation instanceof Uint32Array) hash.update(bytesOf(validation));
+    else hash.update(`${validation.start}-${validation.end};`);
+  }
+  return hash.digest('hex');
+}
+
+/** How an experiment's models were scored; with the folds where a search used them. */
+export function scoringRecord(experiment: PreparedExperiment, hasFolds: boolean): ScoringRecord {
+  const { binned, params, metrics } = experiment;
+  const kind = kindOf(params.objective);
+  const hash = createHash('sha256').update(bytesOf(binned.label));
+  if (binned.weight !== undefined) hash.update(bytesOf(binned.weight));
+  const folds = hasFolds ? experimentFolds(experiment) : undefined;
+  return {
+    metric: metrics[0]!,
+    kind,
+    classes: kind === 'binary' ? 2 : outputsOf(params),
+    rows_sha256: hash.digest('hex'),
+    ...(folds && {
+      folds: { count: folds.length, method: foldMethod(experiment), sha256: hashOfFolds(folds) },
+    }),
+  };
+}
+
+/** Test rows over training rows of a fold, on average over the folds, as Nadeau and Bengio's test needs it. */
+export function testTrainRatio({ count, method }: Pick<FoldsRecord, 'count' | 'method'>): number {
+  if (method !== 'time') return 1 / (count - 1);
+  // Forward chaining: fold i is scored on one block and trained on i + 1.
+  let sum = 0;
+  for (let blocks = 1; blocks <= count; blocks++) sum += 1 / blocks;
+  return sum / count;
+}
