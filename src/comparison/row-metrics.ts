@@ -105,21 +105,17 @@ function classMetric(
   const { labels, classes } = rows;
   const weights = weightsOf(rows);
   const predicted = predictedClasses(rows, predictions);
-  const add = (sums: ClassSums, row: number, weight: number) => {
-    const [label, guess] = [labels[row]!, predicted[row]!];
-    sums.actual[label]! += weight;
-    sums.predicted[guess]! += weight;
-    if (label === guess) sums.hits[label]! += weight;
-  };
+  const cellOf = Uint16Array.from(predicted, (guess, row) => labels[row]! * classes + guess);
   const sumsOf = (counts: ArrayLike<number>) => {
-    const sums = {
+    const cells = new Float64Array(classes * classes);
+    for (let row = 0; row < cellOf.length; row++) cells[cellOf[row]!]! += counts[row]! * weights[row]!;
+    const sums: ClassSums = {
       hits: new Float64Array(classes),
       predicted: new Float64Array(classes),
       actual: new Float64Array(classes),
     };
-    for (let row = 0; row < labels.length; row++) {
-      if (counts[row]! > 0) add(sums, row, counts[row]! * weights[row]!);
-    }
+    for (const [cell, weight] of cells.entries())
+      add(sums, Math.floor(cell / classes), cell % classes, weight);
     return sums;
   };
   return {
@@ -128,13 +124,19 @@ function classMetric(
     leaveOneOut() {
       const sums = sumsOf(new Uint8Array(labels.length).fill(1));
       return weights.map((weight, row) => {
-        add(sums, row, -weight);
+        add(sums, labels[row]!, predicted[row]!, -weight);
         const without = value(sums);
-        add(sums, row, weight);
+        add(sums, labels[row]!, predicted[row]!, weight);
         return without;
       });
     },
   };
+}
+
+function add(sums: ClassSums, label: number, guess: number, weight: number): void {
+  sums.actual[label]! += weight;
+  sums.predicted[guess]! += weight;
+  if (label === guess) sums.hits[label]! += weight;
 }
 
 /** A function of weighted means of numbers a row. */
@@ -144,26 +146,24 @@ function meansMetric(
   value: (means: readonly number[]) => number,
 ): RowMetric {
   const weights = weightsOf(rows);
-  const sumsOf = (counts: ArrayLike<number>) => {
-    const sums = new Array<number>(values.length).fill(0);
-    let drawn = 0;
-    for (let row = 0; row < weights.length; row++) {
-      const weight = counts[row]! * weights[row]!;
-      drawn += weight;
-      for (let i = 0; i < values.length; i++) sums[i]! += weight * values[i]![row]!;
-    }
-    return { sums, drawn };
+  const weighted = values.map((of) => of.map((x, row) => x * weights[row]!));
+  const sumOf = (counts: ArrayLike<number>, of: Float64Array) => {
+    let sum = 0;
+    for (let row = 0; row < of.length; row++) sum += counts[row]! * of[row]!;
+    return sum;
   };
   return {
     rows: weights.length,
     of(counts) {
-      const { sums, drawn } = sumsOf(counts);
-      return value(sums.map((sum) => sum / drawn));
+      const drawn = sumOf(counts, weights);
+      return value(weighted.map((of) => sumOf(counts, of) / drawn));
     },
     leaveOneOut() {
-      const { sums, drawn } = sumsOf(new Uint8Array(weights.length).fill(1));
+      const all = new Uint32Array(weights.length).fill(1);
+      const drawn = sumOf(all, weights);
+      const sums = weighted.map((of) => sumOf(all, of));
       return weights.map((weight, row) =>
-        value(sums.map((sum, i) => (sum - weight * values[i]![row]!) / (drawn - weight))),
+        value(sums.map((sum, i) => (sum - weighted[i]![row]!) / (drawn - weight))),
       );
     },
   };

@@ -107,16 +107,18 @@ function findingsText({ decision, alpha, pairs, tests, models, best }: VerdictIn
     );
     if (!significant) return sentences;
   }
+  const are = (names: readonly string[]) => (names.length === 1 ? 'is' : 'are');
+  const parts = [
+    ...(worse.length > 0 ? [`${listed(worse)} ${are(worse)} significantly worse than ${best.name}`] : []),
+    ...(better.length > 0
+      ? [
+          `${listed(better)} ${are(better)} significantly better than ${best.name}, so the two measures contradict each other`,
+        ]
+      : []),
+    ...(tied.length > 0 ? [`${listed(tied)} cannot be told from ${best.name}`] : []),
+  ];
   const by = test === 'friedman' ? "By Holm's comparisons" : `By ${TEST_TITLES[test]} with Holm's correction`;
-  if (worse.length > 0)
-    sentences.push(
-      `${by}, ${listed(worse)} ${worse.length === 1 ? 'is' : 'are'} significantly worse than ${best.name}.`,
-    );
-  if (better.length > 0)
-    sentences.push(
-      `${by}, ${listed(better)} ${better.length === 1 ? 'is' : 'are'} significantly better than ${best.name}: the two measures contradict each other.`,
-    );
-  if (tied.length > 0) sentences.push(`${by}, ${listed(tied)} cannot be told from ${best.name}.`);
+  sentences.push(`${by}, ${parts.join('; ')}.`);
   return sentences;
 }
 
