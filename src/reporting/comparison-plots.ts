@@ -6,7 +6,6 @@ import {
 } from '../comparison/compare.ts';
 import type { RocPoint } from '../comparison/roc.ts';
 import { label, roundTicks } from './axis.ts';
-import { formatNumber } from './format.ts';
 import {
   type ChartPart,
   COLOURS,
@@ -47,6 +46,9 @@ const MOST_CURVES = 6;
 
 type Plot = Plotting['Plot'];
 type Marks = NonNullable<NonNullable<Parameters<Plot['plot']>[0]>['marks']>;
+
+/** A number of a note, with at most four significant digits. */
+const brief = (value: number) => String(Number(value.toPrecision(4)));
 
 const note = (text: string): ChartPart => ({ text, style: 'note' });
 
@@ -202,7 +204,7 @@ async function differences({
   });
   const side = direction === 'minimize' ? 'left' : 'right';
   return compose(`${nameOf(best.name)} against the others`, [
-    note(`${formatNumber(100 * (1 - alpha))} % intervals; ${side} of 0 ${nameOf(best.name)} is better.`),
+    note(`${brief(100 * (1 - alpha))} % intervals; ${side} of 0 ${nameOf(best.name)} is better.`),
     ...parts,
   ]);
 }
@@ -244,7 +246,7 @@ async function criticalDifferences({
     marks: [
       Plot.axisX(
         Array.from({ length: most }, (_, i) => i + 1),
-        { anchor: 'top', tickSize: 0, color: COLOURS.muted, label: 'average rank', labelArrow: 'none' },
+        { anchor: 'top', tickFormat: String, tickSize: 0, color: COLOURS.muted, label: null },
       ),
       Plot.ruleY([0], { stroke: COLOURS.muted }),
       Plot.ruleY([{ x1: 1, x2: 1 + ruler }], {
@@ -262,10 +264,10 @@ async function criticalDifferences({
   });
   return compose('Critical differences', [
     note(
-      `Average ranks over the folds, 1 is the best. Models under one bar differ by less than ${formatNumber(difference)}, Nemenyi's`,
+      `Average ranks over the folds, 1 is the best. Models under one bar differ by less than ${brief(difference)}, Nemenyi's`,
     ),
     note(
-      `critical difference at ${formatNumber(alpha)}${ruler < difference ? ', which is more than the ranks span' : ''} (orange).`,
+      `critical difference at ${brief(alpha)}${ruler < difference ? ', which is more than the ranks span' : ''} (orange).`,
     ),
     { plot, height },
   ]);
@@ -309,13 +311,7 @@ async function rocOverlay(curves: readonly RocCurveOf[]): Promise<string | undef
     marks: [
       ...bottomAxis(Plot, [0, 1], 'false positive rate'),
       Plot.gridY({ ticks: 5, stroke: COLOURS.grid, strokeOpacity: 1 }),
-      Plot.axisY({
-        ticks: 5,
-        tickSize: 0,
-        color: COLOURS.muted,
-        label: 'true positive rate',
-        labelArrow: 'none',
-      }),
+      Plot.axisY({ ticks: 5, tickSize: 0, color: COLOURS.muted, label: null }),
       Plot.line(
         [
           { x: 0, y: 0 },
@@ -330,9 +326,40 @@ async function rocOverlay(curves: readonly RocCurveOf[]): Promise<string | undef
   });
   const left = curves.length - shown.length;
   return compose('ROC curves on the test rows', [
+    note('True positive rate by false positive rate.'),
     ...(left > 0 ? [note(`The ${shown.length} best of ${curves.length} models.`)] : []),
     { plot, height },
   ]);
+}
+
+interface LatencyDot {
+  readonly name: string;
+  readonly latency: number;
+  readonly score: number;
+  readonly isBest: boolean;
+}
+
+const LABEL_HEIGHT = 14;
+
+/** Labels moved down by whole lines where they would lie upon an earlier one. */
+function apart(
+  dots: readonly LatencyDot[],
+  [, right]: readonly [number, number],
+  [low, high]: readonly [number, number],
+  height: number,
+): (LatencyDot & { readonly dy: number })[] {
+  const placed: { x: number; end: number; y: number }[] = [];
+  return dots.map((dot) => {
+    const x = (dot.latency / right) * INNER_WIDTH;
+    const end = x + dot.name.length * CHARACTER_WIDTH + 9;
+    const top = ((high - dot.score) / (high - low)) * height;
+    let dy = 0;
+    const isTaken = () =>
+      placed.some((other) => x < other.end && end > other.x && Math.abs(top + dy - other.y) < LABEL_HEIGHT);
+    while (isTaken()) dy += LABEL_HEIGHT;
+    placed.push({ x, end, y: top + dy });
+    return { ...dot, dy };
+  });
 }
 
 /** The score by which models are ranked against the time of one prediction. */
@@ -355,6 +382,7 @@ async function qualityByLatency({
   const y = domainOf(dots.map(({ score }) => score));
   const ticks = new Map(roundTicks(...y, 5).map((tick) => [tick.value, tick.label]));
   const height = 340;
+  const labels = apart(dots, x, y, height - AXIS_HEIGHT);
   const widest = Math.max(...[...ticks.values()].map((text) => text.length), 1) * CHARACTER_WIDTH;
   const plot = Plot.plot({
     document,
@@ -382,7 +410,9 @@ async function qualityByLatency({
         r: 5,
         fill: ({ isBest }: { isBest: boolean }) => (isBest ? STUDY_COLOURS.best : COLOURS.accent),
       }),
-      Plot.text(dots, { x: 'latency', y: 'score', text: 'name', textAnchor: 'start', dx: 9 }),
+      ...labels.map(({ dy, ...dot }) =>
+        Plot.text([dot], { x: 'latency', y: 'score', text: 'name', textAnchor: 'start', dx: 9, dy }),
+      ),
     ],
   });
   return compose('Quality against latency', [
