@@ -8,6 +8,9 @@ const AUC_CLASSES = 20;
 /** Probabilities below count as this, as scikit-learn has it: one wrong row with a probability of 0 would make the loss infinite. */
 const LEAST_PROBABILITY = 2 ** -52;
 
+/** Probabilities of equal odds differ in their last bits by the order of the other classes; within this they tie. */
+const TIE = 2 ** -46;
+
 /** Sums over rows by class, as the metrics of classes need them. */
 interface ClassSums {
   /** Weight of the rows of each class that are predicted so, that are predicted as it, and that are of it. */
@@ -255,7 +258,7 @@ function oneVsRest(rows: TestRows, predictions: Float64Array, byWeight: boolean)
   const parts: { isClass: Uint8Array; metric: RowMetric }[] = [];
   for (let c = 0; c < classes; c++) {
     const isClass = Uint8Array.from(labels, (label) => Number(label === c));
-    const scores = Float64Array.from(labels, (_, row) => predictions[row * classes + c]!);
+    const scores = Float64Array.from(labels, (_, row) => Math.round(predictions[row * classes + c]! / TIE));
     const metric = rankingMetric({ ...rows, kind: 'binary', classes: 2, labels: isClass }, scores);
     if (metric !== undefined) parts.push({ isClass, metric });
     else if (!byWeight) return undefined;

@@ -28,7 +28,7 @@ function valueInBin(
 }
 
 /** Up to 500 rows of a part of the data, with values that go the same way through the trees as their own. */
-function rowsFor({ binned, data }: PreparedExperiment, { start, end }: RowRange) {
+export function latencyRows({ binned, data }: PreparedExperiment, { start, end }: RowRange) {
   const count = Math.min(MOST_ROWS, end - start);
   return Array.from({ length: count }, (_, i) => {
     const row = start + Math.floor((i * (end - start)) / count);
@@ -42,7 +42,7 @@ function rowsFor({ binned, data }: PreparedExperiment, { start, end }: RowRange)
 
 /** The median time that predicting one row takes, in microseconds, on rows of the last part of the data. */
 export function measureLatency(experiment: PreparedExperiment, model: RowPredictor): number {
-  const rows = rowsFor(experiment, experiment.splits.at(-1)!.rows);
+  const rows = latencyRows(experiment, experiment.splits.at(-1)!.rows);
   for (let i = 0; i < WARM_UP; i++) model.predictRow(rows[i % rows.length]!);
   const times = new Float64Array(CALLS);
   for (let i = 0; i < CALLS; i++) {
