@@ -9,10 +9,7 @@ import { fitCombiner } from '../../src/ensemble/methods.ts';
 import { outputsOfTrees } from '../../src/ensemble/outputs.ts';
 import type { JudgedOutputs } from '../../src/ensemble/truth.ts';
 import { scoreMargins } from '../../src/metrics/score.ts';
-import { BestFolds } from '../../src/tuning/best-folds.ts';
-import { evaluateTrials } from '../../src/tuning/evaluate.ts';
 import { makeFolds } from '../../src/tuning/folds.ts';
-import { beginTrial } from '../../src/tuning/storage.ts';
 import { MEMBERS } from './stacking-members.ts';
 
 const TRAINING_ROWS = 32_561;
@@ -39,34 +36,23 @@ const folds = makeFolds({
 const params = MEMBERS.map((given) =>
   fitParams(resolveParams({ objective: 'binary:logistic', ...given }), schema),
 );
-const keep = new BestFolds(params.length, 'maximize');
-await evaluateTrials(
-  params.map((of, number) => ({
-    trial: beginTrial(number, { state: 'running', params: new Map() }, new Date()),
-    params: of,
-  })),
-  {
-    resident: async () => resident,
-    folds,
-    metric: 'auc_roc',
-    direction: 'maximize',
-    seed: 42,
-    earlyStoppingRounds: 0,
-    keep,
-  },
-);
-const trees = await boostBatch(resident, { params, seed: 42, rows: training });
-const outputs = params.map((_, k) => {
-  const own = keep.get(k)!;
+const models = params.flatMap((of) => [
+  ...folds.map((fold) => ({ params: of, rows: fold.train })),
+  { params: of, rows: training },
+]);
+const trees = await boostBatch(resident, models, { seed: 42 });
+const outputs: Float64Array[] = [];
+for (const [k, of] of params.entries()) {
   const all = new Float64Array(TRAINING_ROWS);
-  folds.forEach(({ validation }, fold) => {
-    let next = 0;
+  for (const [f, { validation }] of folds.entries()) {
     if (!('folds' in validation)) throw new Error('Folds of shuffled rows are told apart by number.');
-    for (let row = 0; row < TRAINING_ROWS; row++)
-      if (validation.folds[row] === fold) all[row] = own[fold]![next++]!;
-  });
-  return all;
-});
+    const own = trees[k * (folds.length + 1) + f]!;
+    const values = outputsOfTrees(of, own, await resident.predictMargins(own, validation));
+    let next = 0;
+    for (let row = 0; row < TRAINING_ROWS; row++) if (validation.folds[row] === f) all[row] = values[next++]!;
+  }
+  outputs.push(all);
+}
 const scale = { objective: 'binary:logistic', marginBits: 20, baseValue: 0 } as const;
 const outOfFold: JudgedOutputs = {
   outputs: { kind: 'binary', rows: TRAINING_ROWS, width: 1, members: outputs },
@@ -77,8 +63,9 @@ const seconds = (performance.now() - started) / 1000;
 
 const test = { start: TRAINING_ROWS, end: train.rows };
 const members: Float64Array[] = [];
-for (const [k, of] of trees.entries()) {
-  members.push(outputsOfTrees(params[k]!, of, await resident.predictMargins(of, test)));
+for (const [k, of] of params.entries()) {
+  const own = trees[k * (folds.length + 1) + folds.length]!;
+  members.push(outputsOfTrees(of, own, await resident.predictMargins(own, test)));
 }
 const rows = test.end - test.start;
 const margins = combine(combiner, { kind: 'binary', rows, width: 1, members }, scale);

@@ -1,4 +1,5 @@
 import { AverageScore } from './average-score.ts';
+import { blend } from './blend.ts';
 import type { JudgedOutputs } from './truth.ts';
 
 /** Members that are drawn at most, repetitions included. */
@@ -13,14 +14,18 @@ const MAX_DRAWS = 50;
 export function selectGreedily(judged: JudgedOutputs): number[] {
   const score = new AverageScore(judged);
   const draws = score.members.map(() => 0);
-  let sum = new Float64Array(score.members[0]!.length);
+  const length = score.members[0]!.length;
+  const sum = new Float64Array(length);
+  const mean = new Float64Array(length);
   let best = { value: Number.NEGATIVE_INFINITY, weights: draws };
   for (let count = 1; count <= MAX_DRAWS; count++) {
-    const values = score.members.map((values) => score.ofMean(sum.map((s, i) => (s + values[i]!) / count)));
+    const values = score.members.map((member) => {
+      blend(1 / count, sum, 1 / count, member, mean);
+      return score.ofMean(mean);
+    });
     const value = Math.max(...values);
     const chosen = values.indexOf(value);
-    const added = score.members[chosen]!;
-    sum = sum.map((s, i) => s + added[i]!);
+    blend(1, sum, 1, score.members[chosen]!, sum);
     draws[chosen]!++;
     if (value > best.value) best = { value, weights: draws.map((n) => n / count) };
   }

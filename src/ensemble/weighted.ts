@@ -1,4 +1,5 @@
 import { AverageScore } from './average-score.ts';
+import { blend } from './blend.ts';
 import { maximizeOnSimplex } from './slsqp.ts';
 import type { JudgedOutputs } from './truth.ts';
 
@@ -38,11 +39,12 @@ function bestOf(candidates: readonly number[][], score: AverageScore): number[] 
 
 /** SLSQP alone. */
 export function fitBySlsqp(score: AverageScore, start: readonly number[]): Promise<number[]> {
+  const moved = new Float64Array(score.members[0]!.length);
   const slopes = (weights: readonly number[], value: number) => {
     const mean = score.mean(weights);
-    const total = weights.reduce((sum, w) => sum + w, 0);
+    const scale = 1 / (weights.reduce((sum, w) => sum + w, 0) + SLOPE_STEP);
     return score.members.map((values) => {
-      const moved = mean.map((m, i) => (m + SLOPE_STEP * values[i]!) / (total + SLOPE_STEP));
+      blend(scale, mean, SLOPE_STEP * scale, values, moved);
       return (score.ofMean(moved) - value) / SLOPE_STEP;
     });
   };
@@ -64,6 +66,7 @@ export function fitBySlsqp(score: AverageScore, start: readonly number[]): Promi
 function refine(score: AverageScore, start: readonly number[]): number[] {
   let weights = [...start];
   let mean = score.mean(weights);
+  let moved: Float64Array = new Float64Array(mean.length);
   let value = score.ofMean(mean);
   let scored = 0;
   for (const step of STEPS) {
@@ -76,12 +79,12 @@ function refine(score: AverageScore, start: readonly number[]): number[] {
           const scale = part > 0 ? 1 - part : 1 / (1 + part);
           if (part === 0 || !Number.isFinite(scale)) continue;
           const added = part > 0 ? part : part * scale;
-          const moved = mean.map((m, i) => scale * m + added * own[i]!);
+          blend(scale, mean, added, own, moved);
           const reached = score.ofMean(moved);
           scored++;
           if (!(reached > value)) continue;
           value = reached;
-          mean = moved;
+          [mean, moved] = [moved, mean];
           weights = weights.map((w, j) => Math.max(0, scale * w + (j === k ? added : 0)));
           gained = true;
         }

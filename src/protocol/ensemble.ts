@@ -157,8 +157,8 @@ async function trainMembers(
   for (const maxBin of new Set([...missing.values()].map((params) => params.max_bin))) {
     const ofTable = [...missing].filter(([, params]) => params.max_bin === maxBin);
     const { binned, resident } = await tables.get(maxBin);
-    const params = ofTable.map(([, of]) => of);
-    const trees = await boostBatch(resident, { params, seed, rows: splits[0]!.rows, signal });
+    const models = ofTable.map(([, params]) => ({ params, rows: splits[0]!.rows }));
+    const trees = await boostBatch(resident, models, { seed, signal });
     ofTable.forEach(([number, of], i) => {
       const rounds = of.n_estimators;
       const result = { trees: trees[i]!, rounds, bestRound: rounds, stoppedEarly: false, history: {} };
