@@ -31,6 +31,8 @@ interface Run {
   readonly baseline: number;
   readonly optimized: number;
   readonly ensemble: number;
+  /** Test metric of each method, and its mean score on the folds. */
+  readonly methods: Readonly<Record<string, { readonly folds: number; readonly test: number }>>;
 }
 
 const data = new URL('../../tests/data/', import.meta.url).pathname;
@@ -67,6 +69,12 @@ ensemble: {methods: [voting, stacking, blending, weighted, greedy]}
       baseline: test('baseline'),
       optimized: test('optimized'),
       ensemble: test('ensemble'),
+      methods: Object.fromEntries(
+        ensemble!.fitted.map(({ method, score, scores }) => [
+          method,
+          { folds: score, test: scores.metrics.test![primary]! },
+        ]),
+      ),
     };
   } finally {
     await rm(folder, { recursive: true, force: true });

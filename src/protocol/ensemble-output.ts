@@ -14,10 +14,11 @@ function resultsJson({ members, fitted, best, timings }: EnsembleResult) {
       fingerprint: model.fingerprint,
       file: `models/${memberFile(name)}`,
     })),
-    methods: fitted.map(({ method, score, foldScores, combiner, model }) => ({
+    methods: fitted.map(({ method, score, foldScores, scores, combiner, model }) => ({
       method,
       score,
       fold_scores: foldScores,
+      metrics: scores.metrics,
       combiner,
       fingerprint: model.fingerprint,
     })),

@@ -34,15 +34,20 @@ export interface EnsembleMember {
   readonly value: number;
 }
 
+/** What a method has made, and how good it is on the parts of the data. */
+export interface ScoredEnsemble extends FittedEnsemble {
+  readonly model: EnsembleModel;
+  readonly scores: ModelScores;
+}
+
 /** What the stage ensemble has made. */
 export interface EnsembleResult {
   /** Best first. */
   readonly members: readonly EnsembleMember[];
   /** In the order of the config's methods. */
-  readonly fitted: readonly (FittedEnsemble & { readonly model: EnsembleModel })[];
+  readonly fitted: readonly ScoredEnsemble[];
   /** The one with the best score on the folds. */
-  readonly best: FittedEnsemble & { readonly model: EnsembleModel };
-  readonly scores: ModelScores;
+  readonly best: ScoredEnsemble;
   readonly timings: { readonly ensemble_s: number };
 }
 
@@ -92,21 +97,24 @@ export async function runEnsemble(
     validation &&
     judge(experiment, members, validation.rows, await predict(experiment, tables, members, validation.rows));
 
-  const fitted: (FittedEnsemble & { model: EnsembleModel })[] = [];
+  const margins = new Map<RowRange, Int32Array[]>();
+  for (const { rows } of experiment.splits) margins.set(rows, await memberMargins(tables, members, rows));
+  const fitted: ScoredEnsemble[] = [];
   for (const method of config.methods) {
     reporter.step(`Building the ensemble ${method}`);
     const { voting } = config;
     const fit = await fitEnsemble(method, outOfFold, { folds: foldRows, holdOut, voting });
-    fitted.push({ ...fit, model: new EnsembleModel(method, fit.combiner, members) });
+    const model = new EnsembleModel(method, fit.combiner, members);
+    const scores = await scoreParts(experiment, model, async (rows) =>
+      model.combineMargins(margins.get(rows)!, rows.end - rows.start),
+    );
+    fitted.push({ ...fit, model, scores });
     if (signal?.aborted) throw new InterruptedError();
   }
   const chosen = bestEnsemble(fitted, outOfFold.truth);
   const best = fitted.find(({ method }) => method === chosen.method)!;
-  const scores = await scoreParts(experiment, best.model, async (rows) =>
-    best.model.combineMargins(await memberMargins(tables, members, rows), rows.end - rows.start),
-  );
   const ensemble_s = (performance.now() - started) / 1000;
-  return { members, fitted, best, scores, timings: { ensemble_s } };
+  return { members, fitted, best, timings: { ensemble_s } };
 }
 
 /** Models by their mean score, best first, of equals the earlier. */

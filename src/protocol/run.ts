@@ -289,8 +289,8 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
     }
     if (stages.has('ensemble') && search !== undefined) {
       ensemble = await runEnsemble(experiment, tables, search, baseline, { reporter, signal });
-      const { best, scores, timings } = ensemble;
-      const { model } = best;
+      const { best, timings } = ensemble;
+      const { model, scores } = best;
       models.ensemble = {
         ...scores,
         model,
