@@ -20,6 +20,18 @@ export interface FittedEnsemble {
   readonly score: number;
 }
 
+/** The metric of a combiner on each fold. */
+export function foldScoresOf(
+  combiner: Combiner,
+  { outputs, truth }: JudgedOutputs,
+  folds: readonly Uint32Array[],
+): number[] {
+  return folds.map((rows) => {
+    const margins = combine(combiner, takeRows(outputs, rows), truth.scale);
+    return scorerOf(truthOf(truth, rows))(margins);
+  });
+}
+
 /** Fits a method to all rows, and once without each fold in order to score it there. */
 export async function fitEnsemble(
   method: EnsembleMethod,
@@ -40,8 +52,7 @@ export async function fitEnsemble(
   const foldScores: number[] = [];
   for (const [fold, rows] of folds.entries()) {
     const fitted = await fitCombiner(method, take(without(fold)), holdOutFor(fold), options);
-    const { outputs, truth } = take(rows);
-    foldScores.push(scorerOf(truth)(combine(fitted, outputs, truth.scale)));
+    foldScores.push(...foldScoresOf(fitted, outOfFold, [rows]));
   }
   return {
     method,

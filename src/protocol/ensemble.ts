@@ -6,23 +6,23 @@ import type { RowRange } from '../data/binning.ts';
 import type { RowSet } from '../data/types.ts';
 import type { TreeEnsemble } from '../engine/engine.ts';
 import { EnsembleModel } from '../ensemble/ensemble-model.ts';
-import { bestEnsemble, type FittedEnsemble, fitEnsemble } from '../ensemble/fit.ts';
+import { bestEnsemble, type FittedEnsemble, fitEnsemble, foldScoresOf } from '../ensemble/fit.ts';
 import { checkOutputs } from '../ensemble/methods.ts';
 import { type MemberOutputs, outputsOfTrees } from '../ensemble/outputs.ts';
 import { benefitOf, type JudgedOutputs, type Truth } from '../ensemble/truth.ts';
 import { InputError, InterruptedError } from '../errors.ts';
 import { BestFolds } from '../tuning/best-folds.ts';
-import { BASE_NUMBER, meanRound } from '../tuning/booster-search.ts';
+import { BASE_NUMBER } from '../tuning/booster-search.ts';
 import { paramsOfTrial } from '../tuning/cross-validate.ts';
-import { evaluateTrials } from '../tuning/evaluate.ts';
+import { evaluateTrials, meanRound } from '../tuning/evaluate.ts';
 import { beginTrial } from '../tuning/storage.ts';
-import { experimentFolds, type OptimizeResult, searchScoring } from './optimize.ts';
+import { CANDIDATES_PER_MEMBER, experimentFolds, type OptimizeResult, searchScoring } from './optimize.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
 import type { ExperimentTables } from './tables.ts';
 import { type ModelScores, scoreParts, type TrainedModel, toModel } from './trained-model.ts';
 
-/** A model that takes part in ensembles. */
+/** A model that takes part in ensembles, with the scores of its folds at the rounds that they share. */
 export interface EnsembleMember {
   readonly name: string;
   readonly model: Model;
@@ -60,7 +60,14 @@ export interface EnsembleOptions {
 interface Candidate {
   readonly number: number;
   readonly name: string;
+  /** By the best rounds of its folds. */
   readonly value: number;
+}
+
+/** A candidate judged by its folds at the rounds that they share. */
+interface JudgedCandidate extends Candidate {
+  /** Among all candidates. */
+  readonly place: number;
   readonly foldScores: readonly number[];
 }
 
@@ -79,23 +86,33 @@ export async function runEnsemble(
 ): Promise<EnsembleResult> {
   const started = performance.now();
   const { ensemble: config } = experiment.loaded.config;
-  const candidates = candidatesOf(search, baseline !== undefined, experiment).slice(0, config.top_k);
+  const candidates = candidatesOf(search, baseline !== undefined, experiment);
   if (candidates.length < 2) {
     throw new InputError(
       `An ensemble needs two models and the run has ${candidates.length}; raise optimization.n_trials, or leave out the stage ensemble.`,
     );
   }
-  reporter.step(`Training ${candidates.length} members of ensembles`);
-  const members = await trainMembers(experiment, tables, search, baseline, candidates, signal);
-  const folds = experimentFolds(experiment);
-  const outputs = await foldOutputs(experiment, tables, search, candidates, signal);
-  const foldRows = folds.map(({ validation }) => rowsOf(validation));
+  reporter.step('Choosing the members of ensembles');
+  const foldRows = experimentFolds(experiment).map(({ validation }) => rowsOf(validation));
   const training = experiment.splits[0]!.rows;
-  const outOfFold = judge(experiment, members, training, spread(experiment, outputs, foldRows));
+  const outputs = await foldOutputs(experiment, tables, search, candidates, signal);
+  const { trees } = search.optimized;
+  const all = judge(experiment, candidates, trees, training, spread(experiment, outputs, foldRows));
+  const chosen = bestCandidates(candidates, all, foldRows).slice(0, config.top_k);
+  reporter.step(`Training the ${chosen.length} members of ensembles`);
+  const members = await trainMembers(experiment, tables, search, baseline, chosen, signal);
+  const ofChosen = chosen.map(({ place }) => all.outputs.members[place]!);
+  const outOfFold = { truth: all.truth, outputs: { ...all.outputs, members: ofChosen } };
   const validation = experiment.splits.find(({ name }) => name === 'val');
   const holdOut =
     validation &&
-    judge(experiment, members, validation.rows, await predict(experiment, tables, members, validation.rows));
+    judge(
+      experiment,
+      members,
+      trees,
+      validation.rows,
+      await predict(experiment, tables, members, validation.rows),
+    );
 
   const margins = new Map<RowRange, Int32Array[]>();
   for (const { rows } of experiment.splits) margins.set(rows, await memberMargins(tables, members, rows));
@@ -111,33 +128,47 @@ export async function runEnsemble(
     fitted.push({ ...fit, model, scores });
     if (signal?.aborted) throw new InterruptedError();
   }
-  const chosen = bestEnsemble(fitted, outOfFold.truth);
-  const best = fitted.find(({ method }) => method === chosen.method)!;
+  const { method } = bestEnsemble(fitted, outOfFold.truth);
+  const best = fitted.find((of) => of.method === method)!;
   const ensemble_s = (performance.now() - started) / 1000;
   return { members, fitted, best, timings: { ensemble_s } };
 }
 
-/** Models by their mean score, best first, of equals the earlier. */
+const mean = (values: readonly number[]) => values.reduce((sum, v) => sum + v, 0) / values.length;
+
+/** The models that are looked at, by the mean score that the search has for them, best first, of equals the earlier. */
 function candidatesOf(
   { trials, best, cvScores }: OptimizeResult,
   hasBaseline: boolean,
-  { metrics }: PreparedExperiment,
+  { metrics, loaded }: PreparedExperiment,
 ): Candidate[] {
-  const mean = (scores: readonly number[]) => scores.reduce((sum, s) => sum + s, 0) / scores.length;
   const candidates: Candidate[] = [];
   if (hasBaseline) {
-    const foldScores = cvScores.baseline;
-    candidates.push({ number: BASE_NUMBER, name: 'baseline', value: mean(foldScores), foldScores });
+    candidates.push({ number: BASE_NUMBER, name: 'baseline', value: mean(cvScores.baseline) });
   }
   for (const { number, state, value, userAttrs } of trials) {
-    const foldScores = userAttrs.fold_scores as readonly number[] | undefined;
-    if (state !== 'complete' || value === undefined || foldScores === undefined) continue;
-    const name = number === best.number ? 'optimized' : `trial_${number}`;
-    candidates.push({ number, name, value, foldScores });
+    if (state !== 'complete' || value === undefined || userAttrs.best_rounds === undefined) continue;
+    candidates.push({ number, name: number === best.number ? 'optimized' : `trial_${number}`, value });
   }
   return candidates
     .filter(({ value }) => Number.isFinite(value))
-    .sort((a, b) => benefitOf(metrics[0]!, b.value) - benefitOf(metrics[0]!, a.value));
+    .sort((a, b) => benefitOf(metrics[0]!, b.value) - benefitOf(metrics[0]!, a.value))
+    .slice(0, CANDIDATES_PER_MEMBER * loaded.config.ensemble.top_k);
+}
+
+/** The candidates with the scores of their folds at shared rounds, best first, of equals the earlier. */
+function bestCandidates(
+  candidates: readonly Candidate[],
+  all: JudgedOutputs,
+  foldRows: readonly Uint32Array[],
+): JudgedCandidate[] {
+  const { metric } = all.truth;
+  return candidates
+    .map((candidate, place) => {
+      const weights = candidates.map((_, k) => (k === place ? 1 : 0));
+      return { ...candidate, place, foldScores: foldScoresOf({ type: 'average', weights }, all, foldRows) };
+    })
+    .sort((a, b) => benefitOf(metric, mean(b.foldScores)) - benefitOf(metric, mean(a.foldScores)));
 }
 
 /** The members, trained on all training rows; those that the run has not trained yet as one batch for each number of bins. */
@@ -146,7 +177,7 @@ async function trainMembers(
   tables: ExperimentTables,
   search: OptimizeResult,
   baseline: TrainedModel | undefined,
-  candidates: readonly Candidate[],
+  candidates: readonly JudgedCandidate[],
   signal: AbortSignal | undefined,
 ): Promise<EnsembleMember[]> {
   const known = new Map<number, { readonly trained: TrainedModel; readonly maxBin: number }>();
@@ -173,10 +204,17 @@ async function trainMembers(
       fresh.set(number, { model: toModel({ ...experiment, binned }, of, result), trees: trees[i]! });
     });
   }
-  return candidates.map(({ number, name, value, foldScores }) => {
+  return candidates.map(({ number, name, foldScores }) => {
     const own = known.get(number);
     const { model, trees } = own?.trained ?? fresh.get(number)!;
-    return { name, value, foldScores, model, trees, maxBin: own?.maxBin ?? missing.get(number)!.max_bin };
+    return {
+      name,
+      value: mean(foldScores),
+      foldScores,
+      model,
+      trees,
+      maxBin: own?.maxBin ?? missing.get(number)!.max_bin,
+    };
   });
 }
 
@@ -260,12 +298,12 @@ async function predict(
 /** Outputs with the truth of their rows. */
 function judge(
   { binned, params, metrics }: PreparedExperiment,
-  members: readonly EnsembleMember[],
+  members: readonly { readonly name: string }[],
+  { marginBits, baseValue }: Pick<TreeEnsemble, 'marginBits' | 'baseValue'>,
   { start, end }: RowRange,
   values: readonly Float64Array[],
 ): JudgedOutputs {
   const kind = kindOf(params.objective);
-  const { marginBits, baseValue } = members[0]!.trees;
   const outputs: MemberOutputs = {
     kind,
     rows: end - start,

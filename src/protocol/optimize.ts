@@ -22,6 +22,9 @@ import { type ModelPlan, type TrainedModel, trainAndScore } from './trained-mode
 /** The study's file, below the output folder. */
 export const JOURNAL_FILE = 'study.journal';
 
+/** Models that are looked at for each that takes part in ensembles. */
+export const CANDIDATES_PER_MEMBER = 2;
+
 /** Scores of one model on each fold. */
 export interface CvScores {
   readonly baseline: readonly number[];
@@ -175,7 +178,7 @@ export async function runOptimize(
   );
   const deadline = Number.isFinite(searchEnd) ? searchEnd : undefined;
   const { methods, top_k: topK } = config.ensemble;
-  const keep = new BestFolds(methods.length > 0 ? topK : 0, direction);
+  const keep = new BestFolds(methods.length > 0 ? CANDIDATES_PER_MEMBER * topK : 0, direction);
   const storage = await openStudy(studyName, direction, options);
   try {
     const nTrials = optimization.n_trials;

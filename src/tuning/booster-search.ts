@@ -1,7 +1,7 @@
 import { type BoosterParams, fitParams, resolveParams } from '../boosting/params.ts';
 import { BudgetError } from '../errors.ts';
 import { type CrossValidateOptions, crossValidate, paramsOfTrial } from './cross-validate.ts';
-import { evaluateTrials } from './evaluate.ts';
+import { evaluateTrials, meanRound } from './evaluate.ts';
 import { createPruner, type PrunerConfig } from './pruners/create.ts';
 import { createSampler, type SamplerConfig } from './samplers/create.ts';
 import { bestTrial, runSearch, type SearchEnd } from './search.ts';
@@ -95,11 +95,6 @@ export async function searchBoosters(options: BoosterSearchOptions): Promise<Boo
     baselineScores,
     bestScores: (best.userAttrs.fold_scores as readonly number[] | undefined) ?? [],
   };
-}
-
-/** Rounds of a model on all rows, from the best ones of its folds. */
-export function meanRound(rounds: readonly number[]): number {
-  return Math.max(1, Math.round(rounds.reduce((sum, round) => sum + round, 0) / rounds.length));
 }
 
 /** Scores of the parameters that are not searched. */

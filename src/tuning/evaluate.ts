@@ -146,7 +146,12 @@ export async function evaluateTrials(
   return runs.map((run) => run.scores());
 }
 
-/** Hands over what the folds of complete trials predict, as far as they are wanted. */
+/** Rounds of a model on all rows, from the best ones of its folds. */
+export function meanRound(rounds: readonly number[]): number {
+  return Math.max(1, Math.round(rounds.reduce((sum, round) => sum + round, 0) / rounds.length));
+}
+
+/** Hands over what the folds of complete trials predict after their mean best round, or the last before it, as far as that is wanted. */
 async function keepBest(
   keep: BestFolds,
   groups: readonly Group[],
@@ -156,8 +161,10 @@ async function keepBest(
     for (const [t, run] of runs.entries()) {
       if (run.state !== 'complete' || !keep.wants(run.mean)) continue;
       const outputs: Float64Array[] = [];
+      // The rounds that a model on all rows would have: a fold's own best round is chosen by the rows that it predicts.
+      const shared = meanRound(run.folds.map(({ round }) => round));
       for (const [f, { validation }] of folds.entries()) {
-        const trees = await batch.finish(t * folds.length + f, run.folds[f]!.round);
+        const trees = await batch.finish(t * folds.length + f, Math.min(shared, run.folds[f]!.rounds));
         outputs.push(outputsOfTrees(run.params, trees, await resident.predictMargins(trees, validation)));
       }
       keep.put(run.trial.number, run.mean, outputs);

@@ -41,10 +41,11 @@ describe('evaluateTrials', () => {
   });
   afterAll(() => resident.dispose());
 
-  it('keeps what the folds of the best trials predict at their best rounds', async () => {
+  it('keeps what the folds of the best trials predict at their mean best round, or at their last before it', async () => {
     const folds = foldsOf(data);
     const variants = [1, 3, 5].map((depth) => ({ ...PARAMS, max_depth: depth }));
     const keep = new BestFolds(2, 'maximize');
+    const lastRound = (best: number) => Math.min(PARAMS.n_estimators, best + SCORING.earlyStoppingRounds);
     const scores = await evaluateTrials(
       variants.map((params, number) => ({ trial: runningTrial(number), params })),
       { ...SCORING, resident: async () => resident, folds, keep },
@@ -52,10 +53,11 @@ describe('evaluateTrials', () => {
     const best = scores.toSorted((a, b) => b.value! - a.value!);
     expect(keep.get(best[2]!.number)).toBeUndefined();
     for (const { number, bestRounds } of best.slice(0, 2)) {
+      const shared = Math.round(bestRounds.reduce((sum, round) => sum + round, 0) / bestRounds.length);
       const kept = keep.get(number)!;
       expect(kept).toHaveLength(folds.length);
       for (const [f, { train, validation }] of folds.entries()) {
-        const params = { ...variants[number]!, n_estimators: bestRounds[f]! };
+        const params = { ...variants[number]!, n_estimators: Math.min(shared, lastRound(bestRounds[f]!)) };
         const { trees } = await boost(resident, { params, seed: SCORING.seed, rows: train });
         const margins = await resident.predictMargins(trees, validation);
         expect(kept[f]).toEqual(outputsOfTrees(params, trees, margins));
