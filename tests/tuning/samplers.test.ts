@@ -209,7 +209,7 @@ describe.each(CONFIGS)('every sampler: $name, multivariate $multivariate', (conf
               true,
             );
       }),
-      { numRuns: 60 },
+      { numRuns: 60, ...(!needsSteps && { examples: [[[float(0, 5e-324)]], [[float(1, 1 + 2 ** -52)]]] }) },
     );
   });
 

@@ -24,10 +24,13 @@ export function topOf({ low, high, step }: NumericDistribution): number {
   return Math.abs(top - high) <= 1e-9 * step ? high : top;
 }
 
-/** Whether a distribution has one value only, which is then not drawn: `single()`. */
+/** Narrower ranges have no width that could be divided by. */
+const LEAST_WIDTH = 2 ** -1022;
+
+/** Whether a distribution has one value only, or as good as one, which is then not drawn: `single()`. */
 export function isSingle(distribution: Distribution): boolean {
   if (distribution.type === 'categorical') return distribution.choices.length === 1;
-  return topOf(distribution) === distribution.low;
+  return topOf(distribution) - distribution.low < LEAST_WIDTH;
 }
 
 /** The internal value of a distribution with one value. */
