@@ -9,6 +9,7 @@ const COMMANDS = [
   'run',
   'train',
   'tune',
+  'compare',
   'predict',
   'export',
   'import',
@@ -62,6 +63,8 @@ describe('run, then predict and verify', () => {
 
   it('run writes the deliverables and the evidence package', async () => {
     const deliverables = [
+      'experiment_comparison.json',
+      'experiment_comparison.md',
       'configs/baseline_config.yaml',
       'configs/best_config.yaml',
       'metrics/curves.json',
@@ -77,11 +80,14 @@ describe('run, then predict and verify', () => {
       'models/optimized_model.json',
       ...[0, 1, 2].map((trial) => `models/trial_${trial}_model.json`),
       'optimization_results.json',
+      'reports/comparison_analysis.md',
       'reports/optimization_report.md',
       'reports/training_report.md',
     ];
     const evidence = deliverables.map((name) => `evidence/protocol-11-training/${name}`);
-    const others = ['run.json', 'study.journal', ...STUDY_PLOTS.map((name) => `plots/${name}`)];
+    const comparison = ['critical_differences', 'differences', 'folds', 'latency'];
+    const plots = [...STUDY_PLOTS, ...comparison.map((name) => `comparison_${name}.svg`)];
+    const others = ['run.json', 'study.journal', ...plots.map((name) => `plots/${name}`)];
     expect(await filesBelow(join(folder, 'out'))).toEqual([...deliverables, ...evidence, ...others].sort());
   });
 
@@ -403,6 +409,8 @@ describe('init', () => {
       'fingerprints',
       'metrics',
       'best',
+      'best_model',
+      'verdict',
       'files',
       'warnings',
       'exit',
