@@ -5,6 +5,22 @@ export interface Evaluated {
   readonly gradient: () => readonly number[];
 }
 
+const PROCESS_EVENTS = ['uncaughtException', 'unhandledRejection'] as const;
+let loading: ReturnType<typeof loadNlopt> | undefined;
+
+/** Loads NLopt without the handlers by which Emscripten's code would decide how the whole process fails. */
+async function loadNlopt() {
+  const before = PROCESS_EVENTS.map((event) => process.rawListeners(event));
+  const { default: nlopt } = await import('nlopt-js');
+  await nlopt.ready;
+  PROCESS_EVENTS.forEach((event, i) => {
+    for (const added of process.rawListeners(event)) {
+      if (!before[i]!.includes(added)) process.off(event, added as () => void);
+    }
+  });
+  return nlopt;
+}
+
 /**
  * Maximises a function over coordinates of 0 … 1 with the sum 1, by SLSQP (Kraft, "A software package for sequential quadratic
  * programming", 1988) as NLopt has it, in WebAssembly: the same on every machine.
@@ -17,8 +33,7 @@ export async function maximizeOnSimplex(
   start: readonly number[],
   evaluations: number,
 ): Promise<number[]> {
-  const { default: nlopt } = await import('nlopt-js');
-  await nlopt.ready;
+  const nlopt = await (loading ??= loadNlopt());
   let best = { point: [...start], value: Number.NEGATIVE_INFINITY };
   const optimizer = new nlopt.Optimize(nlopt.Algorithm.LD_SLSQP, start.length);
   try {

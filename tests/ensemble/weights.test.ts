@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { MetricName, Objective } from '../../src/engine/engine.ts';
 import { AverageScore } from '../../src/ensemble/average-score.ts';
 import { selectGreedily } from '../../src/ensemble/greedy.ts';
+import { maximizeOnSimplex } from '../../src/ensemble/slsqp.ts';
 import { fitBySlsqp, fitWeights, wholeUnits } from '../../src/ensemble/weighted.ts';
 import { judged } from './support.ts';
 
@@ -82,6 +83,14 @@ describe('weights of a weighted ensemble', () => {
     expect(weights[0]).toBeCloseTo(0.75, 2);
     expect(weights[1]).toBeCloseTo(0.25, 2);
     expect(weights[2]).toBeLessThan(0.01);
+  });
+
+  it('are searched without a trace in how the process handles errors', async () => {
+    const handlers = () =>
+      ['uncaughtException', 'unhandledRejection'].map((event) => process.listenerCount(event));
+    const before = handlers();
+    await maximizeOnSimplex(([x]) => ({ value: -x!, gradient: () => [-1, 0] }), [0.5, 0.5], 5);
+    expect(handlers()).toEqual(before);
   });
 
   it('are equal where members are', async () => {
