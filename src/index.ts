@@ -108,7 +108,7 @@ export {
 export type { CompareRunsOptions, CompareRunsOutcome } from './protocol/compare-runs.ts';
 export type { Reporter } from './protocol/reporter.ts';
 export type { RunOptions, RunOutcome } from './protocol/run.ts';
-export { AVAILABLE_STAGES, STAGES, type StageName } from './protocol/stages.ts';
+export { STAGES, type StageName } from './protocol/stages.ts';
 export type { VerifyOptions, VerifyOutcome } from './protocol/verify.ts';
 export {
   type BootstrapInterval,

@@ -33,7 +33,8 @@ export async function maximizeOnSimplex(
   start: readonly number[],
   evaluations: number,
 ): Promise<number[]> {
-  const nlopt = await (loading ??= loadNlopt());
+  loading ??= loadNlopt();
+  const nlopt = await loading;
   let best = { point: [...start], value: Number.NEGATIVE_INFINITY };
   const optimizer = new nlopt.Optimize(nlopt.Algorithm.LD_SLSQP, start.length);
   try {

@@ -20,7 +20,7 @@ import { OutputFolder, toJson } from './output.ts';
 import { type PreparedExperiment, prepareExperiment } from './prepare.ts';
 import { type Reporter, silentReporter } from './reporter.ts';
 import { type ScoringRecord, scoringRecord } from './run-data.ts';
-import { AVAILABLE_STAGES, parseStages, type StageName } from './stages.ts';
+import { parseStages, STAGES, type StageName } from './stages.ts';
 import { ExperimentTables } from './tables.ts';
 import { testRowsOf, writeTestPredictions } from './test-predictions.ts';
 import {
@@ -41,7 +41,7 @@ export interface RunOptions {
   readonly out?: string | undefined;
   /** Overrides model.backend. */
   readonly engine?: EngineChoice | undefined;
-  /** All available ones by default, but for those that the config switches off. */
+  /** All by default, but for those that the config switches off. */
   readonly stages?: readonly StageName[] | undefined;
   /** Go on with the study that the output folder holds. */
   readonly resume?: boolean | undefined;
@@ -203,7 +203,7 @@ function stagesOf(asked: readonly StageName[] | undefined, config: LoadedConfig[
     optimize: optimization.enabled,
     ensemble: optimization.enabled && ensemble.methods.length > 0,
   };
-  return new Set(AVAILABLE_STAGES.filter((stage) => isOn[stage] ?? true));
+  return new Set(STAGES.filter((stage) => isOn[stage] ?? true));
 }
 
 /**
