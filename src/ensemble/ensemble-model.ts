@@ -3,6 +3,7 @@ import { sha256Hex } from '../boosting/fingerprint.ts';
 import { decodeText } from '../boosting/json-reader.ts';
 import { Model, type ModelFeature, type Prediction, type RowValue } from '../boosting/model.ts';
 import { linkOf, predictionsOf } from '../boosting/output.ts';
+import type { AsyncOptions } from '../boosting/predict.ts';
 import { kindOf } from '../config/objectives.ts';
 import type { Column, TargetSpec } from '../data/types.ts';
 import type { Objective } from '../engine/engine.ts';
@@ -97,11 +98,11 @@ export class EnsembleModel {
   async predictAsync(
     columns: readonly Column[],
     rows: number,
-    { signal }: { readonly signal?: AbortSignal } = {},
+    options: AsyncOptions = {},
   ): Promise<Float64Array> {
     const margins: Int32Array[] = [];
     for (const { model } of this.members) {
-      margins.push(await model.predictMarginsAsync(columns, rows, signal && { signal }));
+      margins.push(await model.predictMarginsAsync(columns, rows, options));
     }
     return predictionsOf(this, this.combineMargins(margins, rows));
   }
