@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { METRICS_BY_KIND } from '../../src/config/metric-names.ts';
 import { kindOf } from '../../src/config/objectives.ts';
+import type { EngineChoice } from '../../src/engine/choose.ts';
 import { createCpuEngine } from '../../src/engine/cpu.ts';
 import { createCudaEngine } from '../../src/engine/cuda.ts';
 import { createDawnEngine } from '../../src/engine/dawn.ts';
 import type { Engine, TrainingJob } from '../../src/engine/engine.ts';
+import { sweep } from '../../src/index.ts';
 import { engineConformance, trainBatch } from '../engine/conformance.ts';
 import { DEFAULT_TREE_PARAMS, makeBinned, makeJob } from '../engine/generate.ts';
 import { publicJob } from '../engine/public-sets.ts';
@@ -65,5 +67,37 @@ for (const [name, engine] of opened) {
         expect(await trainBatch(engine, data, [job], [2])).toEqual(expected);
       },
     );
+
+    it('searches as the CPU engine does: trials, values, pruning and the final model', async () => {
+      const [onDevice, onCpu] = [await search(name as EngineChoice), await search('cpu')];
+      expect(onDevice).toEqual(onCpu);
+      expect(onCpu.trials.map(({ state }) => state)).toContain('pruned');
+    });
   });
+}
+
+/** A search of ten trials on three folds of 240 rows. */
+async function search(engine: EngineChoice) {
+  const column = (step: number) =>
+    Float32Array.from({ length: 240 }, (_, i) => ((Math.imul(i + 1, step) >>> 0) % 1000) / 10);
+  const [a, b, noise] = [0x9e3779b1, 0x85ebca6b, 0xc2b2ae35].map(column);
+  const { model, trials } = await sweep({
+    engine,
+    features: { a: a!, b: b! },
+    label: a!.map((value, i) => Number(value + b![i]! + 0.6 * noise![i]! > 120)),
+    params: { objective: 'binary:logistic' },
+    space: [
+      { name: 'max_depth', distribution: { type: 'int', low: 1, high: 4, log: false, step: 1 } },
+      { name: 'n_estimators', distribution: { type: 'int', low: 4, high: 20, log: false, step: 1 } },
+      { name: 'learning_rate', distribution: { type: 'float', low: 0.05, high: 0.8, log: true } },
+    ],
+    n_trials: 10,
+    cv: 3,
+    generation: 4,
+    early_stopping_rounds: 5,
+  });
+  return {
+    fingerprint: model.fingerprint,
+    trials: trials.map(({ state, value, intermediate }) => ({ state, value, intermediate })),
+  };
 }
