@@ -38,7 +38,8 @@ export { type TrainingArrays, type TrainOptions, type TrainOutcome, train } from
 export { type Calibration, type CalibrationBin, calibration } from './comparison/calibration.ts';
 export { type Comparison, type ComparisonOptions, compareModels } from './comparison/compare.ts';
 export type { ComparedModel, TestRows } from './comparison/compared-model.ts';
-export type { DecidingTest, Decision } from './comparison/decide.ts';
+export type { Decision } from './comparison/decide.ts';
+export type { DecidingTest } from './config/comparison-tests.ts';
 export { ConfigError, type ConfigIssue } from './config/config-error.ts';
 export type { LoadedConfig } from './config/load.ts';
 export { metricDirection } from './config/metric-names.ts';

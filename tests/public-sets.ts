@@ -1,6 +1,6 @@
 import { taskOf } from '../src/config/objectives.ts';
 import { binDataset } from '../src/data/binning.ts';
-import { loadExperimentData } from '../src/data/load.ts';
+import { type ExperimentData, loadExperimentData } from '../src/data/load.ts';
 import type { BinnedDataset, Column, Schema } from '../src/data/types.ts';
 import type { Objective } from '../src/engine/engine.ts';
 
@@ -22,16 +22,21 @@ export const PUBLIC_SETS = {
 
 export type PublicSet = keyof typeof PUBLIC_SETS;
 
-/** Reads and bins a public set. */
-export async function loadPublicSet(
-  name: PublicSet,
-): Promise<{ data: BinnedDataset; schema: Schema; columns: readonly Column[] }> {
-  const { schema, train } = await loadExperimentData({
+/** Reads a public set, all its rows as training rows. */
+export function readPublicSet(name: PublicSet): Promise<ExperimentData> {
+  return loadExperimentData({
     trainPath: new URL(`data/${name}.parquet`, import.meta.url).pathname,
     target: 'target',
     taskType: taskOf(PUBLIC_SETS[name]),
     split: 'none',
     seed: 0,
   });
+}
+
+/** Reads and bins a public set. */
+export async function loadPublicSet(
+  name: PublicSet,
+): Promise<{ data: BinnedDataset; schema: Schema; columns: readonly Column[] }> {
+  const { schema, train } = await readPublicSet(name);
   return { data: await binDataset(train, schema.features, { threads: 2 }), schema, columns: train.columns };
 }

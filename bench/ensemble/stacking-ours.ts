@@ -2,7 +2,7 @@
 import { boostBatch } from '../../src/boosting/boost-batch.ts';
 import { fitParams, resolveParams } from '../../src/boosting/params.ts';
 import { binDataset } from '../../src/data/binning.ts';
-import { loadExperimentData } from '../../src/data/load.ts';
+import { listRows } from '../../src/data/rows.ts';
 import { createCpuEngine } from '../../src/engine/cpu.ts';
 import { combine } from '../../src/ensemble/combine.ts';
 import { fitCombiner } from '../../src/ensemble/methods.ts';
@@ -10,17 +10,12 @@ import { outputsOfTrees } from '../../src/ensemble/outputs.ts';
 import type { JudgedOutputs } from '../../src/ensemble/truth.ts';
 import { scoreMargins } from '../../src/metrics/score.ts';
 import { makeFolds } from '../../src/tuning/folds.ts';
+import { readPublicSet } from '../../tests/public-sets.ts';
 import { MEMBERS } from './stacking-members.ts';
 
 const TRAINING_ROWS = 32_561;
 const threads = Number(process.argv[2] ?? 2);
-const { schema, train } = await loadExperimentData({
-  trainPath: new URL('../../tests/data/adult.parquet', import.meta.url).pathname,
-  target: 'target',
-  taskType: 'classification',
-  split: 'none',
-  seed: 0,
-});
+const { schema, train } = await readPublicSet('adult');
 const started = performance.now();
 const training = { start: 0, end: TRAINING_ROWS };
 const data = await binDataset(train, schema.features, { training, threads });
@@ -45,11 +40,11 @@ const outputs: Float64Array[] = [];
 for (const [k, of] of params.entries()) {
   const all = new Float64Array(TRAINING_ROWS);
   for (const [f, { validation }] of folds.entries()) {
-    if (!('folds' in validation)) throw new Error('Folds of shuffled rows are told apart by number.');
     const own = trees[k * (folds.length + 1) + f]!;
     const values = outputsOfTrees(of, own, await resident.predictMargins(own, validation));
-    let next = 0;
-    for (let row = 0; row < TRAINING_ROWS; row++) if (validation.folds[row] === f) all[row] = values[next++]!;
+    listRows(validation).forEach((row, i) => {
+      all[row] = values[i]!;
+    });
   }
   outputs.push(all);
 }

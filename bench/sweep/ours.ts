@@ -1,9 +1,7 @@
 // The protocol's search by Lockstep: usage ours.ts SET TRIALS SEED THREADS. Prints one JSON object.
-import { join } from 'node:path';
 import { boost } from '../../src/boosting/boost.ts';
 import { XGBOOST_SEARCH_SPACE } from '../../src/config/schema.ts';
 import { binDataset } from '../../src/data/binning.ts';
-import { loadExperimentData } from '../../src/data/load.ts';
 import type { RowSet } from '../../src/data/types.ts';
 import { createCpuEngine } from '../../src/engine/cpu.ts';
 import { scoreMargins } from '../../src/metrics/score.ts';
@@ -12,18 +10,13 @@ import { makeFolds } from '../../src/tuning/folds.ts';
 import { toSearchSpace } from '../../src/tuning/space.ts';
 import { MemoryStorage } from '../../src/tuning/storage.ts';
 import { trialValues } from '../../src/tuning/trial.ts';
+import { type PublicSet, readPublicSet } from '../../tests/public-sets.ts';
 
 /** Rows that train; they come first, and the others test. */
 const TRAINING_ROWS: Readonly<Record<string, number>> = { higgs_7k: 7000, adult: 32_561 };
 
 const [set = '', trials = '', seed = '', threads = ''] = process.argv.slice(2);
-const { schema, train } = await loadExperimentData({
-  trainPath: join(import.meta.dirname, `../../tests/data/${set}.parquet`),
-  target: 'target',
-  taskType: 'classification',
-  split: 'none',
-  seed: 0,
-});
+const { schema, train } = await readPublicSet(set as PublicSet);
 const rows = TRAINING_ROWS[set] ?? train.rows;
 const started = performance.now();
 const cpuBefore = process.cpuUsage();

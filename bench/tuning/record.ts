@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { XGBOOST_SEARCH_SPACE } from '../../src/config/schema.ts';
 import { binDataset } from '../../src/data/binning.ts';
-import { loadExperimentData } from '../../src/data/load.ts';
 import { createCpuEngine } from '../../src/engine/cpu.ts';
 import { writeFileAtomically } from '../../src/files.ts';
 import { crossValidate } from '../../src/tuning/cross-validate.ts';
@@ -16,6 +15,7 @@ import { RandomSampler } from '../../src/tuning/samplers/random.ts';
 import { toSearchSpace } from '../../src/tuning/space.ts';
 import { beginTrial } from '../../src/tuning/storage.ts';
 import type { Trial } from '../../src/tuning/trial.ts';
+import { type PublicSet, readPublicSet } from '../../tests/public-sets.ts';
 import { RECORDED, toUnit } from './objectives.ts';
 import { fitSurrogate } from './surrogate.ts';
 
@@ -51,13 +51,7 @@ function drawTrials(count: number): Trial[] {
 
 /** Random configurations of a set, each with its score. */
 async function score(set: string): Promise<{ readonly rows: number; readonly trials: number[][] }> {
-  const { schema, train } = await loadExperimentData({
-    trainPath: join(import.meta.dirname, `../../tests/data/${set}.parquet`),
-    target: 'target',
-    taskType: 'classification',
-    split: 'none',
-    seed: 0,
-  });
+  const { schema, train } = await readPublicSet(set as PublicSet);
   const rows = ROWS[set] ?? train.rows;
   const data = await binDataset(train, schema.features, { training: { start: 0, end: rows }, threads: 1 });
   const resident = await createCpuEngine({ threads: 1 }).load(data);

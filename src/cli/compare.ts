@@ -1,12 +1,21 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Comparison } from '../comparison/compare.ts';
+import type { DecidingTest } from '../config/comparison-tests.ts';
 import { ExitCode } from '../errors.ts';
 import { formatNumber, formatSeconds } from '../reporting/format.ts';
 import { type CommandContext, jsonOption, list, path, quietOption } from './options.ts';
 import { createProgress } from './progress.ts';
 import { print, printJson, table } from './terminal.ts';
 
-const TESTS = ['auto', 'nadeau_bengio', 'paired_ttest', 'wilcoxon', 'friedman', 'mcnemar', 'delong'] as const;
+const TESTS: readonly (DecidingTest | 'auto')[] = [
+  'auto',
+  'nadeau_bengio',
+  'paired_ttest',
+  'wilcoxon',
+  'friedman',
+  'mcnemar',
+  'delong',
+];
 /** Rows of the table; more are in the reports. */
 const MOST_ROWS = 20;
 
@@ -14,7 +23,7 @@ interface CompareCommandOptions {
   readonly out?: string;
   readonly models?: readonly string[];
   readonly force?: boolean;
-  readonly test?: (typeof TESTS)[number];
+  readonly test?: DecidingTest | 'auto';
   readonly alpha?: number;
   readonly json?: boolean;
   readonly quiet?: boolean;

@@ -1,3 +1,4 @@
+import { predictedClass } from '../numerics/softmax.ts';
 import type { TestRows } from './compared-model.ts';
 
 const BINS = 10;
@@ -71,14 +72,7 @@ function outcomeOf({ kind, classes, labels }: TestRows, predictions: Float64Arra
     return { confidence, hit: label, square: (confidence - label) ** 2 };
   }
   const ofRow = predictions.subarray(row * classes, (row + 1) * classes);
-  const predicted = greatest(ofRow);
+  const predicted = predictedClass(ofRow);
   const square = ofRow.reduce((sum, p, c) => sum + (p - (c === label ? 1 : 0)) ** 2, 0);
   return { confidence: ofRow[predicted]!, hit: predicted === label ? 1 : 0, square };
-}
-
-/** Index of the greatest value, the first of them where they tie. */
-export function greatest(values: ArrayLike<number>): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
-  return best;
 }

@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type DecidingTest, PAIR_TESTS, type PairTestName } from '../config/comparison-tests.ts';
 import { InputError, InterruptedError } from '../errors.ts';
-import { type MetricName, metricDirection } from '../metrics/metrics.ts';
-import { type Direction, friedmanTest, averageRanks as ranksOf } from '../stats/friedman.ts';
+import { type Direction, type MetricName, metricDirection } from '../metrics/metrics.ts';
+import { friedmanTest, averageRanks as ranksOf } from '../stats/friedman.ts';
 import { criticalDifference, criticalDifferenceGroups, nemenyiTest } from '../stats/nemenyi.ts';
 import { compareRanks, holm } from '../stats/pairwise.ts';
 import type { RowMetric } from '../stats/row-metric.ts';
@@ -16,7 +17,7 @@ import {
   scoreOn,
   type TestRows,
 } from './compared-model.ts';
-import { type DecidingTest, type Decision, decide } from './decide.ts';
+import { type Decision, decide } from './decide.ts';
 import {
   type BootstrapRecord,
   bootstrap,
@@ -29,9 +30,7 @@ import {
   isFoldTest,
   mcnemar,
   meanDifference,
-  PAIR_TESTS,
   type PairSetting,
-  type PairTestName,
   type PairTestRecord,
   type UnadjustedTest,
 } from './pair-tests.ts';

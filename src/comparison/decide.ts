@@ -1,8 +1,5 @@
+import type { DecidingTest } from '../config/comparison-tests.ts';
 import type { PairRecord, StatisticalTests } from './compare.ts';
-import type { PairTestName } from './pair-tests.ts';
-
-/** Tests that may decide; friedman is followed by Holm's comparisons with the best model. */
-export type DecidingTest = PairTestName | 'friedman';
 
 /** What follows from the test that decides. */
 export interface Decision {

@@ -1,3 +1,4 @@
+import type { PairTestName } from '../config/comparison-tests.ts';
 import { type MetricName, metricDirection } from '../metrics/metrics.ts';
 import { bootstrapInterval } from '../stats/bootstrap.ts';
 import { delongTest } from '../stats/delong.ts';
@@ -9,10 +10,6 @@ import { differenceOf, type RowMetric } from '../stats/row-metric.ts';
 import { wilcoxonTest } from '../stats/wilcoxon.ts';
 import type { ComparedModel, TestRows } from './compared-model.ts';
 import { predictedClasses } from './row-metrics.ts';
-
-/** Tests of two models. */
-export const PAIR_TESTS = ['nadeau_bengio', 'paired_ttest', 'wilcoxon', 'mcnemar', 'delong'] as const;
-export type PairTestName = (typeof PAIR_TESTS)[number];
 
 /** Tests of the models' scores on the same folds; the others are of their predictions on the same test rows. */
 const FOLD_TESTS: ReadonlySet<PairTestName> = new Set(['nadeau_bengio', 'paired_ttest', 'wilcoxon']);

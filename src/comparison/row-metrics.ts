@@ -1,6 +1,6 @@
 import type { MetricName } from '../metrics/metrics.ts';
+import { predictedClass } from '../numerics/softmax.ts';
 import { aucMetric, leaveOneOut, type RowMetric } from '../stats/row-metric.ts';
-import { greatest } from './calibration.ts';
 import type { TestRows } from './compared-model.ts';
 
 /** With more classes the one-vs-rest AUC would take most of a comparison's time. */
@@ -72,9 +72,7 @@ export function rowMetric(
 /** The class that a model predicts for each row. */
 export function predictedClasses({ kind, classes, labels }: TestRows, predictions: Float64Array): Uint8Array {
   return Uint8Array.from({ length: labels.length }, (_, row) =>
-    kind === 'binary'
-      ? Number(predictions[row]! > 0.5)
-      : greatest(predictions.subarray(row * classes, (row + 1) * classes)),
+    kind === 'binary' ? Number(predictions[row]! > 0.5) : predictedClass(predictions, row * classes, classes),
   );
 }
 

@@ -1,5 +1,6 @@
+import type { DecidingTest } from '../config/comparison-tests.ts';
 import type { BestModel, PairRecord, StatisticalTests } from './compare.ts';
-import type { DecidingTest, Decision } from './decide.ts';
+import type { Decision } from './decide.ts';
 
 /** What tests are called in reports. */
 export const TEST_TITLES: Readonly<Record<DecidingTest, string>> = {

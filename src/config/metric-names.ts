@@ -51,8 +51,11 @@ export const DEFAULT_PRIMARY = { classification: 'auc_roc', regression: 'rmse' }
 
 const MINIMIZED: ReadonlySet<MetricName> = new Set(['logloss', 'merror', 'mse', 'rmse', 'mae', 'mape']);
 
+/** Whether the greater or the lesser of two values is better. */
+export type Direction = 'minimize' | 'maximize';
+
 /** Whether a better model has a higher or a lower value of `name`. */
-export function metricDirection(name: MetricName): 'maximize' | 'minimize' {
+export function metricDirection(name: MetricName): Direction {
   return MINIMIZED.has(name) ? 'minimize' : 'maximize';
 }
 

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { DECIDING_TESTS } from './comparison-tests.ts';
 import { ENSEMBLE_METHODS } from './ensemble-methods.ts';
 import { HYPERPARAMETER_RANGES, type NumberRange, type RangedHyperparameter } from './hyperparameters.ts';
 import {
@@ -426,7 +427,7 @@ const ensemble = z.strictObject({
 
 const comparison = z.strictObject({
   test: z
-    .enum(['auto', 'nadeau_bengio', 'paired_ttest', 'wilcoxon', 'friedman', 'mcnemar', 'delong'])
+    .enum(['auto', ...DECIDING_TESTS])
     .default('auto')
     .describe('Test that decides; auto is nadeau_bengio for two models and friedman for more.'),
   alpha: z.number().gt(0).lt(1).default(0.05).describe('Significance level.'),

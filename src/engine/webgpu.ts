@@ -1,9 +1,9 @@
+import { listRows } from '../data/rows.ts';
 import { EnvironmentError } from '../errors.ts';
 import type { Engine, ResidentDataset, RowSet, TrainingBatch, TrainingJob, TreeEnsemble } from './engine.ts';
 import { WebGpuBatch } from './webgpu/batch.ts';
 import { predictMargins } from './webgpu/predict.ts';
 import { compilePipelines, type Pipelines, Resident, type Shaders } from './webgpu/resident.ts';
-import { listRows } from './webgpu/scale.ts';
 
 export type { Shaders } from './webgpu/resident.ts';
 

@@ -63,10 +63,10 @@ export async function fitEnsemble(
 }
 
 /** The ensemble with the best score, the first of equals. */
-export function bestEnsemble(
-  fitted: readonly FittedEnsemble[],
+export function bestEnsemble<Fitted extends FittedEnsemble>(
+  fitted: readonly Fitted[],
   { metric }: JudgedOutputs['truth'],
-): FittedEnsemble {
+): Fitted {
   const values = fitted.map(({ score }) => benefitOf(metric, score));
   return fitted[values.indexOf(Math.max(...values))]!;
 }

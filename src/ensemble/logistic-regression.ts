@@ -52,7 +52,6 @@ export function fitLogisticRegression(rows: ClassifiedRows, c = 1): LinearModel 
     if (halvings === MAX_HALVINGS) break;
     theta.set(next);
   }
-  problem.evaluate(theta);
   const stride = rows.features + 1;
   const outputs = size / stride;
   return {

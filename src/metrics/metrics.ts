@@ -2,7 +2,7 @@ import { METRICS_BY_KIND, metricDirection } from '../config/metric-names.ts';
 import type { ModelKind } from '../config/objectives.ts';
 import type { MetricName } from '../engine/engine.ts';
 
-export { METRIC_NAMES as metricNames, metricDirection } from '../config/metric-names.ts';
+export { type Direction, METRIC_NAMES as metricNames, metricDirection } from '../config/metric-names.ts';
 export type { MetricName };
 
 /** What reports and plots call a metric. */

@@ -1,8 +1,9 @@
 import { basename, resolve } from 'node:path';
 import { type Comparison, compareModels, SHOWN_MODELS } from '../comparison/compare.ts';
 import { type ComparedModel, rankModels, type TestRows } from '../comparison/compared-model.ts';
-import type { DecidingTest } from '../comparison/decide.ts';
+import type { DecidingTest } from '../config/comparison-tests.ts';
 import { InputError, InterruptedError } from '../errors.ts';
+import { flattery } from './compare.ts';
 import { writeComparison } from './comparison-output.ts';
 import { type FinishedRun, readFinishedRun } from './finished-run.ts';
 import { OutputFolder } from './output.ts';
@@ -289,11 +290,7 @@ export async function compareRuns(options: CompareRunsOptions): Promise<CompareR
     seed: runs[0]!.seed,
     caveats: [
       ...caveats,
-      ...(members.some(({ model }) => model === 'optimized')
-        ? [
-            'An optimised model is the best of many trials on these very folds, which flatters it; test rows, which no fold has seen, are the fairer judge.',
-          ]
-        : []),
+      ...(members.some(({ model }) => model === 'optimized') ? [flattery('An optimised model')] : []),
     ],
     signal,
   });

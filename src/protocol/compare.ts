@@ -38,14 +38,14 @@ async function sizeOf(path: string): Promise<number | undefined> {
   return (await stat(path).catch(() => undefined))?.size;
 }
 
+/** Why the scores of a model that a search has chosen are to be read with care. */
+export const flattery = (model: string) =>
+  `${model} is the best of many trials on these very folds, which flatters it; test rows, which no fold has seen, are the fairer judge.`;
+
 /** What the comparison of one run should say of itself. */
 function caveatsOf({ cvScores, folds }: RunModels, weighted: boolean): string[] {
   return [
-    ...(cvScores?.optimized === undefined
-      ? []
-      : [
-          'The optimised model is the best of many trials on these very folds, which flatters it; test rows, which no fold has seen, are the fairer judge.',
-        ]),
+    ...(cvScores?.optimized === undefined ? [] : [flattery('The optimised model')]),
     ...(folds?.method === 'time'
       ? [
           'The folds chain forward in time, so their training sets differ in size; the corrected t-test uses the mean ratio of test to training rows.',

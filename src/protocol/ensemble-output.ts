@@ -1,6 +1,7 @@
 import type { EnsembleResult } from './ensemble.ts';
 import type { CvScores } from './optimize.ts';
 import { type OutputFolder, toJson } from './output.ts';
+import { CV_SCORES_FILE } from './run-data.ts';
 
 const memberFile = (name: string) => `${name}_model.json`;
 
@@ -46,5 +47,5 @@ export async function writeEnsemble(
   }
   await output.writeDeliverable('models/ensemble_model.json', best.model.toText());
   await output.writeDeliverable('ensemble_results.json', toJson(resultsJson(result)));
-  await output.writeDeliverable('metrics/cv_scores.json', toJson({ ...cvScores, ensemble: best.foldScores }));
+  await output.writeDeliverable(CV_SCORES_FILE, toJson({ ...cvScores, ensemble: best.foldScores }));
 }

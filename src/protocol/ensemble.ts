@@ -1,9 +1,8 @@
 import { boostBatch } from '../boosting/boost-batch.ts';
 import type { Model } from '../boosting/model.ts';
-import type { BoosterParams } from '../boosting/params.ts';
 import { kindOf } from '../config/objectives.ts';
 import type { RowRange } from '../data/binning.ts';
-import type { RowSet } from '../data/types.ts';
+import { listRows } from '../data/rows.ts';
 import type { TreeEnsemble } from '../engine/engine.ts';
 import { EnsembleModel } from '../ensemble/ensemble-model.ts';
 import { bestEnsemble, type FittedEnsemble, fitEnsemble, foldScoresOf } from '../ensemble/fit.ts';
@@ -16,10 +15,10 @@ import { BASE_NUMBER } from '../tuning/booster-search.ts';
 import { paramsOfTrial } from '../tuning/cross-validate.ts';
 import { evaluateTrials, meanRound } from '../tuning/evaluate.ts';
 import { beginTrial } from '../tuning/storage.ts';
+import type { BinnedTables } from '../tuning/tables.ts';
 import { CANDIDATES_PER_MEMBER, experimentFolds, type OptimizeResult, searchScoring } from './optimize.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
-import type { ExperimentTables } from './tables.ts';
 import { type ModelScores, scoreParts, type TrainedModel, toModel } from './trained-model.ts';
 
 /** A model that takes part in ensembles, with the scores of its folds at the rounds that they share. */
@@ -79,7 +78,7 @@ interface JudgedCandidate extends Candidate {
  */
 export async function runEnsemble(
   experiment: PreparedExperiment,
-  tables: ExperimentTables,
+  tables: BinnedTables,
   search: OptimizeResult,
   baseline: TrainedModel | undefined,
   { reporter, signal }: EnsembleOptions,
@@ -93,7 +92,7 @@ export async function runEnsemble(
     );
   }
   reporter.step('Choosing the members of ensembles');
-  const foldRows = experimentFolds(experiment).map(({ validation }) => rowsOf(validation));
+  const foldRows = experimentFolds(experiment).map(({ validation }) => listRows(validation));
   const training = experiment.splits[0]!.rows;
   const outputs = await foldOutputs(experiment, tables, search, candidates, signal);
   const { trees } = search.optimized;
@@ -103,19 +102,13 @@ export async function runEnsemble(
   const members = await trainMembers(experiment, tables, search, baseline, chosen, signal);
   const ofChosen = chosen.map(({ place }) => all.outputs.members[place]!);
   const outOfFold = { truth: all.truth, outputs: { ...all.outputs, members: ofChosen } };
-  const validation = experiment.splits.find(({ name }) => name === 'val');
-  const holdOut =
-    validation &&
-    judge(
-      experiment,
-      members,
-      trees,
-      validation.rows,
-      await predict(experiment, tables, members, validation.rows),
-    );
-
   const margins = new Map<RowRange, Int32Array[]>();
   for (const { rows } of experiment.splits) margins.set(rows, await memberMargins(tables, members, rows));
+  const validation = experiment.splits.find(({ name }) => name === 'val')?.rows;
+  const ofValidation = (rows: RowRange) =>
+    margins.get(rows)!.map((of, k) => outputsOfTrees(experiment.params, members[k]!.trees, of));
+  const holdOut = validation && judge(experiment, members, trees, validation, ofValidation(validation));
+
   const fitted: ScoredEnsemble[] = [];
   for (const method of config.methods) {
     reporter.step(`Building the ensemble ${method}`);
@@ -128,8 +121,7 @@ export async function runEnsemble(
     fitted.push({ ...fit, model, scores });
     if (signal?.aborted) throw new InterruptedError();
   }
-  const { method } = bestEnsemble(fitted, outOfFold.truth);
-  const best = fitted.find((of) => of.method === method)!;
+  const best = bestEnsemble(fitted, outOfFold.truth);
   const ensemble_s = (performance.now() - started) / 1000;
   return { members, fitted, best, timings: { ensemble_s } };
 }
@@ -165,8 +157,13 @@ function bestCandidates(
   const { metric } = all.truth;
   return candidates
     .map((candidate, place) => {
-      const weights = candidates.map((_, k) => (k === place ? 1 : 0));
-      return { ...candidate, place, foldScores: foldScoresOf({ type: 'average', weights }, all, foldRows) };
+      const outputs = { ...all.outputs, members: [all.outputs.members[place]!] };
+      const alone = { truth: all.truth, outputs };
+      return {
+        ...candidate,
+        place,
+        foldScores: foldScoresOf({ type: 'average', weights: [1] }, alone, foldRows),
+      };
     })
     .sort((a, b) => benefitOf(metric, mean(b.foldScores)) - benefitOf(metric, mean(a.foldScores)));
 }
@@ -174,54 +171,43 @@ function bestCandidates(
 /** The members, trained on all training rows; those that the run has not trained yet as one batch for each number of bins. */
 async function trainMembers(
   experiment: PreparedExperiment,
-  tables: ExperimentTables,
+  tables: BinnedTables,
   search: OptimizeResult,
   baseline: TrainedModel | undefined,
   candidates: readonly JudgedCandidate[],
   signal: AbortSignal | undefined,
 ): Promise<EnsembleMember[]> {
-  const known = new Map<number, { readonly trained: TrainedModel; readonly maxBin: number }>();
-  known.set(search.best.number, { trained: search.optimized, maxBin: search.params.max_bin });
-  if (baseline) known.set(BASE_NUMBER, { trained: baseline, maxBin: experiment.params.max_bin });
-  const missing = new Map<number, BoosterParams>();
-  for (const { number } of candidates) {
-    if (known.has(number)) continue;
+  const trained = new Map<number, Pick<EnsembleMember, 'model' | 'trees' | 'maxBin'>>();
+  trained.set(search.best.number, { ...search.optimized, maxBin: search.params.max_bin });
+  if (baseline) trained.set(BASE_NUMBER, { ...baseline, maxBin: experiment.params.max_bin });
+  const missing = candidates.flatMap(({ number }) => {
+    if (trained.has(number)) return [];
     const trial = search.trials[number]!;
     const params = paramsOfTrial(trial, experiment.params, experiment.data.schema);
     const rounds = meanRound(trial.userAttrs.best_rounds as readonly number[]);
-    missing.set(number, { ...params, n_estimators: rounds });
-  }
-  const { seed, splits } = experiment;
-  const fresh = new Map<number, { readonly model: Model; readonly trees: TreeEnsemble }>();
-  for (const maxBin of new Set([...missing.values()].map((params) => params.max_bin))) {
-    const ofTable = [...missing].filter(([, params]) => params.max_bin === maxBin);
+    return [{ number, params: { ...params, n_estimators: rounds }, rows: experiment.splits[0]!.rows }];
+  });
+  for (const maxBin of new Set(missing.map(({ params }) => params.max_bin))) {
+    const ofTable = missing.filter(({ params }) => params.max_bin === maxBin);
     const { binned, resident } = await tables.get(maxBin);
-    const models = ofTable.map(([, params]) => ({ params, rows: splits[0]!.rows }));
-    const trees = await boostBatch(resident, models, { seed, signal });
-    ofTable.forEach(([number, of], i) => {
-      const rounds = of.n_estimators;
-      const result = { trees: trees[i]!, rounds, bestRound: rounds, stoppedEarly: false, history: {} };
-      fresh.set(number, { model: toModel({ ...experiment, binned }, of, result), trees: trees[i]! });
+    const forests = await boostBatch(resident, ofTable, { seed: experiment.seed, signal });
+    ofTable.forEach(({ number, params }, i) => {
+      const { n_estimators: rounds } = params;
+      const trees = forests[i]!;
+      const result = { trees, rounds, bestRound: rounds, stoppedEarly: false, history: {} };
+      trained.set(number, { model: toModel({ ...experiment, binned }, params, result), trees, maxBin });
     });
   }
   return candidates.map(({ number, name, foldScores }) => {
-    const own = known.get(number);
-    const { model, trees } = own?.trained ?? fresh.get(number)!;
-    return {
-      name,
-      value: mean(foldScores),
-      foldScores,
-      model,
-      trees,
-      maxBin: own?.maxBin ?? missing.get(number)!.max_bin,
-    };
+    const { model, trees, maxBin } = trained.get(number)!;
+    return { name, value: mean(foldScores), foldScores, model, trees, maxBin };
   });
 }
 
 /** For each candidate and fold, the outputs of the fold's validation rows; fold models that were not kept are trained again. */
 async function foldOutputs(
   experiment: PreparedExperiment,
-  tables: ExperimentTables,
+  tables: BinnedTables,
   { keptFolds, trials, direction }: OptimizeResult,
   candidates: readonly Candidate[],
   signal: AbortSignal | undefined,
@@ -237,20 +223,6 @@ async function foldOutputs(
     await evaluateTrials(planned, { ...searchScoring(experiment, tables), direction, keep: again, signal });
   }
   return candidates.map(({ number }) => (keptFolds.get(number) ?? again.get(number))!);
-}
-
-/** The row numbers of a row set, ascending. */
-function rowsOf(rows: RowSet): Uint32Array {
-  if (rows instanceof Uint32Array) return rows;
-  if ('folds' in rows) {
-    const { folds, fold, except = false } = rows;
-    const numbers: number[] = [];
-    folds.forEach((of, row) => {
-      if (of !== 255 && (of === fold) !== except) numbers.push(row);
-    });
-    return Uint32Array.from(numbers);
-  }
-  return Uint32Array.from({ length: rows.end - rows.start }, (_, i) => rows.start + i);
 }
 
 /** Outputs fold by fold as outputs of the training rows; 0 for rows of no fold. */
@@ -273,7 +245,7 @@ function spread(
 }
 
 async function memberMargins(
-  tables: ExperimentTables,
+  tables: BinnedTables,
   members: readonly EnsembleMember[],
   rows: RowRange,
 ): Promise<Int32Array[]> {
@@ -282,17 +254,6 @@ async function memberMargins(
     margins.push(await (await tables.get(maxBin)).resident.predictMargins(trees, rows));
   }
   return margins;
-}
-
-/** Outputs of the members, trained on all training rows, for other rows. */
-async function predict(
-  { params }: PreparedExperiment,
-  tables: ExperimentTables,
-  members: readonly EnsembleMember[],
-  rows: RowRange,
-): Promise<Float64Array[]> {
-  const margins = await memberMargins(tables, members, rows);
-  return margins.map((of, k) => outputsOfTrees(params, members[k]!.trees, of));
 }
 
 /** Outputs with the truth of their rows. */

@@ -1,12 +1,13 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { JsonReader } from '../boosting/json-reader.ts';
 import { METRIC_NAMES, type MetricName } from '../config/metric-names.ts';
 import type { ModelKind } from '../config/objectives.ts';
 import type { SplitName } from '../data/types.ts';
 import { InputError } from '../errors.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
 import type { FoldMethod } from '../tuning/folds.ts';
-import type { FoldsRecord, ScoringRecord } from './run-data.ts';
+import { CV_SCORES_FILE, type FoldsRecord, METRIC_FILES, type ScoringRecord } from './run-data.ts';
 
 /** One model of a finished run; what the run did not leave is absent. */
 export interface FinishedModel {
@@ -37,115 +38,81 @@ type Json = Readonly<Record<string, unknown>>;
 const isRecord = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The records of a run, with errors that name the file. */
-class RunReader {
-  readonly #folder: string;
-
-  constructor(folder: string) {
-    this.#folder = folder;
-  }
-
-  /** A JSON object; undefined where there is no such file. */
-  async object(name: string): Promise<Json | undefined> {
-    const path = join(this.#folder, name);
-    let text: string;
-    try {
-      text = await readFile(path, 'utf8');
-    } catch (cause) {
-      const { code, message } = cause as NodeJS.ErrnoException;
-      if (code === 'ENOENT') return undefined;
-      throw new InputError(`${path} cannot be read: ${message}.`, { cause });
-    }
-    let value: unknown;
-    try {
-      value = JSON.parse(text);
-    } catch (cause) {
-      throw new InputError(`${path} is not a whole JSON file; run the experiment again.`, { cause });
-    }
-    if (!isRecord(value)) throw this.wrong(name, 'it is not an object');
-    return value;
-  }
-
-  wrong(name: string, problem: string): InputError {
+/** Reads values of a file that a run has left. */
+class RunFile extends JsonReader {
+  override error(problem: string): InputError {
     return new InputError(
-      `${join(this.#folder, name)} is not what this version of lockstep run writes: ${problem}; run the experiment again.`,
+      `${this.name} is not what this version of lockstep run writes: ${problem}; run the experiment again.`,
     );
   }
 
-  number(name: string, key: string, value: unknown): number {
-    if (typeof value === 'number') return value;
-    throw this.wrong(name, `${key} is not a number`);
-  }
-
-  string(name: string, key: string, value: unknown): string {
-    if (typeof value === 'string') return value;
-    throw this.wrong(name, `${key} is not a text`);
-  }
-
-  record(name: string, key: string, value: unknown): Json {
-    if (isRecord(value)) return value;
-    throw this.wrong(name, `${key} is not an object`);
-  }
-
-  oneOf<T extends string>(name: string, key: string, value: unknown, allowed: readonly T[]): T {
-    const found = allowed.find((item) => item === value);
-    if (found !== undefined) return found;
-    throw this.wrong(name, `${key} is not one of ${allowed.join(', ')}`);
-  }
-
-  /** Scores, where null stands for an undefined one. */
-  scores(name: string, key: string, value: unknown): number[] {
-    if (!Array.isArray(value)) throw this.wrong(name, `${key} is not a list`);
-    return value.map((item, i) => (item === null ? Number.NaN : this.number(name, `${key}[${i}]`, item)));
+  /** A score, where null stands for an undefined one. */
+  score(value: unknown, path: string): number {
+    return value === null ? Number.NaN : this.number(value, path);
   }
 }
 
-const RUN = 'run.json';
+/** A file of a run and its content, a JSON object; undefined where there is no such file. */
+async function readRunFile(
+  folder: string,
+  name: string,
+): Promise<{ readonly reader: RunFile; readonly content: Json } | undefined> {
+  const path = join(folder, name);
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    throw new InputError(`${path} cannot be read: ${message}.`, { cause });
+  }
+  const reader = new RunFile(path, 'run');
+  try {
+    return { reader, content: reader.object(JSON.parse(text), 'the file') };
+  } catch (cause) {
+    if (cause instanceof InputError) throw cause;
+    throw new InputError(`${path} is not a whole JSON file; run the experiment again.`, { cause });
+  }
+}
+
 const KINDS: readonly ModelKind[] = ['binary', 'multiclass', 'regression'];
 const METHODS: readonly FoldMethod[] = ['stratified', 'random', 'grouped', 'time'];
-const METRIC_FILES: readonly [SplitName, string][] = [
-  ['train', 'metrics/training_metrics.json'],
-  ['val', 'metrics/validation_metrics.json'],
-  ['test', 'metrics/test_metrics.json'],
-];
 
-function foldsOf(reader: RunReader, value: unknown): FoldsRecord {
-  const folds = reader.record(RUN, 'scoring.folds', value);
+function foldsOf(reader: RunFile, value: unknown): FoldsRecord {
+  const folds = reader.object(value, 'scoring.folds');
   return {
-    count: reader.number(RUN, 'scoring.folds.count', folds.count),
-    method: reader.oneOf(RUN, 'scoring.folds.method', folds.method, METHODS),
-    sha256: reader.string(RUN, 'scoring.folds.sha256', folds.sha256),
+    count: reader.number(folds.count, 'scoring.folds.count'),
+    method: reader.oneOf(folds.method, 'scoring.folds.method', METHODS),
+    sha256: reader.string(folds.sha256, 'scoring.folds.sha256'),
   };
 }
 
-function scoringOf(reader: RunReader, value: unknown): ScoringRecord {
-  const scoring = reader.record(RUN, 'scoring', value);
+function scoringOf(reader: RunFile, value: unknown): ScoringRecord {
+  const scoring = reader.object(value, 'scoring');
   return {
-    metric: reader.oneOf(RUN, 'scoring.metric', scoring.metric, METRIC_NAMES),
-    kind: reader.oneOf(RUN, 'scoring.kind', scoring.kind, KINDS),
-    classes: reader.number(RUN, 'scoring.classes', scoring.classes),
-    rows_sha256: reader.string(RUN, 'scoring.rows_sha256', scoring.rows_sha256),
+    metric: reader.oneOf(scoring.metric, 'scoring.metric', METRIC_NAMES),
+    kind: reader.oneOf(scoring.kind, 'scoring.kind', KINDS),
+    classes: reader.number(scoring.classes, 'scoring.classes'),
+    rows_sha256: reader.string(scoring.rows_sha256, 'scoring.rows_sha256'),
     ...(scoring.folds !== undefined && { folds: foldsOf(reader, scoring.folds) }),
   };
 }
 
-function sourcesOf(reader: RunReader, value: unknown): FinishedRun['sources'] {
-  if (!Array.isArray(value)) throw reader.wrong(RUN, 'sources is not a list');
-  return value.map((item, i) => {
-    const source = reader.record(RUN, `sources[${i}]`, item);
+function sourcesOf(reader: RunFile, value: unknown): FinishedRun['sources'] {
+  return reader.array(value, 'sources').map((item, i) => {
+    const source = reader.object(item, `sources[${i}]`);
     return {
-      path: reader.string(RUN, `sources[${i}].path`, source.path),
-      sha256: reader.string(RUN, `sources[${i}].sha256`, source.sha256),
+      path: reader.string(source.path, `sources[${i}].path`),
+      sha256: reader.string(source.sha256, `sources[${i}].sha256`),
     };
   });
 }
 
-function metricsOf(reader: RunReader, file: string, model: string, value: unknown) {
+function metricsOf(reader: RunFile, model: string, value: unknown) {
   const metrics: Partial<Record<MetricName, number>> = {};
-  for (const [name, score] of Object.entries(reader.record(file, model, value))) {
+  for (const [name, score] of Object.entries(reader.object(value, model))) {
     const metric = METRIC_NAMES.find((known) => known === name);
-    if (metric !== undefined)
-      metrics[metric] = score === null ? Number.NaN : reader.number(file, `${model}.${name}`, score);
+    if (metric !== undefined) metrics[metric] = reader.score(score, `${model}.${name}`);
   }
   return metrics;
 }
@@ -157,26 +124,34 @@ function inner(record: Json, key: string, name: string): number | undefined {
   return typeof value === 'number' ? value : undefined;
 }
 
-async function modelsOf(reader: RunReader, folder: string, run: Json): Promise<Map<string, FinishedModel>> {
+async function modelsOf(folder: string, run: Json): Promise<Map<string, FinishedModel>> {
   const splits = await Promise.all(
-    METRIC_FILES.map(async ([split, file]) => [split, file, (await reader.object(file)) ?? {}] as const),
+    Object.entries(METRIC_FILES).map(
+      async ([split, file]) => [split as SplitName, await readRunFile(folder, file)] as const,
+    ),
   );
-  const scoresFile = 'metrics/cv_scores.json';
-  const scores = (await reader.object(scoresFile)) ?? {};
-  const names = new Set([...splits.flatMap(([, , models]) => Object.keys(models)), ...Object.keys(scores)]);
+  const scores = await readRunFile(folder, CV_SCORES_FILE);
+  const read = [...splits.map(([, file]) => file), scores];
+  const names = new Set(read.flatMap((file) => Object.keys(file?.content ?? {})));
   const timings = isRecord(run.timings) ? run.timings : {};
   const models = new Map<string, FinishedModel>();
   for (const name of names) {
     const metrics: SplitMetrics = {};
-    for (const [split, file, ofModels] of splits) {
-      if (Object.hasOwn(ofModels, name)) metrics[split] = metricsOf(reader, file, name, ofModels[name]);
+    for (const [split, ofSplit] of splits) {
+      if (ofSplit === undefined || !Object.hasOwn(ofSplit.content, name)) continue;
+      metrics[split] = metricsOf(ofSplit.reader, name, ofSplit.content[name]);
     }
     const fingerprint = isRecord(run.fingerprints) ? run.fingerprints[name] : undefined;
     const file = await stat(join(folder, 'models', `${basename(name)}_model.json`)).catch(() => undefined);
     const trainingSeconds = inner(timings, name, 'boosting_s');
     const latencyUs = inner(run, 'latency_us', name);
     models.set(name, {
-      ...(Object.hasOwn(scores, name) && { foldScores: reader.scores(scoresFile, name, scores[name]) }),
+      ...(scores !== undefined &&
+        Object.hasOwn(scores.content, name) && {
+          foldScores: scores.reader
+            .array(scores.content[name], name)
+            .map((score, i) => scores.reader.score(score, `${name}[${i}]`)),
+        }),
       metrics,
       ...(typeof fingerprint === 'string' && { fingerprint }),
       ...(trainingSeconds !== undefined && { trainingSeconds }),
@@ -192,25 +167,25 @@ async function modelsOf(reader: RunReader, folder: string, run: Json): Promise<M
  * @throws InputError where the folder holds no run that has ended well, or one that cannot be read.
  */
 export async function readFinishedRun(folder: string): Promise<FinishedRun> {
-  const reader = new RunReader(folder);
-  const run = await reader.object(RUN);
-  if (run === undefined)
+  const file = await readRunFile(folder, 'run.json');
+  if (file === undefined)
     throw new InputError(
       `${folder} holds no finished run: it has no run.json; name the output folder of lockstep run.`,
     );
+  const { reader, content: run } = file;
   if (run.exit !== 0)
     throw new InputError(
       `${folder} holds a run that did not finish: it ended with ${String(run.exit)}; run the experiment again, with --resume if it was searching.`,
     );
   const scoring = scoringOf(reader, run.scoring);
-  const models = await modelsOf(reader, folder, run);
-  const rows = Object.entries(reader.record(RUN, 'rows', run.rows));
+  const models = await modelsOf(folder, run);
+  const rows = Object.entries(reader.object(run.rows, 'rows'));
   return {
     folder,
-    experiment: reader.string(RUN, 'experiment', run.experiment),
-    seed: reader.number(RUN, 'seed', run.seed),
+    experiment: reader.string(run.experiment, 'experiment'),
+    seed: reader.number(run.seed, 'seed'),
     sources: sourcesOf(reader, run.sources),
-    rows: Object.fromEntries(rows.map(([name, count]) => [name, reader.number(RUN, `rows.${name}`, count)])),
+    rows: Object.fromEntries(rows.map(([name, count]) => [name, reader.number(count, `rows.${name}`)])),
     scoring,
     models,
   };

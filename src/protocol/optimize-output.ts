@@ -5,6 +5,7 @@ import { type Trial, trialValues } from '../tuning/trial.ts';
 import { foldMethod, type OptimizeResult } from './optimize.ts';
 import { type OutputFolder, toJson } from './output.ts';
 import type { PreparedExperiment } from './prepare.ts';
+import { CV_SCORES_FILE } from './run-data.ts';
 
 function trialJson(trial: Trial) {
   const { number, value, state, intermediate, userAttrs } = trial;
@@ -131,7 +132,7 @@ export async function writeSearch(
   setting: SearchSetting,
 ): Promise<void> {
   await output.writeDeliverable('models/optimized_model.json', result.optimized.model.toText());
-  await output.writeDeliverable('metrics/cv_scores.json', toJson(result.cvScores));
+  await output.writeDeliverable(CV_SCORES_FILE, toJson(result.cvScores));
   await output.writeDeliverable('configs/best_config.yaml', stringify(bestConfig(experiment, result)));
   await output.writeDeliverable('optimization_results.json', toJson(resultsJson(experiment, result)));
   const report = reportOf(experiment, result, setting, output.path);

@@ -13,10 +13,10 @@ import type { SearchEnd } from '../tuning/search.ts';
 import { toSearchSpace } from '../tuning/space.ts';
 import type { StudyStorage } from '../tuning/storage.ts';
 import type { Study } from '../tuning/study.ts';
+import type { BinnedTables } from '../tuning/tables.ts';
 import { type Direction, isFinished, type Trial } from '../tuning/trial.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
-import type { ExperimentTables } from './tables.ts';
 import { type ModelPlan, type TrainedModel, trainAndScore } from './trained-model.ts';
 
 /** The study's file, below the output folder. */
@@ -85,7 +85,7 @@ export function experimentFolds(experiment: PreparedExperiment): Fold[] {
 /** How the folds of an experiment's trials are trained and scored. */
 export function searchScoring(
   experiment: PreparedExperiment,
-  tables: ExperimentTables,
+  tables: BinnedTables,
 ): Omit<CrossValidateOptions, 'direction'> {
   return {
     resident: async (maxBin) => (await tables.get(maxBin)).resident,
@@ -162,7 +162,7 @@ class SearchReport {
  */
 export async function runOptimize(
   experiment: PreparedExperiment,
-  tables: ExperimentTables,
+  tables: BinnedTables,
   options: OptimizeOptions,
 ): Promise<OptimizeResult> {
   const { config } = experiment.loaded;

@@ -8,8 +8,9 @@ import { type BinningOptions, binTables, type RowRange, rowStride } from '../dat
 import { type ExperimentData, loadExperimentData } from '../data/load.ts';
 import type { BinnedDataset, Dataset, Schema, SplitName } from '../data/types.ts';
 import { resolveThreads } from '../engine/cpu.ts';
-import { type MetricName, outputsOf } from '../engine/engine.ts';
+import { type Engine, type MetricName, outputsOf } from '../engine/engine.ts';
 import { BudgetError } from '../errors.ts';
+import { BinnedTables } from '../tuning/tables.ts';
 import type { Reporter } from './reporter.ts';
 
 /** An experiment with its data binned, ready for any engine. */
@@ -34,6 +35,12 @@ export interface PreparedExperiment {
   readonly metrics: readonly MetricName[];
   readonly lossMetric: MetricName;
   readonly timings: { readonly load_s: number; readonly bin_s: number };
+}
+
+/** An experiment's data in an engine, with each number of bins that its models ask for; the caller disposes of them. */
+export function experimentTables(experiment: PreparedExperiment, engine: Engine): BinnedTables {
+  const { binned, params, binAgain } = experiment;
+  return new BinnedTables(engine, async (maxBin) => (maxBin === params.max_bin ? binned : binAgain!(maxBin)));
 }
 
 /**

@@ -1,10 +1,18 @@
 import { createHash } from 'node:crypto';
 import { kindOf, type ModelKind } from '../config/objectives.ts';
-import type { MetricName } from '../engine/engine.ts';
-import { outputsOf } from '../engine/engine.ts';
+import type { SplitName } from '../data/types.ts';
+import { type MetricName, outputsOf } from '../engine/engine.ts';
 import type { Fold, FoldMethod } from '../tuning/folds.ts';
 import { experimentFolds, foldMethod } from './optimize.ts';
 import type { PreparedExperiment } from './prepare.ts';
+
+/** Files of metrics of models by part of the data, and of scores by fold, below a run's folder. */
+export const METRIC_FILES = {
+  train: 'metrics/training_metrics.json',
+  val: 'metrics/validation_metrics.json',
+  test: 'metrics/test_metrics.json',
+} as const satisfies Record<SplitName, string>;
+export const CV_SCORES_FILE = 'metrics/cv_scores.json';
 
 /** The folds of a search, as run.json has them. */
 export interface FoldsRecord {

@@ -3,6 +3,7 @@ import { stringify } from 'yaml';
 import type { Model } from '../boosting/model.ts';
 import type { Comparison } from '../comparison/compare.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
+import type { SplitName } from '../data/types.ts';
 import { chooseEngine, type EngineChoice } from '../engine/choose.ts';
 import { resolveThreads } from '../engine/cpu.ts';
 import type { MetricName } from '../engine/engine.ts';
@@ -17,11 +18,10 @@ import { describeEnvironment, type EnvironmentRecord } from './environment.ts';
 import { JOURNAL_FILE, type OptimizeResult, runOptimize } from './optimize.ts';
 import { writeSearch } from './optimize-output.ts';
 import { OutputFolder, toJson } from './output.ts';
-import { type PreparedExperiment, prepareExperiment } from './prepare.ts';
+import { experimentTables, type PreparedExperiment, prepareExperiment } from './prepare.ts';
 import { type Reporter, silentReporter } from './reporter.ts';
-import { type ScoringRecord, scoringRecord } from './run-data.ts';
+import { METRIC_FILES, type ScoringRecord, scoringRecord } from './run-data.ts';
 import { parseStages, STAGES, type StageName } from './stages.ts';
-import { ExperimentTables } from './tables.ts';
 import { testRowsOf, writeTestPredictions } from './test-predictions.ts';
 import {
   baselinePlan,
@@ -73,7 +73,6 @@ export interface RunOutcome {
 /** What a run records of a model. */
 interface RunModel extends ModelScores {
   readonly model: Model | EnsembleModel;
-  readonly fingerprint: string;
   readonly history?: TrainingHistory;
   /** boosting_s is the time of training the model. */
   readonly timings: Readonly<Record<string, number>> & { readonly boosting_s: number };
@@ -81,11 +80,6 @@ interface RunModel extends ModelScores {
 
 /** The models of a run, by name. */
 type Models = Partial<Record<ModelName, RunModel>>;
-
-const recordOf = (trained: TrainedModel): RunModel => ({
-  ...trained,
-  fingerprint: trained.model.fingerprint,
-});
 
 function ofModels<Value>(models: Models, pick: (model: RunModel) => Value | undefined) {
   return Object.fromEntries(
@@ -98,12 +92,9 @@ function ofModels<Value>(models: Models, pick: (model: RunModel) => Value | unde
 
 /** Round-by-round scores and final metrics under the protocol's file names. */
 async function writeMetrics(output: OutputFolder, models: Models): Promise<void> {
-  const files = { train: 'training_metrics', val: 'validation_metrics', test: 'test_metrics' } as const;
-  for (const [split, file] of Object.entries(files) as [keyof typeof files, string][]) {
+  for (const [split, file] of Object.entries(METRIC_FILES) as [SplitName, string][]) {
     const values = ofModels(models, ({ metrics }) => metrics[split]);
-    if (Object.keys(values).length > 0) {
-      await output.writeDeliverable(`metrics/${file}.json`, toJson(values));
-    }
+    if (Object.keys(values).length > 0) await output.writeDeliverable(file, toJson(values));
   }
   await output.writeDeliverable('metrics/history.json', toJson(ofModels(models, ({ history }) => history)));
   const curves = ofModels(models, ({ details }) => (Object.keys(details).length > 0 ? details : undefined));
@@ -165,7 +156,7 @@ function runJson(record: RunRecord) {
   const { experiment, models = {}, search, scoring, compared } = record;
   return {
     experiment: experiment.loaded.config.experiment.name,
-    fingerprints: ofModels(models, ({ fingerprint }) => fingerprint),
+    fingerprints: ofModels(models, ({ model }) => model.fingerprint),
     timings: {
       ...ofModels(models, ({ timings }) => timings),
       baseline: { ...experiment.timings, ...models.baseline?.timings },
@@ -251,16 +242,17 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
   let baseline: TrainedModel | undefined;
   let compared: CompareResult | undefined;
 
-  const tables = await ExperimentTables.load(experiment, engine);
+  const tables = experimentTables(experiment, engine);
   try {
     if (stages.has('baseline')) {
       reporter.step(`Training the baseline on ${engine.description}`);
-      baseline = await trainAndScore(experiment, tables.own.resident, baselinePlan(experiment), {
+      const { resident } = await tables.get(experiment.params.max_bin);
+      baseline = await trainAndScore(experiment, resident, baselinePlan(experiment), {
         reporter,
         signal,
         deadline,
       });
-      models.baseline = recordOf(baseline);
+      models.baseline = baseline;
       await output.writeDeliverable('models/baseline_model.json', baseline.model.toText());
       await output.writeDeliverable('configs/baseline_config.yaml', stringify(experiment.loaded.config));
       await output.writeDeliverable(
@@ -279,7 +271,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
         signal,
         deadline,
       });
-      models.optimized = recordOf(search.optimized);
+      models.optimized = search.optimized;
       await writeSearch(output, experiment, search, {
         engine: engine.description,
         machine: machineText(record.environment, threads),
@@ -291,12 +283,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       ensemble = await runEnsemble(experiment, tables, search, baseline, { reporter, signal });
       const { best, timings } = ensemble;
       const { model, scores } = best;
-      models.ensemble = {
-        ...scores,
-        model,
-        fingerprint: model.fingerprint,
-        timings: { boosting_s: timings.ensemble_s },
-      };
+      models.ensemble = { ...scores, model, timings: { boosting_s: timings.ensemble_s } };
       await writeEnsemble(output, ensemble, search.cvScores);
       await writeMetrics(output, models);
     }
@@ -315,7 +302,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       out: output.path,
       files: [...output.written, ...(search ? [JOURNAL_FILE] : [])],
       engine: engine.kind,
-      fingerprints: ofModels(models, ({ fingerprint }) => fingerprint),
+      fingerprints: ofModels(models, ({ model }) => model.fingerprint),
       metrics: ofModels(models, ({ metrics }) => metrics),
       primary: experiment.metrics[0]!,
       ...(baseline && { baseline }),

@@ -1,3 +1,4 @@
+import { CHARACTER_WIDTH, FONT } from './chart-parts.ts';
 import { type ChartPart, COLOURS, composeChart, loadPlotting } from './plot.ts';
 
 /** One bar. */
@@ -28,9 +29,6 @@ const WIDTH = 600;
 const INNER_WIDTH = WIDTH - 32;
 const BAR_HEIGHT = 24;
 const AXIS_HEIGHT = 44;
-const FONT_SIZE = 12;
-/** Mean width of a character at that size, generously. */
-const CHARACTER_WIDTH = 6.9;
 const HEADING_LENGTH = 70;
 /** Where bars differ by a larger factor, the small ones could not be seen on a linear axis. */
 const LINEAR_UP_TO = 40;
@@ -71,7 +69,7 @@ async function drawPanel({ axis, bars }: BarPanel): Promise<ChartPart> {
     marginBottom: AXIS_HEIGHT,
     marginLeft: widest(bars.map(({ label }) => label)) + 8,
     marginRight: widest(bars.map(({ text }) => text)) + 8,
-    style: { fontSize: `${FONT_SIZE}px` },
+    style: FONT,
     x: { type, domain },
     y: { type: 'band', domain: rows.map(({ band }) => band), padding: 0.25 },
     marks: [

@@ -5,17 +5,21 @@ import {
   SHOWN_MODELS,
 } from '../comparison/compare.ts';
 import type { RocPoint } from '../comparison/roc.ts';
+import { quantile } from '../stats/quantile.ts';
 import { label, roundTicks } from './axis.ts';
 import {
-  type ChartPart,
-  COLOURS,
-  composeChart,
-  loadPlotting,
-  type Plotting,
-  RAMP,
-  STUDY_COLOURS,
-  STUDY_THEME,
-} from './plot.ts';
+  axisX,
+  axisY,
+  betterText,
+  CHARACTER_WIDTH,
+  FONT,
+  labelsWidth,
+  type Marks,
+  note,
+  type Plot,
+  titledChart,
+} from './chart-parts.ts';
+import { type ChartPart, COLOURS, loadPlotting, type Plotting, RAMP, STUDY_COLOURS } from './plot.ts';
 
 /** Files of a comparison's plots, within its folder of plots. */
 export const COMPARISON_PLOTS = [
@@ -35,30 +39,20 @@ export interface RocCurveOf {
 }
 
 const INNER_WIDTH = 720;
-const MARGIN = 32;
 const ROW_HEIGHT = 26;
 const AXIS_HEIGHT = 44;
-const FONT_SIZE = 12;
-const CHARACTER_WIDTH = 6.9;
 const NAME_LENGTH = 32;
 /** More curves on top of each other cannot be told apart. */
 const MOST_CURVES = 6;
 
-type Plot = Plotting['Plot'];
-type Marks = NonNullable<NonNullable<Parameters<Plot['plot']>[0]>['marks']>;
-
 /** A number of a note, with at most four significant digits. */
 const brief = (value: number) => String(Number(value.toPrecision(4)));
 
-const note = (text: string): ChartPart => ({ text, style: 'note' });
-
-const compose = (title: string, parts: readonly ChartPart[]) =>
-  composeChart(INNER_WIDTH + MARGIN, title, [{ text: title, style: 'title' }, ...parts], STUDY_THEME);
+const compose = (title: string, parts: readonly ChartPart[]) => titledChart(INNER_WIDTH, title, parts);
 
 const nameOf = (name: string) => label(name, NAME_LENGTH);
 
-const namesWidth = (names: readonly string[]) =>
-  Math.ceil(Math.max(...names.map((name) => nameOf(name).length), 1) * CHARACTER_WIDTH) + 12;
+const namesWidth = (names: readonly string[]) => labelsWidth(names.map(nameOf));
 
 /** An interval with room at either end; one value gets room of its own. */
 function domainOf(values: readonly number[]): [number, number] {
@@ -69,19 +63,9 @@ function domainOf(values: readonly number[]): [number, number] {
 }
 
 function bottomAxis(Plot: Plot, domain: readonly [number, number], name: string): Marks {
-  const labels = new Map(roundTicks(...domain, 6).map((tick) => [tick.value, tick.label]));
-  const values = [...labels.keys()];
-  return [
-    Plot.gridX(values, { stroke: COLOURS.grid, strokeOpacity: 1 }),
-    Plot.axisX(values, {
-      tickFormat: (value: number) => labels.get(value) ?? '',
-      tickSize: 0,
-      color: COLOURS.muted,
-      label: name,
-      labelAnchor: 'center',
-      labelArrow: 'none',
-    }),
-  ];
+  const ticks = roundTicks(...domain, 6);
+  const values = ticks.map(({ value }) => value);
+  return [Plot.gridX(values, { stroke: COLOURS.grid, strokeOpacity: 1 }), ...axisX(Plot, ticks, name)];
 }
 
 /** A chart with a row for each name. */
@@ -101,7 +85,7 @@ function rowsChart(
     marginBottom: AXIS_HEIGHT,
     marginLeft: namesWidth(names),
     marginRight: 12,
-    style: { fontSize: `${FONT_SIZE}px` },
+    style: FONT,
     x: { domain },
     y: { type: 'band', domain: [...names.keys()], padding: 0.3 },
     marks: [
@@ -111,14 +95,6 @@ function rowsChart(
     ],
   });
   return { plot, height };
-}
-
-/** By linear interpolation. */
-function quantile(sorted: readonly number[], part: number): number {
-  const place = part * (sorted.length - 1);
-  const below = Math.floor(place);
-  const above = Math.min(below + 1, sorted.length - 1);
-  return sorted[below]! + (place - below) * (sorted[above]! - sorted[below]!);
 }
 
 const finiteScores = ({ cv_scores: scores = [] }: ExperimentRecord) => scores.filter(Number.isFinite);
@@ -137,9 +113,7 @@ async function foldBoxes({ experiments, metric, direction }: Comparison): Promis
   const dots = shown.flatMap((model, band) => finiteScores(model).map((score) => ({ band, score })));
   const domain = domainOf(dots.map(({ score }) => score));
   return compose('Scores on the folds', [
-    note(
-      `${label(metric, 40)}, ${direction === 'minimize' ? 'lower' : 'higher'} is better: quartiles, extremes and every fold.`,
-    ),
+    note(`${betterText(metric, direction)}: quartiles, extremes and every fold.`),
     rowsChart(
       plotting,
       shown.map(({ name }) => name),
@@ -240,7 +214,7 @@ async function criticalDifferences({
     marginBottom: 8,
     marginLeft: 16,
     marginRight: room,
-    style: { fontSize: `${FONT_SIZE}px` },
+    style: FONT,
     x: { domain: [1, most] },
     y: { domain: [first + most, -1], axis: null },
     marks: [
@@ -304,7 +278,7 @@ async function rocOverlay(curves: readonly RocCurveOf[]): Promise<string | undef
     marginBottom: AXIS_HEIGHT,
     marginLeft: 60,
     marginRight: 12,
-    style: { fontSize: `${FONT_SIZE}px` },
+    style: FONT,
     x: { domain: [0, 1] },
     y: { domain: [0, 1] },
     color: { type: 'identity' },
@@ -380,30 +354,23 @@ async function qualityByLatency({
   const times = dots.map(({ latency }) => latency);
   const x: [number, number] = [0, Math.max(...times) * 1.1];
   const y = domainOf(dots.map(({ score }) => score));
-  const ticks = new Map(roundTicks(...y, 5).map((tick) => [tick.value, tick.label]));
+  const ticks = roundTicks(...y, 5);
   const height = 340;
   const labels = apart(dots, x, y, height - AXIS_HEIGHT);
-  const widest = Math.max(...[...ticks.values()].map((text) => text.length), 1) * CHARACTER_WIDTH;
   const plot = Plot.plot({
     document,
     width: INNER_WIDTH,
     height,
     marginTop: 16,
     marginBottom: AXIS_HEIGHT,
-    marginLeft: Math.ceil(widest) + 14,
+    marginLeft: labelsWidth(ticks.map((tick) => tick.label)) + 2,
     marginRight: namesWidth(dots.map(({ name }) => name)),
-    style: { fontSize: `${FONT_SIZE}px` },
+    style: FONT,
     x: { domain: x },
     y: { domain: y },
     marks: [
       ...bottomAxis(Plot, x, 'microseconds a row'),
-      Plot.gridY([...ticks.keys()], { stroke: COLOURS.grid, strokeOpacity: 1 }),
-      Plot.axisY([...ticks.keys()], {
-        tickFormat: (value: number) => ticks.get(value) ?? '',
-        tickSize: 0,
-        color: COLOURS.muted,
-        label: null,
-      }),
+      ...axisY(Plot, ticks),
       Plot.dot(dots, {
         x: 'latency',
         y: 'score',
@@ -416,9 +383,7 @@ async function qualityByLatency({
     ],
   });
   return compose('Quality against latency', [
-    note(
-      `${label(metric, 40)}, ${direction === 'minimize' ? 'lower' : 'higher'} is better, by the median time of predicting one row.`,
-    ),
+    note(`${betterText(metric, direction)}, by the median time of predicting one row.`),
     { plot, height },
   ]);
 }

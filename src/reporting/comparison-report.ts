@@ -5,8 +5,9 @@ import {
   type PairRecord,
   SHOWN_MODELS,
 } from '../comparison/compare.ts';
-import { type Interval, PAIR_TESTS, type PairTestRecord } from '../comparison/pair-tests.ts';
+import type { Interval, PairTestRecord } from '../comparison/pair-tests.ts';
 import { TEST_MEANINGS, TEST_TITLES } from '../comparison/verdict.ts';
+import { PAIR_TESTS } from '../config/comparison-tests.ts';
 import type { MetricName } from '../metrics/metrics.ts';
 import type { ComparisonPlotName } from './comparison-plots.ts';
 import { formatNumber, formatSeconds, markdownTable } from './format.ts';

@@ -3,15 +3,17 @@ import { lastReport } from '../tuning/pruners/values.ts';
 import type { Direction, Trial } from '../tuning/trial.ts';
 import { type Axis, label, type ParameterAxis, parameterAxes, valueAxis, wholeTicks } from './axis.ts';
 import {
-  type ChartPart,
-  COLOURS,
-  composeChart,
-  loadPlotting,
-  type Plotting,
-  RAMP,
-  STUDY_COLOURS,
-  STUDY_THEME,
-} from './plot.ts';
+  axisX,
+  axisY,
+  betterText,
+  CHARACTER_WIDTH,
+  FONT,
+  labelsWidth,
+  note,
+  type Plot,
+  titledChart,
+} from './chart-parts.ts';
+import { type ChartPart, COLOURS, loadPlotting, type Plotting, RAMP, STUDY_COLOURS } from './plot.ts';
 
 /** What the plots of a study are made of. */
 export interface StudyPlotInput {
@@ -33,9 +35,6 @@ export const STUDY_PLOTS = [
 export type StudyPlotName = (typeof STUDY_PLOTS)[number];
 
 const INNER_WIDTH = 848;
-const MARGIN = 32;
-const FONT_SIZE = 12;
-const CHARACTER_WIDTH = 6.9;
 const AXIS_HEIGHT = 40;
 /** Marks that a chart has at most, so that its file stays small and can be read. */
 const MOST_DOTS = 2000;
@@ -45,9 +44,6 @@ const MOST_CURVES = 200;
 const MOST_CURVE_POINTS = 64;
 /** Of the trials that parallel coordinates show, those that are the best of all. */
 const BEST_LINES = 50;
-
-type Plot = Plotting['Plot'];
-type Marks = NonNullable<Parameters<Plot['plot']>[0]>['marks'];
 
 interface Legend {
   readonly text: string;
@@ -76,13 +72,10 @@ function byRank({ trials, direction }: StudyPlotInput): Trial[] {
 
 const rampColour = (part: number) => RAMP[Math.min(RAMP.length - 1, Math.floor(part * RAMP.length))]!;
 
-const describe = ({ metric, direction }: StudyPlotInput) =>
-  `${label(metric, 40)}, ${direction === 'minimize' ? 'lower' : 'higher'} is better`;
+const describe = ({ metric, direction }: StudyPlotInput) => betterText(metric, direction);
 
 const compose = (title: string, parts: readonly ChartPart[], innerWidth = INNER_WIDTH) =>
-  composeChart(innerWidth + MARGIN, title, [{ text: title, style: 'title' }, ...parts], STUDY_THEME);
-
-const note = (text: string): ChartPart => ({ text, style: 'note' });
+  titledChart(innerWidth, title, parts);
 
 function notesOn(drawn: number, of: number, what: string, beyond: number): ChartPart[] {
   return [
@@ -108,7 +101,7 @@ function legend({ Plot, document }: Plotting, items: readonly Legend[]): ChartPa
     width: INNER_WIDTH,
     height,
     margin: 0,
-    style: { fontSize: `${FONT_SIZE}px` },
+    style: FONT,
     x: { type: 'identity' },
     y: { type: 'identity' },
     color: { type: 'identity' },
@@ -130,37 +123,17 @@ function legend({ Plot, document }: Plotting, items: readonly Legend[]): ChartPa
   return { plot, height };
 }
 
-const labelWidth = (axis: Axis) =>
-  Math.ceil(Math.max(...axis.ticks.map((tick) => tick.label.length), 1) * CHARACTER_WIDTH) + 12;
+const labelWidth = (axis: Axis) => labelsWidth(axis.ticks.map((tick) => tick.label));
 
 /** Grid and labels of a vertical axis from 0 to 1. */
-function verticalAxis(Plot: Plot, axis: Axis): NonNullable<Marks> {
-  const labels = new Map(axis.ticks.map((tick) => [tick.position, tick.label]));
-  const positions = [...labels.keys()];
-  return [
-    Plot.gridY(positions, { stroke: COLOURS.grid, strokeOpacity: 1 }),
-    Plot.axisY(positions, {
-      tickFormat: (position: number) => labels.get(position) ?? '',
-      tickSize: 0,
-      color: COLOURS.muted,
-      label: null,
-    }),
-  ];
-}
+const verticalAxis = (Plot: Plot, { ticks }: Axis) =>
+  axisY(
+    Plot,
+    ticks.map(({ position: value, label: text }) => ({ value, label: text })),
+  );
 
-function numberAxis(Plot: Plot, domain: readonly [number, number], name: string): NonNullable<Marks> {
-  const labels = new Map(wholeTicks(...domain, 8).map((tick) => [tick.value, tick.label]));
-  return [
-    Plot.axisX([...labels.keys()], {
-      tickFormat: (value: number) => labels.get(value) ?? '',
-      tickSize: 0,
-      color: COLOURS.muted,
-      label: name,
-      labelAnchor: 'center',
-      labelArrow: 'none',
-    }),
-  ];
-}
+const numberAxis = (Plot: Plot, domain: readonly [number, number], name: string) =>
+  axisX(Plot, wholeTicks(...domain, 8), name);
 
 function numbersOf(trials: readonly Trial[]): [number, number] {
   const last = trials.reduce((most, { number }) => Math.max(most, number), 0);
@@ -209,7 +182,7 @@ export async function optimizationHistory(input: StudyPlotInput): Promise<string
     marginBottom: AXIS_HEIGHT,
     marginLeft: labelWidth(axis),
     marginRight: 8,
-    style: { fontSize: `${FONT_SIZE}px` },
+    style: FONT,
     x: { domain },
     y: { domain: [0, 1] },
     marks: [
@@ -297,7 +270,7 @@ export async function parallelCoordinates(input: StudyPlotInput): Promise<string
     marginBottom: 12,
     marginLeft: 76,
     marginRight: 100,
-    style: { fontSize: `${FONT_SIZE}px` },
+    style: FONT,
     axis: null,
     x: { domain: [0, axes.length - 1] },
     y: { domain: [0, 1] },
@@ -394,7 +367,7 @@ export async function slicePlots(input: StudyPlotInput): Promise<string> {
     marginBottom: 28,
     marginLeft: labelWidth(axis),
     marginRight: 12,
-    style: { fontSize: `${FONT_SIZE}px` },
+    style: FONT,
     x: { domain: [-0.04, 1.04], axis: null },
     y: { domain: [-0.04, 1.04] },
     fx: { domain: [...Array(columns).keys()], axis: null, padding: 0.06 },
@@ -464,7 +437,7 @@ export async function importanceBars(importances: ReadonlyMap<string, number>): 
     marginBottom: 8,
     marginLeft: Math.ceil(Math.max(...rows.map(({ name }) => name.length)) * CHARACTER_WIDTH) + 8,
     marginRight: 60,
-    style: { fontSize: `${FONT_SIZE}px` },
+    style: FONT,
     x: { domain: [0, Math.max(...rows.map(({ share }) => share)) || 1], axis: null },
     y: { type: 'band', domain: rows.map(({ band }) => band), padding: 0.25 },
     marks: [
@@ -527,7 +500,7 @@ function drawEnds({ Plot, document }: Plotting, trials: readonly Trial[], input:
     marginBottom: AXIS_HEIGHT,
     marginLeft: 60,
     marginRight: 8,
-    style: { fontSize: `${FONT_SIZE}px` },
+    style: FONT,
     x: { domain },
     y: { domain: [0, most] },
     marks: [
@@ -583,7 +556,7 @@ function drawCurves(
     marginBottom: AXIS_HEIGHT,
     marginLeft: Math.max(60, labelWidth(axis)),
     marginRight: 12,
-    style: { fontSize: `${FONT_SIZE}px` },
+    style: FONT,
     x: { domain },
     y: { domain: [0, 1] },
     marks: [

@@ -1,6 +1,7 @@
 import { InputError } from '../errors.ts';
 import { checkShare } from './checks.ts';
 import { normPpf, normSf } from './distributions.ts';
+import { quantile } from './quantile.ts';
 import { drawCounts } from './resampling.ts';
 import { leaveOneOut, type RowMetric } from './row-metric.ts';
 import { meanAndSquares } from './sum.ts';
@@ -113,12 +114,4 @@ function accelerationOf(jackknife: Float64Array): number {
   let cubes = 0;
   for (const value of jackknife) cubes += (mean - value) ** 3;
   return cubes / (6 * squares ** 1.5);
-}
-
-/** By linear interpolation, as NumPy's default. */
-function quantile(sorted: Float64Array, level: number): number {
-  const place = level * (sorted.length - 1);
-  const below = Math.floor(place);
-  const above = Math.min(below + 1, sorted.length - 1);
-  return sorted[below]! + (place - below) * (sorted[above]! - sorted[below]!);
 }

@@ -1,4 +1,5 @@
 import { InputError } from '../errors.ts';
+import type { Direction } from '../metrics/metrics.ts';
 import { checkFinite } from './checks.ts';
 import { chi2Sf, fSf } from './distributions.ts';
 import type { Degenerate } from './paired-t.ts';
@@ -6,9 +7,6 @@ import { doubledRanks } from './ranks.ts';
 
 /** Scores of several models on the same folds or data sets: scores[model][fold]. */
 export type ScoreTable = readonly ArrayLike<number>[];
-
-/** Whether the greater or the lesser of two scores is better. */
-export type Direction = 'maximize' | 'minimize';
 
 /** Of the hypothesis that all models are equally good. */
 export interface FriedmanTest {

@@ -1,6 +1,7 @@
 import { InputError } from '../errors.ts';
+import type { Direction } from '../metrics/metrics.ts';
 import { normSf } from './distributions.ts';
-import { averageRanks, type Direction, type ScoreTable } from './friedman.ts';
+import { averageRanks, type ScoreTable } from './friedman.ts';
 import { rankDeviation } from './nemenyi.ts';
 
 /** One of several comparisons of two models. */

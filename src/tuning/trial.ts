@@ -34,7 +34,7 @@ export function trialValues({ params }: Pick<Trial, 'params'>): Record<string, C
   );
 }
 
-export type Direction = 'minimize' | 'maximize';
+export type { Direction } from '../config/metric-names.ts';
 
 /** Whether a trial will not change any more. */
 export function isFinished({ state }: Pick<Trial, 'state'>): boolean {

@@ -1,4 +1,5 @@
 import { kindOf } from '../../config/objectives.ts';
+import { listRows } from '../../data/rows.ts';
 import type { RowSet } from '../../data/types.ts';
 import { InputError } from '../../errors.ts';
 import type {
@@ -23,7 +24,7 @@ import {
 } from './layout.ts';
 import { Program } from './program.ts';
 import type { PipelineName, Resident } from './resident.ts';
-import { type JobScale, listRows, scaleBy, scaleJob } from './scale.ts';
+import { type JobScale, scaleBy, scaleJob } from './scale.ts';
 import { type ScoredJob, Scores } from './scores.ts';
 import { flattenTrees, type GrownTree, readTree, splitTrees } from './trees.ts';
 import { walkTrees } from './walk.ts';

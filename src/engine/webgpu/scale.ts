@@ -1,6 +1,6 @@
 /** The integer form of a job's labels and weights (docs/numerics.md sections 2, 3 and 9): the twin of native/cpu/scale.cpp. */
 import { kindOf } from '../../config/objectives.ts';
-import type { BinnedDataset, RowSet } from '../../data/types.ts';
+import type { BinnedDataset } from '../../data/types.ts';
 import { InputError } from '../../errors.ts';
 import { logitMargin } from '../../numerics/link.ts';
 import { powerOfTwo, rint } from '../../numerics/power.ts';
@@ -28,21 +28,6 @@ function ceilLog2(x: number): number {
   bits.setFloat64(0, x);
   const exponent = ((bits.getUint32(0) >>> 20) & 0x7ff) - 1023;
   return powerOfTwo(exponent) === x ? exponent : exponent + 1;
-}
-
-/** Row numbers of a set, in ascending order. */
-export function listRows(rows: RowSet): Uint32Array {
-  if (rows instanceof Uint32Array) return rows;
-  if ('folds' in rows) {
-    const { folds, fold, except = false } = rows;
-    const listed: number[] = [];
-    for (let row = 0; row < folds.length; row++) {
-      const own = folds[row]!;
-      if (except ? own !== fold && own !== 255 : own === fold) listed.push(row);
-    }
-    return Uint32Array.from(listed);
-  }
-  return Uint32Array.from({ length: rows.end - rows.start }, (_, i) => rows.start + i);
 }
 
 /** An exact sum of products of integers below 2^41 and 2^25 in magnitude. */

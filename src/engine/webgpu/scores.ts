@@ -1,4 +1,5 @@
 import type { ModelKind } from '../../config/objectives.ts';
+import { listRows } from '../../data/rows.ts';
 import { EnvironmentError } from '../../errors.ts';
 import type { TrainingJob } from '../engine.ts';
 import { Buffers, concat } from './buffers.ts';
@@ -6,7 +7,7 @@ import { EVAL, LANES, NONE, RANK, RANK_BLOCK, RANK_TILE, SPAN, SUM_WORDS, WANT }
 import { type EvalConstants, evalConstants, metricValue, type SumPlaces, sumPlaces } from './metrics.ts';
 import type { Program } from './program.ts';
 import type { Resident } from './resident.ts';
-import { type JobScale, listRows, scaleWeights } from './scale.ts';
+import { type JobScale, scaleWeights } from './scale.ts';
 
 /** Bytes of rankings that are sorted at a time. */
 const RANK_BYTES = 256 * 2 ** 20;
