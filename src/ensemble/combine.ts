@@ -1,5 +1,5 @@
 import type { OutputScale } from '../boosting/output.ts';
-import { logitMargin } from '../numerics/link.ts';
+import { expNegative, logitMargin, negativeLogMargin } from '../numerics/link.ts';
 import { powerOfTwo, rint } from '../numerics/power.ts';
 import { predictedClass } from '../numerics/softmax.ts';
 import type { MemberOutputs } from './outputs.ts';
@@ -24,7 +24,7 @@ const MARGIN_LIMIT = 2 ** 30;
 /** Margins of classifiers are in units of 2^−20. */
 const CLASSIFIER_UNIT = 2 ** 20;
 /** A class that no member gives a chance is as far off as trained margins get. */
-const LEAST_PROBABILITY = Math.exp(-16);
+const LEAST_PROBABILITY = expNegative(16);
 
 const toMargin = (value: number) => rint(Math.min(Math.max(value, -MARGIN_LIMIT), MARGIN_LIMIT));
 
@@ -103,5 +103,5 @@ function marginsOf(
   }
   if (areLogOdds) return integers(values, (value) => toMargin(value * CLASSIFIER_UNIT));
   if (kind === 'binary') return integers(values, logitMargin);
-  return integers(values, (p) => toMargin(Math.log(Math.max(p, LEAST_PROBABILITY)) * CLASSIFIER_UNIT));
+  return integers(values, (p) => -negativeLogMargin(Math.min(1, Math.max(p, LEAST_PROBABILITY))));
 }

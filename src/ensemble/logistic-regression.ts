@@ -1,3 +1,6 @@
+import { expNegative } from '../numerics/link.ts';
+import { rint } from '../numerics/power.ts';
+
 /** What a logistic regression is fitted to. */
 export interface ClassifiedRows {
   /** (rows, features), row-major. */
@@ -61,6 +64,9 @@ export function fitLogisticRegression(rows: ClassifiedRows, c = 1): LinearModel 
     intercept: Array.from({ length: outputs }, (_, k) => theta[k * stride + rows.features]!),
   };
 }
+
+/** e^x for x ≤ 0, of x to 40 binary places: the platform's own may differ in the last bit, and with it the steps. */
+const exponential = (x: number) => expNegative(rint(Math.min(-x, 2048) * 2 ** 40) / 2 ** 40);
 
 const largest = (values: Float64Array) => values.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
 
@@ -143,7 +149,7 @@ class Problem {
       const own = label[row]!;
       if (outputs === 1) {
         const z = this.#score(theta, 0, row);
-        const e = Math.exp(-Math.abs(z));
+        const e = exponential(-Math.abs(z));
         p[row] = (z < 0 ? e : 1) / (1 + e);
         loss += this.#weight(row) * (Math.log1p(e) + Math.max(z, 0) - (own === 1 ? z : 0));
         continue;
@@ -157,7 +163,7 @@ class Problem {
       const ownScore = p[row * outputs + own]!;
       let sum = 0;
       for (let k = 0; k < outputs; k++) {
-        const e = Math.exp(p[row * outputs + k]! - top);
+        const e = exponential(p[row * outputs + k]! - top);
         p[row * outputs + k] = e;
         sum += e;
       }

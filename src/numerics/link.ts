@@ -131,6 +131,18 @@ export function expNegative(x: number): number {
 }
 
 /**
+ * The whole number of units of 2^−20 that is nearest to −ln p, for e^−16 ≤ p ≤ 1. The platform's logarithm only says where to look;
+ * `expNegative` at the borders between two numbers decides.
+ */
+export function negativeLogMargin(p: number): number {
+  const unit = 1 / 1048576;
+  let distance = rint(-Math.log(p) / unit) + 0;
+  while (distance > 0 && expNegative((distance - 0.5) * unit) <= p) distance--;
+  while (expNegative((distance + 0.5) * unit) > p) distance++;
+  return distance;
+}
+
+/**
  * The probability shown to people, within 2^−50 relative of sigmoid(m · unit) for an int32 m; never decreasing in m,
  * exactly ½ at 0. Below margins of about −709 it is subnormal and from about −745 it is 0.
  * @param unit A power of two, at least 2^−40: neighbouring margins must differ by more than the rounding errors.

@@ -3,8 +3,10 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  expNegative,
   logisticGradient,
   logitMargin,
+  negativeLogMargin,
   probability,
   scaledProbability,
   sigmoidQ30,
@@ -115,6 +117,27 @@ describe('the integer link', () => {
       fc.property(fc.integer({ min: 1, max: 2 ** 31 - 1 }), (m) => {
         expect(sigmoidQ30(m) + sigmoidQ30(-m)).toBe(ONE_Q30);
         expect(logisticGradient(m).h).toBe(logisticGradient(-m).h);
+      }),
+    );
+  });
+});
+
+describe('negativeLogMargin', () => {
+  it('is the nearest number of units of 2^-20, also right beside the border between two', () => {
+    expect([1, 0.5, expNegative(1), expNegative(16)].map(negativeLogMargin)).toEqual([
+      0,
+      726817,
+      2 ** 20,
+      2 ** 24,
+    ]);
+    // To 40 digits, -ln p is 13485657.4999999998977 and 6903036.5000000001009 units.
+    expect(negativeLogMargin(0.000002597593294450907)).toBe(13485657);
+    expect(negativeLogMargin(0.0013833480218421157)).toBe(6903037);
+    fc.assert(
+      fc.property(fc.double({ min: expNegative(16), max: 1, noNaN: true }), (p) => {
+        const distance = negativeLogMargin(p);
+        expect(Math.abs(distance + Math.log(p) * 2 ** 20)).toBeLessThan(0.5 + 1e-6);
+        expect(expNegative((distance + 0.5) / 2 ** 20)).toBeLessThanOrEqual(p);
       }),
     );
   });
