@@ -85,6 +85,34 @@ describe('the stage compare of lockstep run', () => {
   });
 });
 
+describe('the stage compare of a regression', () => {
+  it('ranks by the lesser error, and names the tests that are for classifiers', async () => {
+    const elsewhere = await newFolder();
+    const rows = Array.from({ length: 200 }, (_, i) => {
+      const [a, b] = [(i * 37) % 101, (i * 53) % 29];
+      return `${a},${b},${a / 10 + b + ((i * 71) % 83) / 83}`;
+    });
+    const config = configOf(2, 'model: {task_type: regression}\n');
+    await writeExperiment(elsewhere, { csv: ['a,b,y', ...rows, ''].join('\n'), config });
+    const ended = await cli(['run', 'x.yaml', '--out', 'out', '--quiet'], elsewhere);
+    expect(ended).toMatchObject({ code: 0, stderr: '' });
+    const text = await readFile(join(elsewhere, 'out', 'experiment_comparison.json'), 'utf8');
+    const { metric, direction, experiments, not_run } = JSON.parse(text);
+    expect([metric, direction]).toEqual(['rmse', 'minimize']);
+    const means = experiments.map(({ cv_mean }: { cv_mean: number }) => cv_mean);
+    expect(means).toEqual(means.toSorted((x: number, y: number) => x - y));
+    expect(experiments[0].intervals.rmse.low).toBeLessThanOrEqual(experiments[0].metrics.test.rmse);
+    expect(not_run).toEqual([
+      { test: 'mcnemar', reason: 'it is for classifiers' },
+      { test: 'delong', reason: 'it is for classifiers' },
+    ]);
+    const analysis = await readFile(join(elsewhere, 'out', 'reports', 'comparison_analysis.md'), 'utf8');
+    expect(analysis).toContain(
+      '## Not run\n\n- mcnemar: it is for classifiers.\n- delong: it is for classifiers.\n',
+    );
+  });
+});
+
 describe('lockstep compare', () => {
   it('compares the best models of two runs, whatever the order of the folders', async () => {
     const [one, other] = await Promise.all([
@@ -154,10 +182,12 @@ describe('lockstep compare', () => {
       expect(refused.stderr).toContain(difference);
       expect(refused.stderr.trim().split('\n')).toHaveLength(1);
     }
-    const forced = await compare('first', 'folds', '--force', '--json');
+    const forced = await compare('first', 'folds', '--force', '--out', 'forced', '--json');
     expect(forced.code).toBe(0);
     const left = forced.json.not_run.map(({ test }: { test: string }) => test);
     expect(left).toEqual(expect.arrayContaining(['paired_ttest', 'nadeau_bengio', 'wilcoxon']));
+    const report = await readFile(join(folder, 'forced', 'reports', 'comparison_analysis.md'), 'utf8');
+    expect(report).toContain('- paired_ttest: the number of folds is 3 in first and 4 in folds.');
   });
 
   it('says which folder or model is wrong, and what to do', async () => {
