@@ -54,6 +54,10 @@ struct Job {
   /** Nodes of a level that may be split: every node has a row. */
   size_t level_nodes(int depth) const { return std::min(power_of_two(depth), train()); }
   size_t most_level_nodes() const { return level_nodes(spec.params.max_depth - 1); }
+  /** Histograms that a level needs at most: both of a pair of nodes, one of which has more than direct_rows rows. */
+  size_t most_slots(size_t direct_rows) const {
+    return std::min(most_level_nodes(), std::max<size_t>(2 * (train() / (direct_rows + 1)), 1));
+  }
   size_t most_nodes() const { return std::min(power_of_two(spec.params.max_depth + 1), 2 * train()) - 1; }
 };
 
@@ -92,18 +96,24 @@ void upload(const std::vector<T>& values, const T* device, const Stream& stream)
                         stream.get()));
 }
 
-/** Cuts the words of a row into groups whose cells fit a block's shared memory. */
+/** Cuts the features into groups whose cells fit a block's shared memory. */
 std::vector<FeatureGroup> group_features(const std::vector<FeatureCells>& features, size_t cells_in_block) {
-  constexpr uint32_t kMaxWords = 256;  // a thread a word
   std::vector<FeatureGroup> groups;
-  for (size_t f = 0; f < features.size(); f += kWordFeatures) {
-    const size_t end = std::min(features.size(), f + kWordFeatures);
-    const uint32_t cells = features[end - 1].first + features[end - 1].codes - features[f].first;
-    if (groups.empty() || groups.back().words == kMaxWords || groups.back().cells + cells > cells_in_block) {
-      groups.push_back({static_cast<uint32_t>(f / kWordFeatures), 0, features[f].first, 0});
+  for (size_t first = 0; first < features.size();) {
+    uint32_t lanes_log2 = 5;
+    uint32_t codes = 0;
+    size_t end = first;
+    for (;; --lanes_log2) {
+      end = std::min(features.size(), first + power_of_two(static_cast<int>(lanes_log2)));
+      codes = 0;
+      for (size_t f = first; f < end; ++f) codes = std::max<uint32_t>(codes, features[f].codes);
+      if (lanes_log2 == 0 || (size_t{codes} << lanes_log2) <= cells_in_block) break;
     }
-    ++groups.back().words;
-    groups.back().cells += cells;
+    while (lanes_log2 > 0 && power_of_two(static_cast<int>(lanes_log2) - 1) >= end - first) --lanes_log2;
+    const uint32_t cells = features[end - 1].first + features[end - 1].codes - features[first].first;
+    groups.push_back({static_cast<uint32_t>(first), static_cast<uint32_t>(end - first), lanes_log2, codes,
+                      features[first].first, cells});
+    first = end;
   }
   return groups;
 }
@@ -124,6 +134,8 @@ class CudaBatch::Impl {
   std::vector<Turn> take_turns(const std::vector<size_t>& jobs, size_t memory) const;
   size_t lay_out(Turn& turn, unsigned char* memory) const;
   void add_units(Turn& turn, size_t job, Arena& arena) const;
+  uint32_t direct_rows(const Job& job) const;
+  size_t most_slots(const Job& job) const { return job.most_slots(direct_rows(job)); }
   void add_evals(Turn& turn, size_t job) const;
   void lay_out_lists(Turn& turn, Arena& arena) const;
   void lay_out_scores(Turn& turn, Arena& arena) const;
@@ -238,7 +250,7 @@ std::vector<Turn> CudaBatch::Impl::take_turns(const std::vector<size_t>& jobs, s
                                 " MiB of the device's memory, and " + std::to_string(memory >> 20) +
                                 " MiB are free: use fewer rows or classes, or another engine");
       }
-      turn.slots = most_that_fit(jobs_[jobs[first]].most_level_nodes(), [&](size_t n) { return fits(first, 1, n); });
+      turn.slots = most_that_fit(most_slots(jobs_[jobs[first]]), [&](size_t n) { return fits(first, 1, n); });
     }
     turn.jobs.assign(jobs.begin() + static_cast<ptrdiff_t>(first), jobs.begin() + static_cast<ptrdiff_t>(first + count));
     first += count;
@@ -252,6 +264,7 @@ size_t CudaBatch::Impl::lay_out(Turn& turn, unsigned char* memory) const {
   Arena arena(memory);
   turn.plan = {};
   turn.plan.processors = static_cast<unsigned>(dataset_->device().processors);
+  turn.plan.has_categories = has_categories_;
   turn.view = {};
   turn.view.data = dataset_->view();
   turn.score = {};
@@ -286,6 +299,11 @@ size_t CudaBatch::Impl::lay_out(Turn& turn, unsigned char* memory) const {
   lay_out_lists(turn, arena);
   lay_out_scores(turn, arena);
   return arena.used();
+}
+
+uint32_t CudaBatch::Impl::direct_rows(const Job& job) const {
+  const bool wide = job.spec.params.objective == Objective::kSquaredError;
+  return std::min(options_.direct_rows, wide ? kMaxDirectWideRows : kMaxBuildRows);
 }
 
 void CudaBatch::Impl::add_units(Turn& turn, size_t j, Arena& arena) const {
@@ -330,16 +348,18 @@ void CudaBatch::Impl::add_units(Turn& turn, size_t j, Arena& arena) const {
   append_tasks(turn.all_tasks, owner, map.total, kRowChunk);
   turn.job_views.push_back(of);
 
-  const size_t slots = turn.slots == 0 ? job.most_level_nodes() : std::min(turn.slots, job.most_level_nodes());
+  const size_t slots = turn.slots == 0 ? most_slots(job) : std::min(turn.slots, most_slots(job));
   for (const FeatureGroup& group : turn.groups[regression ? 1 : 0]) {
-    turn.plan.build_shared_bytes = std::max(turn.plan.build_shared_bytes, size_t{group.cells} * (regression ? 16 : 8));
+    turn.plan.build_shared_bytes =
+        std::max(turn.plan.build_shared_bytes, (size_t{group.codes} << group.lanes_log2) * (regression ? 16 : 8));
   }
   for (size_t c = 0; c < job.classes; ++c) {
     UnitView unit{};
     unit.job = static_cast<uint32_t>(owner);
     unit.class_index = static_cast<uint32_t>(c);
     unit.slots = static_cast<uint32_t>(slots);
-    unit.portioned = slots < job.most_level_nodes();
+    unit.direct_rows = direct_rows(job);
+    unit.portioned = slots < most_slots(job);
     unit.wide = regression;
     unit.gradients = arena.take<int2>(map.train);
     for (uint32_t*& order : unit.order) order = arena.take<uint32_t>(map.train);
@@ -393,7 +413,8 @@ void CudaBatch::Impl::lay_out_lists(Turn& turn, Arena& arena) const {
   for (const UnitView& unit : turn.units) rows += turn.job_views[unit.job].train;
   // Some tasks for each processor, but few enough that handing over the sums costs little.
   const size_t even = rows / (size_t{2} * turn.plan.processors);
-  view.build_rows = static_cast<uint32_t>(std::clamp<size_t>(even, 2048, 32768));
+  view.build_rows = options_.build_rows != 0 ? std::min(options_.build_rows, kMaxBuildRows)
+                                             : static_cast<uint32_t>(std::clamp<size_t>(even, 1024, 32768));
   static_assert(32768 <= kMaxBuildRows);
 
   turn.portions.clear();
@@ -404,7 +425,7 @@ void CudaBatch::Impl::lay_out_lists(Turn& turn, Arena& arena) const {
   for (const UnitView& unit : turn.units) {
     const Job& job = jobs_[turn.jobs[unit.job]];
     builds += (job.train() / view.build_rows + unit.slots) * turn.groups[unit.wide ? 1 : 0].size();
-    searches += unit.slots;
+    searches += unit.portioned ? unit.slots : job.most_level_nodes();
     moves += job.train() / kRowChunk + job.most_level_nodes();
     turn.pool_nodes += job.most_nodes();
     const auto depths = static_cast<size_t>(job.spec.params.max_depth);

@@ -12,6 +12,10 @@ namespace lockstep::cuda {
 struct BatchOptions {
   /** Rounds between two looks at the cancel flag at most; 0: as many as take about 50 ms. */
   size_t rounds_at_once = 0;
+  /** Nodes of so many rows or fewer are searched without a histogram in memory; squared errors at most 127. */
+  uint32_t direct_rows = 512;
+  /** Rows that a block sums into a histogram before it hands the sums over, up to 65,535; 0: as suits the device. */
+  uint32_t build_rows = 0;
 };
 
 /**

@@ -53,7 +53,8 @@ CudaDataset::CudaDataset(const DatasetView& data, const DatasetOptions& options)
   upload(tables_[1], kSoftplusTable);
   upload(tables_[2], kExpTable);
   upload(tables_[3], kLogTable);
-  prepare_kernels(device_);
+  prepare_histograms(device_);
+  prepare_search(device_);
   stream.synchronize();
 }
 

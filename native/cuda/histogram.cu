@@ -1,5 +1,6 @@
 // Choosing the nodes of a level whose histograms are summed, and summing them. Only the smaller of two children is summed;
-// the search takes it from the parent's, which becomes the larger child's (search.cu).
+// the search takes it from the parent's, which becomes the larger child's (search.cu). Nodes of few rows have none: their
+// search sums the rows.
 #include "core/fixed.h"
 #include "cuda/kernels.h"
 #include "cuda/tasks.h"
@@ -10,6 +11,8 @@ namespace {
 
 constexpr unsigned kBlock = 256;
 constexpr unsigned kPlanBlock = 128;
+constexpr unsigned kBuildBlock = 512;
+constexpr unsigned kBuildWarps = kBuildBlock / kWarpSize;
 
 /** A wide gradient or Hessian is summed as its lower 12 bits and the rest. */
 constexpr int kLowBits = 12;
@@ -38,58 +41,79 @@ __device__ void plan_portion(const RoundView& view, const UnitView& unit, uint32
   const uint32_t count = left < unit.slots ? left : unit.slots;
   for (uint32_t base = 0; base < count; base += kPlanBlock) {
     const uint32_t i = base + threadIdx.x;
-    const bool wanted = i < count && is_splittable(unit.nodes[first + i].sums, score);
+    bool wanted = false;
     uint32_t begin = 0;
     uint32_t end = 0;
     if (i < count) {
       GrowingNode& node = unit.nodes[first + i];
-      node.slot = wanted ? static_cast<int32_t>(i) : -1;
+      const bool is_searched = is_splittable(node.sums, score);
       begin = node.begin;
       end = node.end;
-      if (wanted) put_search_task(view, u, step, first + i, -1);
+      wanted = is_searched && end - begin > unit.direct_rows;
+      node.slot = wanted ? static_cast<int32_t>(i) : -1;
+      if (is_searched) put_search_task(view, u, step, first + i, -1);
     }
     put_build_tasks(view, unit, u, step, wanted, first + i, begin, end);
   }
 }
 
+/** What is to be done about two children of a node. */
+struct PairPlan {
+  uint32_t first;     // node
+  uint32_t small;     // 0 or 1
+  bool search_small;
+  bool search_large;
+  bool subtracts;     // the larger one's histogram is wanted
+  bool builds;        // the smaller one's is
+
+  __device__ PairPlan(const UnitView& unit, uint32_t node, const ScoreParams& score) : first(node) {
+    const GrowingNode* pair = unit.nodes + node;
+    const uint32_t rows[2] = {pair[0].end - pair[0].begin, pair[1].end - pair[1].begin};
+    small = rows[0] <= rows[1] ? 0 : 1;
+    search_small = is_splittable(pair[small].sums, score);
+    search_large = is_splittable(pair[1 - small].sums, score);
+    subtracts = search_large && rows[1 - small] > unit.direct_rows;
+    builds = subtracts || (search_small && rows[small] > unit.direct_rows);
+  }
+};
+
 /** Pairs of children; the parent's slot is in both until here. */
 __device__ void plan_pairs(const RoundView& view, const UnitView& unit, uint32_t u, UnitState& state, const ScoreParams& score,
                            uint32_t step) {
   const uint32_t pairs = (state.level_end - state.level_begin) / 2;
-  const auto pair_of = [&](uint32_t i) { return unit.nodes + state.level_begin + 2 * i; };
   for (uint32_t i = threadIdx.x; i < pairs; i += kPlanBlock) {
-    const GrowingNode* pair = pair_of(i);
-    if (is_splittable(pair[0].sums, score) || is_splittable(pair[1].sums, score)) continue;
-    unit.free_list[atomicAdd(&state.free_slots, 1u)] = static_cast<uint32_t>(pair[0].slot);
+    const PairPlan plan(unit, state.level_begin + 2 * i, score);
+    const int32_t parent = unit.nodes[plan.first].slot;
+    if (plan.builds || parent < 0) continue;
+    unit.free_list[atomicAdd(&state.free_slots, 1u)] = static_cast<uint32_t>(parent);
   }
   __syncthreads();
   for (uint32_t base = 0; base < pairs; base += kPlanBlock) {
     const uint32_t i = base + threadIdx.x;
-    bool wanted = false;
+    bool builds = false;
     uint32_t built = 0;
     uint32_t begin = 0;
     uint32_t end = 0;
     if (i < pairs) {
-      GrowingNode* pair = pair_of(i);
-      const uint32_t small = pair[0].end - pair[0].begin <= pair[1].end - pair[1].begin ? 0 : 1;
-      const uint32_t large = 1 - small;
-      const bool search_small = is_splittable(pair[small].sums, score);
-      const bool search_large = is_splittable(pair[large].sums, score);
-      const int32_t parent = pair[0].slot;
-      const uint32_t first = state.level_begin + 2 * i;
-      wanted = search_small || search_large;
-      built = first + small;
-      begin = pair[small].begin;
-      end = pair[small].end;
-      pair[large].slot = search_large ? parent : -1;
-      pair[small].slot = !wanted ? -1 : parent;
-      if (search_large) {
-        pair[small].slot = static_cast<int32_t>(unit.free_list[atomicSub(&state.free_slots, 1u) - 1]);
-        put_search_task(view, u, step, first + large, pair[small].slot);
+      const PairPlan plan(unit, state.level_begin + 2 * i, score);
+      built = plan.first + plan.small;
+      builds = plan.builds;
+      const uint32_t other = plan.first + 1 - plan.small;
+      GrowingNode& small = unit.nodes[built];
+      GrowingNode& large = unit.nodes[other];
+      begin = small.begin;
+      end = small.end;
+      const int32_t parent = small.slot;
+      small.slot = builds ? parent : -1;
+      large.slot = -1;
+      if (plan.subtracts) {
+        large.slot = parent;
+        small.slot = static_cast<int32_t>(unit.free_list[atomicSub(&state.free_slots, 1u) - 1]);
       }
-      if (search_small) put_search_task(view, u, step, built, -1);
+      if (plan.search_large) put_search_task(view, u, step, other, plan.subtracts ? small.slot : -1);
+      if (plan.search_small) put_search_task(view, u, step, built, -1);
     }
-    put_build_tasks(view, unit, u, step, wanted, built, begin, end);
+    put_build_tasks(view, unit, u, step, builds, built, begin, end);
   }
 }
 
@@ -115,13 +139,14 @@ __global__ void plan_level(RoundView view, uint32_t depth, uint32_t portion, uin
   } else if (portion == 0 && depth > 0) {
     plan_pairs(view, unit, u, state, score, step);
   } else if (portion == 0) {
-    const bool wanted = threadIdx.x == 0 && is_splittable(state.sums, score);
-    if (wanted) {
+    const bool is_searched = threadIdx.x == 0 && is_splittable(state.sums, score);
+    const bool builds = is_searched && state.sampled > unit.direct_rows;
+    if (builds) {
       state.free_slots = unit.slots - 1;
       unit.nodes[0].slot = static_cast<int32_t>(unit.free_list[unit.slots - 1]);
-      put_search_task(view, u, step, 0, -1);
     }
-    if (warp_index() == 0) put_build_tasks(view, unit, u, step, wanted, 0, 0, state.sampled);
+    if (is_searched) put_search_task(view, u, step, 0, -1);
+    if (warp_index() == 0) put_build_tasks(view, unit, u, step, builds, 0, 0, state.sampled);
   }
 }
 
@@ -139,69 +164,116 @@ __global__ void clear_histograms(RoundView view, uint32_t step) {
   }
 }
 
-/** What a thread adds to: the first cells of the features of its word. */
-struct WordCells {
-  uint32_t cell[kWordFeatures];
-  uint32_t features;  // those that take part, a bit each
+/**
+ * Where a block keeps the sums of a code of a group's own-th feature. Lanes that add to one code of different features never
+ * meet in a bank, nor do lanes that read different codes of one feature.
+ */
+__device__ uint32_t place_of(const FeatureGroup& group, uint32_t code, uint32_t own) {
+  const uint32_t lanes = 1u << group.lanes_log2;
+  return (code << group.lanes_log2) + ((code + own) & (lanes - 1));
+}
+
+/** Adds a row's pair to a cell; n apart lie the words of a cell. */
+template <bool kWide>
+__device__ void add_pair(int32_t* cell, uint32_t n, int2 pair) {
+  if constexpr (kWide) {
+    // Without weights the Hessian has no lower part; gradients often have no upper one.
+    if ((pair.x & kLowMask) != 0) atomicAdd(cell, pair.x & kLowMask);
+    if (pair.x >> kLowBits != 0) atomicAdd(cell + n, pair.x >> kLowBits);
+    if ((pair.y & kLowMask) != 0) atomicAdd(cell + 2 * n, pair.y & kLowMask);
+    atomicAdd(cell + 3 * n, pair.y >> kLowBits);
+  } else {
+    atomicAdd(cell, pair.x);
+    atomicAdd(cell + n, pair.y);
+  }
+}
+
+/** What a lane knows of a row that its warp is about to add. */
+struct PendingRow {
+  uint32_t row;
+  int2 pair;
 };
 
-/** Rows whose codes and gradients a thread fetches before it adds the first of them. */
-constexpr uint32_t kRowsInFlight = 4;
+constexpr uint32_t kNoCode = 256;
+/** Codes that a lane fetches before it adds the first of them. */
+constexpr uint32_t kCodesInFlight = 8;
 
-/** Adds rows of a task to cells in shared memory; the threads share out rows and the words of a row. */
+/**
+ * Adds rows of a task to cells in shared memory. A warp takes 32 rows at a time: lanes look up a row each, then go through the
+ * rows together, a lane a feature.
+ */
 template <bool kWide>
 __device__ void sum_rows(const RoundView& view, const UnitView& unit, const JobView& job, const NodeTask& task,
                          const FeatureGroup& group, const uint32_t* order, int32_t* cells) {
-  const uint32_t rows_at_once = kBlock / group.words;
-  const uint32_t first_row = threadIdx.x / group.words;
-  if (first_row >= rows_at_once) return;
-  const uint32_t word = group.first_word + threadIdx.x % group.words;
-  WordCells own{};
-  for (uint32_t k = 0; k < kWordFeatures; ++k) {
-    const uint32_t f = word * kWordFeatures + k;
-    if (f >= static_cast<uint32_t>(view.data.feature_count)) continue;
-    if ((unit.tree_mask[f / 32] >> (f % 32) & 1u) == 0) continue;
-    own.cell[k] = view.data.features[f].first - group.first_cell;
-    own.features |= 1u << k;
-  }
-  if (own.features == 0) return;
-  const uint32_t n = group.cells;
-  for (uint32_t first = task.begin + first_row; first < task.end; first += kRowsInFlight * rows_at_once) {
-    int2 pairs[kRowsInFlight];
-    uint32_t codes[kRowsInFlight];
+  const uint32_t lanes = 1u << group.lanes_log2;
+  const uint32_t own = lane_index() & (lanes - 1);
+  const uint32_t row_of_lane = lane_index() >> group.lanes_log2;
+  const uint32_t rows_at_once = kWarpSize >> group.lanes_log2;
+  const uint32_t f = group.first_feature + own;
+  const bool takes_part = own < group.features && (unit.tree_mask[f / 32] >> (f % 32) & 1u) != 0;
+  const uint32_t n = group.codes << group.lanes_log2;
+  const auto position_at = [&](uint32_t i) { return i < task.end ? order[i] : order[task.begin]; };
+  const auto pending_of = [&](uint32_t position) { return PendingRow{data_row(job, position), unit.gradients[position]}; };
+  const uint32_t begin = task.begin + warp_index() * kWarpSize;
+  if (begin >= task.end) return;
+  // Three fetches depend on each other, so each is begun while the rows before it are added.
+  PendingRow next = pending_of(position_at(begin + lane_index()));
+  uint32_t position = position_at(begin + kBuildBlock + lane_index());
+  for (uint32_t base = begin; base < task.end; base += kBuildBlock) {
+    const PendingRow pending = next;
+    next = pending_of(position);
+    position = position_at(base + 2 * kBuildBlock + lane_index());
+    const uint32_t count = task.end - base < kWarpSize ? task.end - base : kWarpSize;
+    for (uint32_t first = 0; first < count; first += kCodesInFlight * rows_at_once) {
+      uint32_t codes[kCodesInFlight];
 #pragma unroll
-    for (uint32_t r = 0; r < kRowsInFlight; ++r) {
-      const uint32_t i = first + r * rows_at_once;
-      if (i >= task.end) break;
-      const uint32_t position = order[i];
-      pairs[r] = unit.gradients[position];
-      const uint8_t* row = view.data.bins + size_t{data_row(job, position)} * view.data.stride;
-      codes[r] = reinterpret_cast<const uint32_t*>(row)[word];
-    }
+      for (uint32_t r = 0; r < kCodesInFlight; ++r) {
+        const uint32_t from = first + r * rows_at_once + row_of_lane;
+        const size_t row = shuffle(pending.row, from % kWarpSize);
+        codes[r] = takes_part && from < count ? view.data.bins[row * view.data.stride + f] : kNoCode;
+      }
 #pragma unroll
-    for (uint32_t r = 0; r < kRowsInFlight; ++r) {
-      if (first + r * rows_at_once >= task.end) break;
-      const int2 pair = pairs[r];
-#pragma unroll
-      for (uint32_t k = 0; k < kWordFeatures; ++k) {
-        if ((own.features >> k & 1u) == 0) continue;
-        int32_t* cell = cells + own.cell[k] + (codes[r] >> (8 * k) & 0xffu);
-        if constexpr (kWide) {
-          // Without weights the Hessian has no lower part; gradients often have no upper one.
-          if ((pair.x & kLowMask) != 0) atomicAdd(cell, pair.x & kLowMask);
-          if (pair.x >> kLowBits != 0) atomicAdd(cell + n, pair.x >> kLowBits);
-          if ((pair.y & kLowMask) != 0) atomicAdd(cell + 2 * n, pair.y & kLowMask);
-          atomicAdd(cell + 3 * n, pair.y >> kLowBits);
-        } else {
-          atomicAdd(cell, pair.x);
-          atomicAdd(cell + n, pair.y);
-        }
+      for (uint32_t r = 0; r < kCodesInFlight; ++r) {
+        const uint32_t from = first + r * rows_at_once + row_of_lane;
+        const int2 pair = shuffle(pending.pair, from % kWarpSize);
+        if (codes[r] != kNoCode) add_pair<kWide>(cells + place_of(group, codes[r], own), n, pair);
       }
     }
   }
 }
 
-__global__ void __launch_bounds__(kBlock) build_histograms(RoundView view, uint32_t step) {
+/** A word of a cell's sums: 0 is the gradients', 1 the Hessians'. */
+template <bool kWide>
+__device__ int64_t sum_at(const int32_t* cells, uint32_t n, uint32_t place, uint32_t word) {
+  if constexpr (kWide) {
+    return int64_t{cells[2 * word * n + place]} + int64_t{cells[(2 * word + 1) * n + place]} * (1 << kLowBits);
+  } else {
+    return cells[word * n + place];
+  }
+}
+
+/** Hands the sums over: stores them where nobody else has sums of the node, adds them otherwise. */
+template <bool kWide>
+__device__ void hand_over(const RoundView& view, const UnitView& unit, const NodeTask& task, const FeatureGroup& group,
+                          const int32_t* cells) {
+  const uint32_t n = group.codes << group.lanes_log2;
+  const auto slot = static_cast<uint32_t>(unit.nodes[task.node].slot);
+  Sums* histogram = unit.histograms + size_t{slot} * view.data.cells;
+  for (uint32_t own = warp_index(); own < group.features; own += kBuildWarps) {
+    const FeatureCells feature = view.data.features[group.first_feature + own];
+    auto* words = reinterpret_cast<int64_t*>(histogram + feature.first);
+    for (uint32_t w = lane_index(); w < 2u * feature.codes; w += kWarpSize) {
+      const int64_t sum = sum_at<kWide>(cells, n, place_of(group, w / 2, own), w % 2);
+      if (task.alone != 0) {
+        words[w] = sum;
+      } else if (sum != 0) {
+        atomic_add(words + w, sum);
+      }
+    }
+  }
+}
+
+__global__ void __launch_bounds__(kBuildBlock) build_histograms(RoundView view, uint32_t step) {
   auto* cells = shared_memory<int32_t>();
   const uint32_t count = view.counts[step].build;
   for (uint32_t t = blockIdx.x; t < count; t += gridDim.x) {
@@ -209,31 +281,20 @@ __global__ void __launch_bounds__(kBlock) build_histograms(RoundView view, uint3
     const UnitView& unit = view.units[task.unit];
     const JobView& job = view.jobs[unit.job];
     const FeatureGroup group = view.groups[unit.wide ? 1 : 0][task.group];
-    const uint32_t n = group.cells;
-    for (uint32_t c = threadIdx.x; c < n * (unit.wide ? 4 : 2); c += kBlock) cells[c] = 0;
+    const uint32_t n = group.codes << group.lanes_log2;
+    for (uint32_t c = threadIdx.x; c < n * (unit.wide ? 2 : 1); c += kBuildBlock) reinterpret_cast<int2*>(cells)[c] = {0, 0};
     __syncthreads();
-    const uint32_t level_depth = 31 - static_cast<uint32_t>(__clz(static_cast<int>(unit.nodes[task.node].heap_number)));
-    const uint32_t* order = unit.order[level_depth % 2];
+    const uint32_t* order = unit.order[depth_of(unit.nodes[task.node].heap_number) % 2];
     if (unit.wide) {
       sum_rows<true>(view, unit, job, task, group, order, cells);
     } else {
       sum_rows<false>(view, unit, job, task, group, order, cells);
     }
     __syncthreads();
-    const auto slot = static_cast<uint32_t>(unit.nodes[task.node].slot);
-    Sums* histogram = unit.histograms + size_t{slot} * view.data.cells + group.first_cell;
-    for (uint32_t c = threadIdx.x; c < n; c += kBlock) {
-      Sums sums{cells[c], cells[n + c]};
-      if (unit.wide) {
-        sums = {int64_t{cells[c]} + int64_t{cells[n + c]} * (1 << kLowBits),
-                int64_t{cells[2 * n + c]} + int64_t{cells[3 * n + c]} * (1 << kLowBits)};
-      }
-      if (task.alone != 0) {
-        histogram[c] = sums;
-      } else if (!sums.empty()) {
-        atomic_add(&histogram[c].g, sums.g);
-        atomic_add(&histogram[c].h, sums.h);
-      }
+    if (unit.wide) {
+      hand_over<true>(view, unit, task, group, cells);
+    } else {
+      hand_over<false>(view, unit, task, group, cells);
     }
     __syncthreads();
   }
@@ -243,19 +304,21 @@ __global__ void __launch_bounds__(kBlock) build_histograms(RoundView view, uint3
 size_t resident_blocks(const LaunchPlan& plan) {
   constexpr size_t kSharedOfProcessor = 200 << 10;
   const size_t fitting = kSharedOfProcessor / (plan.build_shared_bytes + 1024);
-  const size_t blocks = fitting < 1 ? 1 : fitting > 8 ? 8 : fitting;
+  constexpr size_t kMost = 2048 / kBuildBlock;
+  const size_t blocks = fitting < 1 ? 1 : fitting > kMost ? kMost : fitting;
   return blocks * plan.processors;
 }
 
 }  // namespace
 
-void prepare_kernels(const DeviceInfo& device) { allow_shared_memory(build_histograms, device.shared_bytes); }
+void prepare_histograms(const DeviceInfo& device) { allow_shared_memory(build_histograms, device.shared_bytes); }
 
 void sum_histograms(const Stream& stream, const RoundView& view, const LaunchPlan& plan, uint32_t depth, uint32_t portion,
                     uint32_t step) {
   launch(stream, "plan_level", plan_level, view.unit_count, kPlanBlock, 0, view, depth, portion, step);
   launch(stream, "clear_histograms", clear_histograms, resident_blocks(plan), kBlock, 0, view, step);
-  launch(stream, "build_histograms", build_histograms, resident_blocks(plan), kBlock, plan.build_shared_bytes, view, step);
+  launch(stream, "build_histograms", build_histograms, resident_blocks(plan), kBuildBlock, plan.build_shared_bytes, view,
+         step);
 }
 
 }  // namespace lockstep::cuda

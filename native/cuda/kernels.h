@@ -11,6 +11,7 @@ namespace lockstep::cuda {
 struct LaunchPlan {
   unsigned processors = 0;
   size_t build_shared_bytes = 0;
+  bool has_categories = false;
   bool any_softmax = false;
   bool any_squared_error = false;
   bool samples_features = false;
@@ -21,7 +22,8 @@ struct LaunchPlan {
 inline constexpr unsigned kSamplingWarps = 1024;
 
 /** Once before the first launch. */
-void prepare_kernels(const DeviceInfo& device);
+void prepare_histograms(const DeviceInfo& device);
+void prepare_search(const DeviceInfo& device);
 
 /** Resets the states of all units. */
 void begin_round(const Stream& stream, const RoundView& view);

@@ -1,5 +1,7 @@
-// The best split of each node: docs/numerics.md section 7. A warp searches one feature of a node: lanes take codes, sums
-// from the left are a scan, and every candidate is scored exactly in binary64.
+// The best split of each node: docs/numerics.md section 7. A warp searches one feature of a node: lanes take eight codes each,
+// sums from the left are a scan, and candidates that may be the best are scored exactly in binary64.
+#include <limits>
+
 #include "core/split_score.h"
 #include "cuda/kernels.h"
 #include "cuda/warp.h"
@@ -11,6 +13,30 @@ constexpr unsigned kBlock = kSearchFeatures * kWarpSize;
 constexpr unsigned kPickBlock = 128;
 constexpr unsigned kPickWarps = kPickBlock / kWarpSize;
 constexpr size_t kBlocksOfProcessor = 8;
+constexpr int32_t kNoOrder = 0x7fffffff;
+constexpr uint32_t kLaneCodes = kMaxCodes / kWarpSize;
+static_assert(kMaxCodes % kWarpSize == 0);
+
+/** Sums of a node of few rows. */
+struct alignas(8) SmallSums {
+  int32_t g;
+  int32_t h;
+
+  __device__ operator Sums() const { return {g, h}; }
+  __device__ bool empty() const { return g == 0 && h == 0; }
+  __device__ friend SmallSums operator+(SmallSums a, SmallSums b) { return {a.g + b.g, a.h + b.h}; }
+  __device__ friend SmallSums operator-(SmallSums a, SmallSums b) { return {a.g - b.g, a.h - b.h}; }
+};
+
+/** A feature's sums in shared memory, by code; zeros beyond its last one. */
+template <class S>
+struct FeatureSums {
+  /** Lanes read eight elements each, one after the other: what lies between lanes keeps them in different banks. */
+  static constexpr uint32_t kElements = kMaxCodes + kWarpSize;
+  S* elements;
+
+  __device__ S& operator[](uint32_t code) const { return elements[code + code / kLaneCodes]; }
+};
 
 /** A categorical feature's codes in the order of the partition. */
 struct Ranking {
@@ -30,6 +56,25 @@ __device__ Candidate best_of_warp(Candidate own) {
     if (comes_first(other, own)) own = other;
   }
   return own;
+}
+
+/** The best of candidates of one feature; lanes without one have feature −1. */
+__device__ Candidate best_of_feature(const Candidate& own) {
+  const unsigned lanes = __ballot_sync(kAllLanes, own.feature >= 0);
+  if (lanes == 0) return own;
+  double top = own.feature >= 0 ? own.score : -std::numeric_limits<double>::infinity();
+  for (unsigned mask = kWarpSize / 2; mask > 0; mask /= 2) {
+    const double other = shuffle_xor(top, mask);
+    if (other > top) top = other;
+  }
+  const bool ties = own.feature >= 0 && own.score == top;
+  int32_t order = ties ? own.order : kNoOrder;
+  for (unsigned mask = kWarpSize / 2; mask > 0; mask /= 2) {
+    const int32_t other = shuffle_xor(order, mask);
+    if (other < order) order = other;
+  }
+  const unsigned first = __ballot_sync(kAllLanes, ties && own.order == order);
+  return shuffle(own, static_cast<unsigned>(__ffs(static_cast<int>(first)) - 1));
 }
 
 /** What a lane keeps while it goes through candidates of one feature. */
@@ -66,50 +111,107 @@ struct Search {
   }
 };
 
-/** A feature's sums in a node's histogram, from which the sibling's may still have to be taken. */
-struct FeatureSums {
-  Sums* cells;
-  const Sums* minus;  // the sibling's; null: there is nothing to take
-  uint32_t codes;
+__device__ inline float quotient(float a, float b) {
+#ifdef LOCKSTEP_CUDA_EMULATION
+  return a / b;
+#else
+  return __fdividef(a, b);
+#endif
+}
 
-  __device__ Sums at(uint32_t code) const {
-    if (code >= codes) return {0, 0};
-    return minus == nullptr ? cells[code] : cells[code] - minus[code];
+/**
+ * Scores in binary32, within 2^−20 of themselves: 24-bit roundings of g (three times in its square), of h, λ' and their sum,
+ * of a quotient within 2 ulp and of the sum of both sides. A candidate so estimated below kKeptPart of another one is worse.
+ */
+struct Estimate {
+  static constexpr float kKeptPart = 1 - 0x1p-17f;
+  const Sums node;
+  const int64_t min_child_hessian;
+  const float lambda;
+
+  /** Estimates stay clear of the ends of binary32, and no terms cancel. */
+  __device__ static bool is_valid(const ScoreParams& score) {
+    return !score.bounded && score.alpha == 0 && score.lambda <= 0x1p60;
   }
-  /** Takes the sibling's sums for good; all lanes of the warp call it. */
-  __device__ void subtract() {
-    if (minus == nullptr) return;
-    for (uint32_t code = lane_index(); code < codes; code += kWarpSize) cells[code] = at(code);
-    __syncwarp();
-    minus = nullptr;
+  __device__ float side(const Sums& sums) const {
+    const auto g = static_cast<float>(sums.g);
+    return quotient(g * g, static_cast<float>(sums.h) + lambda);
+  }
+  /** −1 where the candidate does not count. */
+  __device__ float of(const Sums& left) const {
+    const Sums right = node - left;
+    if (left.h < min_child_hessian || right.h < min_child_hessian) return -1;
+    return side(left) + side(right);
+  }
+  __device__ float of_both(const Sums& left, const Sums& missing) const {
+    const float right = of(left);
+    if (missing.empty()) return right;
+    const float value = of(left + missing);
+    return value > right ? value : right;
   }
 };
 
-/** `keep`: nodes below need the sums, so they are stored on the way. */
-__device__ void search_numeric(const FeatureSums& sums, bool keep, Sums missing, Search& search) {
-  Sums before{0, 0};
-  for (uint32_t base = 0; base < sums.codes; base += kWarpSize) {
-    const uint32_t code = base + lane_index();
-    const Sums own = sums.at(code);
-    if (keep && sums.minus != nullptr && code < sums.codes) sums.cells[code] = own;
-    const Sums left = before + warp_inclusive_scan(code == 0 ? Sums{0, 0} : own);
-    before = shuffle(left, kWarpSize - 1);
+/** Leaves the sums from the left in the place of the sums; node.sums and the missing ones have been read. */
+template <class S>
+__device__ void search_numeric(const FeatureSums<S>& sums, uint32_t codes, Sums missing, Search& search) {
+  const uint32_t first = lane_index() * kLaneCodes;
+  unsigned present = 0;
+  S total{0, 0};
+#pragma unroll
+  for (uint32_t k = 0; k < kLaneCodes; ++k) {
+    const S own = sums[first + k];
+    const uint32_t code = first + k;
+    if (code == 0 || own.empty()) continue;
     // A code that the node has not got leaves the partition of the code below.
-    if (code > 0 && code + 1 < sums.codes && !own.empty()) search.offer_both(static_cast<int>(code), left, missing);
+    if (code + 1 < codes) present |= 1u << k;
+    total = total + own;
   }
+  S left = warp_inclusive_scan(total) - total;
+#pragma unroll
+  for (uint32_t k = 0; k < kLaneCodes; ++k) {
+    if (first + k > 0) left = left + sums[first + k];
+    sums[first + k] = left;
+  }
+  if (Estimate::is_valid(search.score)) {
+    const Estimate estimate{search.node.sums, search.score.min_child_hessian, static_cast<float>(search.score.lambda)};
+    float top = 0;
+    for (unsigned left_over = present; left_over != 0; left_over &= left_over - 1) {
+      const auto k = static_cast<uint32_t>(__ffs(static_cast<int>(left_over)) - 1);
+      const float value = estimate.of_both(sums[first + k], missing);
+      if (value < 0) present &= ~(1u << k);
+      if (value > top) top = value;
+    }
+    __syncwarp();
+    for (unsigned mask = kWarpSize / 2; mask > 0; mask /= 2) {
+      const float other = shuffle_xor(top, mask);
+      if (other > top) top = other;
+    }
+    top *= Estimate::kKeptPart;
+    for (unsigned left_over = present; left_over != 0; left_over &= left_over - 1) {
+      const auto k = static_cast<uint32_t>(__ffs(static_cast<int>(left_over)) - 1);
+      if (estimate.of_both(sums[first + k], missing) < top) present &= ~(1u << k);
+    }
+  }
+  for (; present != 0; present &= present - 1) {
+    const auto k = static_cast<uint32_t>(__ffs(static_cast<int>(present)) - 1);
+    search.offer_both(static_cast<int>(first + k), sums[first + k], missing);
+  }
+  __syncwarp();
 }
 
-__device__ void search_one_hot(const Sums* cells, uint32_t codes, Sums missing, Search& search) {
+template <class S>
+__device__ void search_one_hot(const FeatureSums<S>& sums, uint32_t codes, Sums missing, Search& search) {
   for (uint32_t code = 1 + lane_index(); code < codes; code += kWarpSize) {
-    if (!cells[code].empty()) search.offer_both(static_cast<int>(code), cells[code], missing);
+    if (!sums[code].empty()) search.offer_both(static_cast<int>(code), sums[code], missing);
   }
 }
 
 /** Orders the codes that the node has by r_c, ties by code; returns how many they are. */
-__device__ uint32_t rank_codes(const Sums* cells, uint32_t codes, const ScoreParams& score, Ranking& ranking) {
+template <class S>
+__device__ uint32_t rank_codes(const FeatureSums<S>& sums, uint32_t codes, const ScoreParams& score, Ranking& ranking) {
   uint32_t present = 0;
   for (uint32_t code = lane_index(); code < codes; code += kWarpSize) {
-    const Sums cell = cells[code];
+    const Sums cell = sums[code];
     const bool light = cell.h < score.min_child_hessian;
     ranking.ratio[code] =
         light ? 0 : static_cast<double>(cell.g) / (static_cast<double>(cell.h) + score.lambda);
@@ -118,13 +220,13 @@ __device__ uint32_t rank_codes(const Sums* cells, uint32_t codes, const ScorePar
   present = warp_sum(present);
   __syncwarp();
   for (uint32_t code = 1 + lane_index(); code < codes; code += kWarpSize) {
-    if (cells[code].empty()) continue;
+    if (sums[code].empty()) continue;
     const double ratio = ranking.ratio[code];
     uint32_t rank = 0;
     for (uint32_t other = 1; other < codes; ++other) {
       const double others = ranking.ratio[other];
       const bool below = others < ratio || (others == ratio && other < code);
-      if (below && !cells[other].empty()) ++rank;
+      if (below && !sums[other].empty()) ++rank;
     }
     ranking.code[rank] = static_cast<uint8_t>(code);
   }
@@ -132,13 +234,14 @@ __device__ uint32_t rank_codes(const Sums* cells, uint32_t codes, const ScorePar
   return present;
 }
 
-__device__ void search_partition(const Sums* cells, uint32_t codes, Sums missing, int max_threshold, Search& search,
-                                 Ranking& ranking) {
-  const uint32_t present = rank_codes(cells, codes, search.score, ranking);
+template <class S>
+__device__ void search_partition(const FeatureSums<S>& sums, uint32_t codes, Sums missing, int max_threshold,
+                                 Search& search, Ranking& ranking) {
+  const uint32_t present = rank_codes(sums, codes, search.score, ranking);
   Sums before{0, 0};
   for (uint32_t base = 0; base < present; base += kWarpSize) {
     const uint32_t place = base + lane_index();
-    const Sums own = place < present ? cells[ranking.code[place]] : Sums{0, 0};
+    const Sums own = place < present ? Sums(sums[ranking.code[place]]) : Sums{0, 0};
     const Sums left = before + warp_inclusive_scan(own);
     before = shuffle(left, kWarpSize - 1);
     const auto b = static_cast<int>(place + 1);
@@ -152,12 +255,105 @@ __device__ bool is_one_hot(const JobView& job, uint32_t codes) {
   return static_cast<int>(codes) - 1 < job.max_cat_to_onehot;
 }
 
-__global__ void __launch_bounds__(kBlock) search_features(RoundView view, uint32_t step) {
-  struct Shared {
-    Ranking ranking[kSearchFeatures];
-    Candidate best[kSearchFeatures];
+/** The best split of a node by one feature whose sums are in shared memory; all lanes of the warp call it. */
+template <class S>
+__device__ Candidate search_feature(const RoundView& view, const JobView& job, const GrowingNode& node,
+                                    const ScoreParams& score, uint32_t f, const FeatureSums<S>& sums, Ranking* ranking) {
+  const FeatureCells feature = view.data.features[f];
+  const int constraint = job.constraints == nullptr ? 0 : job.constraints[f];
+  Search search{node, score, static_cast<int>(f), constraint, {0, {0, 0}, -1, 0}};
+  const Sums missing = sums[0];
+  __syncwarp();
+  if (lane_index() == 0 && !missing.empty()) search.offer(0, true, missing);
+  if (feature.categorical == 0) {
+    search_numeric(sums, feature.codes, missing, search);
+  } else if (is_one_hot(job, feature.codes)) {
+    search_one_hot(sums, feature.codes, missing, search);
+  } else {
+    search_partition(sums, feature.codes, missing, job.max_cat_threshold, search, *ranking);
+  }
+  return best_of_feature(search.best);
+}
+
+/**
+ * Brings a feature's sums of a node from its histogram to shared memory, less those of the sibling's; all lanes of the warp
+ * call it. `keep`: nodes below need the difference, so it is stored too.
+ */
+__device__ void fetch_sums(Sums* cells, const Sums* minus, uint32_t codes, bool keep, const FeatureSums<Sums>& sums) {
+#pragma unroll
+  for (uint32_t base = 0; base < kMaxCodes; base += kWarpSize) {
+    const uint32_t code = base + lane_index();
+    Sums own{0, 0};
+    if (code < codes) {
+      own = cells[code];
+      if (minus != nullptr) {
+        own = own - minus[code];
+        if (keep) cells[code] = own;
+      }
+    }
+    sums[code] = own;
+  }
+  __syncwarp();
+}
+
+/** Rows whose codes and gradients a thread fetches before it adds the first of them. */
+constexpr uint32_t kRowsInFlight = 4;
+
+/** Sums a node's rows for the features of `wanted`, bits of the block's; all threads of the block call it. */
+__device__ void sum_directly(const RoundView& view, const UnitView& unit, const JobView& job, const GrowingNode& node,
+                             uint32_t first_feature, uint32_t wanted, SmallSums* sums) {
+  constexpr uint32_t kElements = FeatureSums<SmallSums>::kElements;
+  constexpr uint32_t kWords = kSearchFeatures / kWordFeatures;
+  constexpr uint32_t kRowsAtOnce = kBlock / kWords;
+  for (uint32_t i = threadIdx.x; i < kSearchFeatures * kElements; i += kBlock) sums[i] = {0, 0};
+  __syncthreads();
+  const uint32_t own = threadIdx.x % kWords;
+  const uint32_t own_wanted = wanted >> (own * kWordFeatures) & ((1u << kWordFeatures) - 1);
+  const uint32_t word = first_feature / kWordFeatures + own;
+  const uint32_t* order = unit.order[depth_of(node.heap_number) % 2];
+  for (uint32_t first = node.begin + threadIdx.x / kWords; first < node.end && own_wanted != 0;
+       first += kRowsInFlight * kRowsAtOnce) {
+    int2 pairs[kRowsInFlight];
+    uint32_t codes[kRowsInFlight];
+#pragma unroll
+    for (uint32_t r = 0; r < kRowsInFlight; ++r) {
+      const uint32_t i = first + r * kRowsAtOnce;
+      if (i >= node.end) break;
+      const uint32_t position = order[i];
+      pairs[r] = unit.gradients[position];
+      const uint8_t* row = view.data.bins + size_t{data_row(job, position)} * view.data.stride;
+      codes[r] = reinterpret_cast<const uint32_t*>(row)[word];
+    }
+#pragma unroll
+    for (uint32_t r = 0; r < kRowsInFlight; ++r) {
+      if (first + r * kRowsAtOnce >= node.end) break;
+#pragma unroll
+      for (uint32_t k = 0; k < kWordFeatures; ++k) {
+        if ((own_wanted >> k & 1u) == 0) continue;
+        const FeatureSums<SmallSums> feature{sums + (own * kWordFeatures + k) * kElements};
+        SmallSums& cell = feature[codes[r] >> (8 * k) & 0xffu];
+        atomicAdd(&cell.g, pairs[r].x);
+        atomicAdd(&cell.h, pairs[r].y);
+      }
+    }
+  }
+  __syncthreads();
+}
+
+/** Shared memory of a block that searches: sums of either kind, and rankings where there are categories. */
+struct SearchShared {
+  Candidate best[kSearchFeatures];
+  union {
+    alignas(16) unsigned char small[kSearchFeatures * FeatureSums<SmallSums>::kElements * sizeof(SmallSums)];
+    alignas(16) unsigned char large[kSearchFeatures * FeatureSums<Sums>::kElements * sizeof(Sums)];
   };
-  Shared& shared = *shared_memory<Shared>();
+};
+
+__global__ void __launch_bounds__(kBlock) search_features(RoundView view, uint32_t step) {
+  auto& shared = *shared_memory<SearchShared>();
+  auto* rankings = reinterpret_cast<Ranking*>(shared_memory<unsigned char>() + sizeof(SearchShared));
+  auto* small = reinterpret_cast<SmallSums*>(shared.small);
+  auto* large = reinterpret_cast<Sums*>(shared.large);
   const size_t total = size_t{view.counts[step].search} * view.search_groups;
   for (size_t t = blockIdx.x; t < total; t += gridDim.x) {
     const auto entry = static_cast<uint32_t>(t / view.search_groups);
@@ -166,37 +362,33 @@ __global__ void __launch_bounds__(kBlock) search_features(RoundView view, uint32
     const UnitView& unit = view.units[task.unit];
     const JobView& job = view.jobs[unit.job];
     const GrowingNode& node = unit.nodes[task.node];
-    const uint32_t f = group * kSearchFeatures + warp_index();
-    const bool in_tree = f < static_cast<uint32_t>(view.data.feature_count) &&
-                         (unit.tree_mask[f / 32] >> (f % 32) & 1u) != 0;
+    const ScoreParams& score = job.score[view.states[task.unit].shift];
+    const uint32_t first = group * kSearchFeatures;
+    const uint32_t f = first + warp_index();
+    const uint32_t* mask = view.node_masks == nullptr
+                               ? unit.level_mask
+                               : view.node_masks + size_t{entry} * static_cast<size_t>(view.data.mask_words);
+    // Bits beyond the last feature are 0, and a group's bits are in one word.
+    const uint32_t wanted = mask[first / 32] >> (first % 32) & ((1u << kSearchFeatures) - 1);
+    const bool is_wanted = (wanted >> warp_index() & 1u) != 0;
     Candidate best{0, {0, 0}, -1, 0};
-    if (in_tree) {
-      const FeatureCells feature = view.data.features[f];
-      const auto of_slot = [&](int32_t slot) {
-        return unit.histograms + size_t(static_cast<uint32_t>(slot)) * view.data.cells + feature.first;
-      };
-      FeatureSums sums{of_slot(node.slot), task.minus >= 0 ? of_slot(task.minus) : nullptr, feature.codes};
+    if (node.slot < 0) {
+      sum_directly(view, unit, job, node, first, wanted, small);
+      const FeatureSums<SmallSums> sums{small + warp_index() * FeatureSums<SmallSums>::kElements};
+      if (is_wanted) best = search_feature(view, job, node, score, f, sums, rankings + warp_index());
+    } else {
+      const uint32_t in_tree = unit.tree_mask[first / 32] >> (first % 32) & ((1u << kSearchFeatures) - 1);
       const bool keep = node.heap_number >> (job.max_depth - 1) == 0;
-      const uint32_t* mask = view.node_masks == nullptr
-                                 ? unit.level_mask
-                                 : view.node_masks + size_t{entry} * static_cast<size_t>(view.data.mask_words);
-      const bool is_searched = (mask[f / 32] >> (f % 32) & 1u) != 0;
-      if (is_searched ? feature.categorical != 0 : keep) sums.subtract();
-      if (is_searched) {
-        const int constraint = job.constraints == nullptr ? 0 : job.constraints[f];
-        Search search{node, job.score[view.states[task.unit].shift], static_cast<int>(f), constraint, best};
-        const Sums missing = sums.at(0);
-        __syncwarp();
-        if (lane_index() == 0 && !missing.empty()) search.offer(0, true, missing);
-        if (feature.categorical == 0) {
-          search_numeric(sums, keep, missing, search);
-        } else if (is_one_hot(job, feature.codes)) {
-          search_one_hot(sums.cells, feature.codes, missing, search);
-        } else {
-          search_partition(sums.cells, feature.codes, missing, job.max_cat_threshold, search,
-                           shared.ranking[warp_index()]);
-        }
-        best = best_of_warp(search.best);
+      if (is_wanted || (keep && task.minus >= 0 && (in_tree >> warp_index() & 1u) != 0)) {
+        const FeatureCells feature = view.data.features[f];
+        const auto of_slot = [&](int32_t slot) {
+          return unit.histograms + size_t{static_cast<uint32_t>(slot)} * view.data.cells + feature.first;
+        };
+        const FeatureSums<Sums> sums{large + warp_index() * FeatureSums<Sums>::kElements};
+        // The codes that go left are found from the histogram again.
+        fetch_sums(of_slot(node.slot), task.minus >= 0 ? of_slot(task.minus) : nullptr, feature.codes,
+                   keep || feature.categorical != 0, sums);
+        if (is_wanted) best = search_feature(view, job, node, score, f, sums, rankings + warp_index());
       }
     }
     if (lane_index() == 0) shared.best[warp_index()] = best;
@@ -211,22 +403,51 @@ __global__ void __launch_bounds__(kBlock) search_features(RoundView view, uint32
   }
 }
 
+/** Sums a node's rows for one feature; all lanes of the warp call it. */
+__device__ void sum_feature(const RoundView& view, const UnitView& unit, const JobView& job, const GrowingNode& node, uint32_t f,
+                            const FeatureSums<Sums>& sums) {
+  for (uint32_t code = lane_index(); code < kMaxCodes; code += kWarpSize) sums[code] = {0, 0};
+  __syncwarp();
+  const uint32_t* order = unit.order[depth_of(node.heap_number) % 2];
+  for (uint32_t i = node.begin + lane_index(); i < node.end; i += kWarpSize) {
+    const uint32_t position = order[i];
+    const int2 pair = unit.gradients[position];
+    Sums& cell = sums[view.data.bins[size_t{data_row(job, position)} * view.data.stride + f]];
+    atomic_add(&cell.g, pair.x);
+    atomic_add(&cell.h, pair.y);
+  }
+  __syncwarp();
+}
+
+/** A categorical feature's sums of a node and the order of its codes, again. */
+struct PickShared {
+  Ranking ranking;
+  Sums sums[FeatureSums<Sums>::kElements];
+};
+
 /** The codes that go left; all lanes of the warp call it. */
 __device__ void write_codes(const RoundView& view, const UnitView& unit, const JobView& job, uint32_t n,
-                            const ScoreParams& score, const Candidate& split, Ranking& ranking) {
-  const FeatureCells feature = view.data.features[split.feature];
+                            const ScoreParams& score, const Candidate& split, PickShared& shared) {
+  const auto f = static_cast<uint32_t>(split.feature);
+  const FeatureCells feature = view.data.features[f];
   const GrowingNode& node = unit.nodes[n];
-  const Sums* cells = unit.histograms + size_t(static_cast<uint32_t>(node.slot)) * view.data.cells + feature.first;
   const auto bin = static_cast<uint32_t>(split.order / 2);
   const bool missing_left = split.order % 2 == 0;
   CodeSet set;
   if (is_one_hot(job, feature.codes)) {
     if (bin > 0) set.add(bin);
   } else {
-    rank_codes(cells, feature.codes, score, ranking);
-    for (uint32_t i = 0; i < bin; ++i) set.add(ranking.code[i]);
+    const FeatureSums<Sums> sums{shared.sums};
+    if (node.slot < 0) {
+      sum_feature(view, unit, job, node, f, sums);
+    } else {
+      Sums* cells = unit.histograms + size_t{static_cast<uint32_t>(node.slot)} * view.data.cells + feature.first;
+      fetch_sums(cells, nullptr, feature.codes, false, sums);
+    }
+    rank_codes(sums, feature.codes, score, shared.ranking);
+    for (uint32_t i = 0; i < bin; ++i) set.add(shared.ranking.code[i]);
     for (uint32_t code = 1; missing_left && code < feature.codes; ++code) {
-      if (cells[code].empty()) set.add(code);
+      if (sums[code].empty()) set.add(code);
     }
   }
   if (lane_index() == 0) unit.sets[n] = set;
@@ -235,7 +456,7 @@ __device__ void write_codes(const RoundView& view, const UnitView& unit, const J
 
 /** Puts the best acceptable split, if there is one, into its node. */
 __global__ void pick_splits(RoundView view, uint32_t step) {
-  Ranking& ranking = shared_memory<Ranking>()[warp_index()];
+  PickShared& shared = shared_memory<PickShared>()[warp_index()];
   const uint32_t count = view.counts[step].search;
   for (uint32_t entry = blockIdx.x * kPickWarps + warp_index(); entry < count; entry += gridDim.x * kPickWarps) {
     const SearchTask task = view.search[entry];
@@ -257,7 +478,7 @@ __global__ void pick_splits(RoundView view, uint32_t step) {
       if (!(best.score - parent > gain_threshold(parent, score))) best.feature = -1;
     }
     if (best.feature >= 0 && view.data.features[best.feature].categorical != 0) {
-      write_codes(view, unit, job, task.node, score, best, ranking);
+      write_codes(view, unit, job, task.node, score, best, shared);
     }
     if (lane_index() == 0) node.split = best;
   }
@@ -265,12 +486,14 @@ __global__ void pick_splits(RoundView view, uint32_t step) {
 
 }  // namespace
 
+void prepare_search(const DeviceInfo& device) { allow_shared_memory(search_features, device.shared_bytes); }
+
 void search_splits(const Stream& stream, const RoundView& view, const LaunchPlan& plan, uint32_t step) {
-  constexpr size_t kSearchShared = (sizeof(Ranking) + sizeof(Candidate)) * kSearchFeatures;
-  launch(stream, "search_features", search_features, kBlocksOfProcessor * plan.processors, kBlock, kSearchShared, view,
-         step);
+  const size_t rankings = plan.has_categories ? sizeof(Ranking) * kSearchFeatures : 0;
+  launch(stream, "search_features", search_features, kBlocksOfProcessor * plan.processors, kBlock,
+         sizeof(SearchShared) + rankings, view, step);
   launch(stream, "pick_splits", pick_splits, kBlocksOfProcessor * plan.processors, kPickBlock,
-         sizeof(Ranking) * kPickWarps, view, step);
+         plan.has_categories ? sizeof(PickShared) * kPickWarps : 0, view, step);
 }
 
 }  // namespace lockstep::cuda

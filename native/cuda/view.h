@@ -15,6 +15,8 @@ namespace lockstep::cuda {
 
 /** Rows that a block sums before it hands its 32-bit sums over. */
 inline constexpr uint32_t kMaxBuildRows = 65535;
+/** Rows of a node whose 24-bit gradients a 32-bit sum holds. */
+inline constexpr uint32_t kMaxDirectWideRows = 127;
 /** Features of one 4-byte word of a row. */
 inline constexpr int kWordFeatures = 4;
 /** Features that a block of the search takes, one a warp. */
@@ -29,10 +31,12 @@ struct FeatureCells {
   uint8_t categorical;
 };
 
-/** Words of a row, hence features, whose cells a block sums in its shared memory. */
+/** Features whose cells a block sums in its shared memory; lanes of a warp take one each. */
 struct FeatureGroup {
-  uint32_t first_word;
-  uint32_t words;
+  uint32_t first_feature;
+  uint32_t features;
+  uint32_t lanes_log2;  // of the lanes for a row, no fewer than features
+  uint32_t codes;       // the most that one of the features has
   uint32_t first_cell;
   uint32_t cells;
 };
@@ -84,6 +88,11 @@ struct JobView {
   uint32_t* round;           // finished rounds
 };
 
+/** Of the node with a heap number; the root's is 1. */
+__device__ inline uint32_t depth_of(uint32_t heap_number) {
+  return 31 - static_cast<uint32_t>(__clz(static_cast<int>(heap_number)));
+}
+
 __device__ inline uint32_t data_row(const JobView& job, uint32_t position) {
   return job.rows != nullptr ? job.rows[position] : job.first_row + position;
 }
@@ -104,7 +113,7 @@ struct GrowingNode {
   uint32_t begin;   // rows, in the unit's order
   uint32_t end;
   uint32_t heap_number;
-  int32_t slot;     // of its histogram; −1: none
+  int32_t slot;     // of its histogram; −1: none, a search sums the rows itself
 };
 
 /** What a row needs on its way down a tree. */
@@ -147,6 +156,7 @@ struct UnitView {
   uint32_t job;
   uint32_t class_index;
   uint32_t slots;         // histograms that there is room for
+  uint32_t direct_rows;   // a node of so many rows or fewer gets no histogram
   bool portioned;         // there is not room for a level: nodes are summed in portions, without subtraction
   bool wide;              // gradients need four words a cell in shared memory
   int2* gradients;        // (train): G, H

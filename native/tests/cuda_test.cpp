@@ -132,6 +132,7 @@ struct Way {
   std::vector<size_t> calls = {3};  // rounds of each
   size_t memory_limit = 0;
   size_t rounds_at_once = 0;
+  uint32_t direct_rows = 512;
 };
 
 void print_difference(const Ensemble& a, const Ensemble& b) {
@@ -159,7 +160,7 @@ size_t compare(const DatasetView& view, const std::vector<JobSpec>& jobs, const 
   ThreadPool pool(1);
   Batch expected(view, layout, kernels_named(""), jobs);
   cuda::CudaBatch actual(std::make_shared<cuda::CudaDataset>(view, cuda::DatasetOptions{way.memory_limit}), jobs,
-                         {way.rounds_at_once});
+                         {way.rounds_at_once, way.direct_rows});
   for (const size_t rounds : way.calls) {
     const std::vector<JobScores> a = expected.advance(all_of(jobs.size()), rounds, pool, CancelFlag());
     const std::vector<JobScores> b = actual.advance(all_of(jobs.size()), rounds, CancelFlag());
@@ -271,7 +272,9 @@ void batches_of_different_jobs_are_the_same(int classes, int weights, size_t job
   const Table table = make_table(shape, seed);
   std::vector<JobSpec> specs;
   for (size_t j = 0; j < jobs; ++j) specs.push_back(random_job(table, shape, random));
-  compare(table.view, specs, {{1, 2}, 0, 2});
+  // All nodes with histograms, small ones without, and nearly all without.
+  const uint32_t direct_rows[] = {0, 30, 512};
+  compare(table.view, specs, {{1, 2}, 0, 2, direct_rows[seed % 3]});
 }
 
 void tables_of_any_size_are_the_same() {
@@ -315,7 +318,7 @@ void deep_trees_are_the_same() {
       jobs.back().params.min_child_weight = 0;
       jobs.back().params.reg_lambda = 0.01;
     }
-    compare(table.view, jobs, {{2}});
+    for (const uint32_t direct_rows : {0u, 512u}) compare(table.view, jobs, {{2}, 0, 0, direct_rows});
   }
 }
 
@@ -381,7 +384,7 @@ void little_memory_changes_no_bit() {
   for (size_t limit = size_t{1} << 24; ; limit = limit * 3 / 4) {
     try {
       most_turns = std::max(most_turns, compare(table.view, several, {{1, 2}, limit, 0}));
-      compare(table.view, {deep}, {{1, 1}, limit, 0});
+      for (const uint32_t direct_rows : {0u, 100u}) compare(table.view, {deep}, {{1, 1}, limit, 0, direct_rows});
       smallest = limit;
     } catch (const cuda::DeviceMemoryError&) {
       break;
@@ -488,7 +491,7 @@ void large_tables_and_batches_are_the_same() {
   Random random(2);
   std::vector<JobSpec> jobs;
   for (int j = 0; j < 200; ++j) jobs.push_back(random_job(table, shape, random));
-  compare(table.view, jobs, {{4, 6}});
+  for (const uint32_t direct_rows : {0u, 512u}) compare(table.view, jobs, {{4, 6}, 0, 0, direct_rows});
 }
 
 #endif
