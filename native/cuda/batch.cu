@@ -454,6 +454,7 @@ void CudaBatch::Impl::lay_out_lists(Turn& turn, Arena& arena) const {
   view.build = arena.take<NodeTask>(builds);
   view.partition = arena.take<NodeTask>(moves);
   view.search = arena.take<SearchTask>(searches);
+  view.search_room = static_cast<uint32_t>(searches);
   view.candidates = arena.take<Candidate>(searches * view.search_groups);
   if (turn.plan.samples_by_node) view.node_masks = arena.take<uint32_t>(searches * mask_words);
   if (turn.plan.samples_by_node || turn.plan.samples_features) {

@@ -29,8 +29,13 @@ __device__ void put_build_tasks(const RoundView& view, const UnitView& unit, uin
             {u, node, begin, end, view.build_rows, view.group_count[unit.wide ? 1 : 0]});
 }
 
-__device__ void put_search_task(const RoundView& view, uint32_t u, uint32_t step, uint32_t node, int32_t minus) {
-  view.search[atomicAdd(&view.counts[step].search, 1u)] = {u, node, minus};
+/** Puts a node on the list to be searched; it has its slot by now. */
+__device__ void put_search_task(const RoundView& view, const UnitView& unit, uint32_t u, uint32_t step, uint32_t node,
+                                int32_t minus) {
+  StepCounts& counts = view.counts[step];
+  const bool is_direct = unit.nodes[node].slot < 0;
+  const uint32_t entry = is_direct ? view.search_room - 1 - atomicAdd(&counts.direct, 1u) : atomicAdd(&counts.search, 1u);
+  view.search[entry] = {u, node, minus};
 }
 
 /** The nodes of a portion, each with a histogram of its own. */
@@ -51,7 +56,7 @@ __device__ void plan_portion(const RoundView& view, const UnitView& unit, uint32
       end = node.end;
       wanted = is_searched && end - begin > unit.direct_rows;
       node.slot = wanted ? static_cast<int32_t>(i) : -1;
-      if (is_searched) put_search_task(view, u, step, first + i, -1);
+      if (is_searched) put_search_task(view, unit, u, step, first + i, -1);
     }
     put_build_tasks(view, unit, u, step, wanted, first + i, begin, end);
   }
@@ -110,8 +115,8 @@ __device__ void plan_pairs(const RoundView& view, const UnitView& unit, uint32_t
         large.slot = parent;
         small.slot = static_cast<int32_t>(unit.free_list[atomicSub(&state.free_slots, 1u) - 1]);
       }
-      if (plan.search_large) put_search_task(view, u, step, other, plan.subtracts ? small.slot : -1);
-      if (plan.search_small) put_search_task(view, u, step, built, -1);
+      if (plan.search_large) put_search_task(view, unit, u, step, other, plan.subtracts ? small.slot : -1);
+      if (plan.search_small) put_search_task(view, unit, u, step, built, -1);
     }
     put_build_tasks(view, unit, u, step, builds, built, begin, end);
   }
@@ -145,7 +150,7 @@ __global__ void plan_level(RoundView view, uint32_t depth, uint32_t portion, uin
       state.free_slots = unit.slots - 1;
       unit.nodes[0].slot = static_cast<int32_t>(unit.free_list[unit.slots - 1]);
     }
-    if (is_searched) put_search_task(view, u, step, 0, -1);
+    if (is_searched) put_search_task(view, unit, u, step, 0, -1);
     if (warp_index() == 0) put_build_tasks(view, unit, u, step, builds, 0, 0, state.sampled);
   }
 }

@@ -1,6 +1,7 @@
 // The best split of each node: docs/numerics.md section 7. A warp searches one feature of a node: lanes take eight codes each,
 // sums from the left are a scan, and candidates that may be the best are scored exactly in binary64.
 #include <limits>
+#include <type_traits>
 
 #include "core/split_score.h"
 #include "cuda/kernels.h"
@@ -12,7 +13,9 @@ namespace {
 constexpr unsigned kBlock = kSearchFeatures * kWarpSize;
 constexpr unsigned kPickBlock = 128;
 constexpr unsigned kPickWarps = kPickBlock / kWarpSize;
-constexpr size_t kBlocksOfProcessor = 8;
+/** Blocks of a processor that search, and that pick. */
+constexpr unsigned kSearchBlocks = 4;
+constexpr size_t kPickBlocks = 8;
 constexpr int32_t kNoOrder = 0x7fffffff;
 constexpr uint32_t kLaneCodes = kMaxCodes / kWarpSize;
 static_assert(kMaxCodes % kWarpSize == 0);
@@ -340,29 +343,29 @@ __device__ void sum_directly(const RoundView& view, const UnitView& unit, const 
   __syncthreads();
 }
 
-/** Shared memory of a block that searches: sums of either kind, and rankings where there are categories. */
+/** Shared memory of a block that searches; rankings follow where there are categories. */
+template <class S>
 struct SearchShared {
   Candidate best[kSearchFeatures];
-  union {
-    alignas(16) unsigned char small[kSearchFeatures * FeatureSums<SmallSums>::kElements * sizeof(SmallSums)];
-    alignas(16) unsigned char large[kSearchFeatures * FeatureSums<Sums>::kElements * sizeof(Sums)];
-  };
+  alignas(16) S sums[kSearchFeatures][FeatureSums<S>::kElements];
 };
 
-__global__ void __launch_bounds__(kBlock) search_features(RoundView view, uint32_t step) {
-  auto& shared = *shared_memory<SearchShared>();
-  auto* rankings = reinterpret_cast<Ranking*>(shared_memory<unsigned char>() + sizeof(SearchShared));
-  auto* small = reinterpret_cast<SmallSums*>(shared.small);
-  auto* large = reinterpret_cast<Sums*>(shared.large);
-  const size_t total = size_t{view.counts[step].search} * view.search_groups;
+/** Searches nodes with a histogram (S: Sums), or nodes without one, whose rows it sums (SmallSums). */
+template <class S>
+__global__ void __launch_bounds__(kBlock, kSearchBlocks) search_features(RoundView view, uint32_t step) {
+  constexpr bool kDirect = std::is_same_v<S, SmallSums>;
+  auto& shared = *shared_memory<SearchShared<S>>();
+  auto* rankings = reinterpret_cast<Ranking*>(shared_memory<unsigned char>() + sizeof(SearchShared<S>));
+  const StepCounts& counts = view.counts[step];
+  const size_t total = size_t{kDirect ? counts.direct : counts.search} * view.search_groups;
   for (size_t t = blockIdx.x; t < total; t += gridDim.x) {
-    const auto entry = static_cast<uint32_t>(t / view.search_groups);
+    const auto i = static_cast<uint32_t>(t / view.search_groups);
     const auto group = static_cast<uint32_t>(t % view.search_groups);
+    const uint32_t entry = kDirect ? view.search_room - 1 - i : i;
     const SearchTask task = view.search[entry];
     const UnitView& unit = view.units[task.unit];
     const JobView& job = view.jobs[unit.job];
     const GrowingNode& node = unit.nodes[task.node];
-    const ScoreParams& score = job.score[view.states[task.unit].shift];
     const uint32_t first = group * kSearchFeatures;
     const uint32_t f = first + warp_index();
     const uint32_t* mask = view.node_masks == nullptr
@@ -371,11 +374,9 @@ __global__ void __launch_bounds__(kBlock) search_features(RoundView view, uint32
     // Bits beyond the last feature are 0, and a group's bits are in one word.
     const uint32_t wanted = mask[first / 32] >> (first % 32) & ((1u << kSearchFeatures) - 1);
     const bool is_wanted = (wanted >> warp_index() & 1u) != 0;
-    Candidate best{0, {0, 0}, -1, 0};
-    if (node.slot < 0) {
-      sum_directly(view, unit, job, node, first, wanted, small);
-      const FeatureSums<SmallSums> sums{small + warp_index() * FeatureSums<SmallSums>::kElements};
-      if (is_wanted) best = search_feature(view, job, node, score, f, sums, rankings + warp_index());
+    const FeatureSums<S> sums{shared.sums[warp_index()]};
+    if constexpr (kDirect) {
+      sum_directly(view, unit, job, node, first, wanted, shared.sums[0]);
     } else {
       const uint32_t in_tree = unit.tree_mask[first / 32] >> (first % 32) & ((1u << kSearchFeatures) - 1);
       const bool keep = node.heap_number >> (job.max_depth - 1) == 0;
@@ -384,12 +385,15 @@ __global__ void __launch_bounds__(kBlock) search_features(RoundView view, uint32
         const auto of_slot = [&](int32_t slot) {
           return unit.histograms + size_t{static_cast<uint32_t>(slot)} * view.data.cells + feature.first;
         };
-        const FeatureSums<Sums> sums{large + warp_index() * FeatureSums<Sums>::kElements};
         // The codes that go left are found from the histogram again.
         fetch_sums(of_slot(node.slot), task.minus >= 0 ? of_slot(task.minus) : nullptr, feature.codes,
                    keep || feature.categorical != 0, sums);
-        if (is_wanted) best = search_feature(view, job, node, score, f, sums, rankings + warp_index());
       }
+    }
+    Candidate best{0, {0, 0}, -1, 0};
+    if (is_wanted) {
+      const ScoreParams& score = job.score[view.states[task.unit].shift];
+      best = search_feature(view, job, node, score, f, sums, rankings + warp_index());
     }
     if (lane_index() == 0) shared.best[warp_index()] = best;
     __syncthreads();
@@ -397,7 +401,7 @@ __global__ void __launch_bounds__(kBlock) search_features(RoundView view, uint32
       for (int w = 1; w < kSearchFeatures; ++w) {
         if (comes_first(shared.best[w], best)) best = shared.best[w];
       }
-      view.candidates[t] = best;
+      view.candidates[size_t{entry} * view.search_groups + group] = best;
     }
     __syncthreads();
   }
@@ -457,8 +461,9 @@ __device__ void write_codes(const RoundView& view, const UnitView& unit, const J
 /** Puts the best acceptable split, if there is one, into its node. */
 __global__ void pick_splits(RoundView view, uint32_t step) {
   PickShared& shared = shared_memory<PickShared>()[warp_index()];
-  const uint32_t count = view.counts[step].search;
-  for (uint32_t entry = blockIdx.x * kPickWarps + warp_index(); entry < count; entry += gridDim.x * kPickWarps) {
+  const uint32_t count = searched_nodes(view, step);
+  for (uint32_t i = blockIdx.x * kPickWarps + warp_index(); i < count; i += gridDim.x * kPickWarps) {
+    const uint32_t entry = search_entry(view, step, i);
     const SearchTask task = view.search[entry];
     const UnitView& unit = view.units[task.unit];
     const JobView& job = view.jobs[unit.job];
@@ -484,15 +489,22 @@ __global__ void pick_splits(RoundView view, uint32_t step) {
   }
 }
 
+/** Queues the search of one of the lists of nodes. */
+template <class S>
+void search_list(const Stream& stream, const char* name, const RoundView& view, const LaunchPlan& plan, uint32_t step) {
+  const size_t rankings = plan.has_categories ? sizeof(Ranking) * kSearchFeatures : 0;
+  launch(stream, name, search_features<S>, kSearchBlocks * plan.processors, kBlock, sizeof(SearchShared<S>) + rankings, view,
+         step);
+}
+
 }  // namespace
 
-void prepare_search(const DeviceInfo& device) { allow_shared_memory(search_features, device.shared_bytes); }
+void prepare_search(const DeviceInfo& device) { allow_shared_memory(search_features<Sums>, device.shared_bytes); }
 
 void search_splits(const Stream& stream, const RoundView& view, const LaunchPlan& plan, uint32_t step) {
-  const size_t rankings = plan.has_categories ? sizeof(Ranking) * kSearchFeatures : 0;
-  launch(stream, "search_features", search_features, kBlocksOfProcessor * plan.processors, kBlock,
-         sizeof(SearchShared) + rankings, view, step);
-  launch(stream, "pick_splits", pick_splits, kBlocksOfProcessor * plan.processors, kPickBlock,
+  search_list<Sums>(stream, "search_histograms", view, plan, step);
+  search_list<SmallSums>(stream, "search_rows", view, plan, step);
+  launch(stream, "pick_splits", pick_splits, kPickBlocks * plan.processors, kPickBlock,
          plan.has_categories ? sizeof(PickShared) * kPickWarps : 0, view, step);
 }
 

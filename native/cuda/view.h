@@ -197,9 +197,9 @@ struct SearchTask {
 /** Lengths of the lists of one step. */
 struct StepCounts {
   uint32_t build;
-  uint32_t search;
+  uint32_t search;  // nodes with a histogram
+  uint32_t direct;  // nodes without one
   uint32_t partition;
-  uint32_t reserved;
 };
 
 /** Everything that the kernels of a round need, passed to each by value. Pointers are to device memory. */
@@ -226,7 +226,8 @@ struct RoundView {
   StepCounts* counts;             // by step
   NodeTask* build;
   NodeTask* partition;
-  SearchTask* search;
+  SearchTask* search;             // nodes with a histogram from the front, those without from the back
+  uint32_t search_room;
   Candidate* candidates;          // (searched nodes, search_groups)
   uint32_t* node_masks;           // (searched nodes, mask_words); null: nobody samples features by node
   uint32_t* feature_keys;         // a block's warps: (features) each
@@ -237,5 +238,15 @@ struct RoundView {
   uint32_t* pool_used;            // nodes, sets
   uint32_t* call_round;           // rounds of the call so far
 };
+
+/** Where the i-th of the nodes with a histogram and those without is in the list of nodes to be searched. */
+__device__ inline uint32_t search_entry(const RoundView& view, uint32_t step, uint32_t i) {
+  const uint32_t in_front = view.counts[step].search;
+  return i < in_front ? i : view.search_room - 1 - (i - in_front);
+}
+
+__device__ inline uint32_t searched_nodes(const RoundView& view, uint32_t step) {
+  return view.counts[step].search + view.counts[step].direct;
+}
 
 }  // namespace lockstep::cuda
