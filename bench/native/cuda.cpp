@@ -1,5 +1,6 @@
 // Times boosting on a CUDA device without Node, on the files of lockstep_bench.
 // usage: lockstep_cuda_bench FILE [rounds] [depth] [metric: auc, logloss, rmse or none] [folds] [jobs ...] [--kernels]
+//   [--direct-rows N] [--build-rows N]
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -46,10 +47,15 @@ std::vector<JobSpec> jobs_of(const Table& table, const JobSpec& job, size_t coun
 int main(int argc, char** argv) {
   std::vector<std::string> words;
   bool kernels = false;
+  cuda::BatchOptions options;
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     if (word == "--kernels") {
       kernels = true;
+    } else if (word == "--direct-rows" && i + 1 < argc) {
+      options.direct_rows = static_cast<uint32_t>(std::stoul(argv[++i]));
+    } else if (word == "--build-rows" && i + 1 < argc) {
+      options.build_rows = static_cast<uint32_t>(std::stoul(argv[++i]));
     } else {
       words.push_back(word);
     }
@@ -92,7 +98,7 @@ int main(int argc, char** argv) {
       constexpr int kRepeats = 3;
       for (int repeat = 0; repeat < kRepeats; ++repeat) {
         const double begin = seconds();
-        cuda::CudaBatch batch(dataset, jobs_of(table, job, count, folds));
+        cuda::CudaBatch batch(dataset, jobs_of(table, job, count, folds), options);
         const double prepared = seconds();
         const std::vector<JobScores> scores = batch.advance(all, rounds, CancelFlag());
         const double end = seconds();
@@ -108,7 +114,7 @@ int main(int argc, char** argv) {
                   count, rounds, job.params.max_depth, folds, preparing, best, static_cast<double>(count) / best,
                   best / static_cast<double>(count * rounds) * 1e3, turns, score, static_cast<unsigned long long>(hash));
       if (!kernels) continue;
-      cuda::CudaBatch batch(dataset, jobs_of(table, job, count, folds));
+      cuda::CudaBatch batch(dataset, jobs_of(table, job, count, folds), options);
       const cuda::Profile profile;
       batch.advance(all, rounds, CancelFlag());
       for (const auto& [name, entry] : profile.entries()) {

@@ -24,9 +24,12 @@ class Cancelled : public std::exception {
 class CancelFlag {
  public:
   explicit CancelFlag(int32_t* flag = nullptr) : flag_(flag) {}
+  bool is_set() const {
+    return flag_ != nullptr && std::atomic_ref<int32_t>(*flag_).load(std::memory_order_relaxed) != 0;
+  }
   /** Throws Cancelled once the flag is set. */
   void check() const {
-    if (flag_ != nullptr && std::atomic_ref<int32_t>(*flag_).load(std::memory_order_relaxed) != 0) throw Cancelled();
+    if (is_set()) throw Cancelled();
   }
 
  private:

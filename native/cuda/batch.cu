@@ -5,6 +5,7 @@
 #include <cmath>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include "core/sampling.h"
 #include "cpu/gradients.h"
@@ -23,7 +24,10 @@ constexpr size_t kMaxRoundsAtOnce = 64;
 constexpr size_t kMaxPoolBytes = size_t{256} << 20;
 constexpr size_t kPoolPart = 8;
 /** How long the device works between two looks at the cancel flag. */
-constexpr double kSecondsAtOnce = 0.05;
+constexpr double kSecondsAtOnce = 0.025;
+/** Threads that turn what the device has found into trees, at most, and trees for which it takes more than one. */
+constexpr unsigned kMostThreads = 8;
+constexpr size_t kManyTrees = 64;
 /** A longer round is queued launch by launch. */
 constexpr size_t kMaxGraphSteps = 512;
 
@@ -72,7 +76,7 @@ struct Turn {
   LaunchPlan plan;
   std::vector<size_t> portions;  // by depth
   size_t steps = 0;
-  size_t pool_nodes = 0;
+  size_t pool_nodes = 0;         // of a round
 
   std::vector<JobView> job_views;
   std::vector<UnitView> units;
@@ -80,6 +84,7 @@ struct Turn {
   std::vector<RowTask> unit_tasks;
   std::vector<RowTask> all_tasks;
   std::vector<FeatureGroup> groups[2];
+  std::vector<size_t> first_eval;  // of each job
   std::vector<EvalView> evals;
   std::vector<RowTask> eval_tasks;
   std::vector<RankView> ranks;
@@ -95,6 +100,18 @@ void upload(const std::vector<T>& values, const T* device, const Stream& stream)
   check(cudaMemcpyAsync(const_cast<T*>(device), values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice,
                         stream.get()));
 }
+
+/** Rounds that are queued in one go, and what the host fetches of them. */
+struct Call {
+  size_t rounds = 0;
+  uint32_t start[3] = {0, 0, 0};  // of the pools: nodes and sets used, rounds
+  PinnedBuffer<FinishedTree> trees;
+  PinnedBuffer<FinishedNode> nodes;
+  PinnedBuffer<CodeSet> sets;
+  PinnedBuffer<uint32_t> pool_used;
+  PinnedBuffer<uint64_t> sums;
+  Event filled;  // all but nodes and sets is here
+};
 
 /** Cuts the features into groups whose cells fit a block's shared memory. */
 std::vector<FeatureGroup> group_features(const std::vector<FeatureCells>& features, size_t cells_in_block) {
@@ -143,9 +160,10 @@ class CudaBatch::Impl {
   void end();
   void queue_round(const Turn& turn) const;
   void train(Turn& turn, size_t rounds, const CancelFlag& cancel, std::vector<JobScores>& scores);
-  void train_at_once(Turn& turn, size_t rounds, std::vector<JobScores>& scores);
-  void fetch_trees(const Turn& turn, size_t rounds);
-  Tree to_tree(const Job& job, const FinishedTree& finished) const;
+  void queue_call(Turn& turn, Call& call, size_t half) const;
+  void finish_call(const Turn& turn, Call& call, std::vector<JobScores>& scores);
+  void take_trees(const Turn& turn, const Call& call, size_t job, JobScores& scores);
+  Tree to_tree(const Job& job, const Call& call, const FinishedTree& finished) const;
 
   std::shared_ptr<const CudaDataset> dataset_;
   BatchOptions options_;
@@ -157,11 +175,9 @@ class CudaBatch::Impl {
   Buffer<unsigned char> memory_;
   std::unique_ptr<Turn> turn_;   // whose margins are on the device
   size_t turns_ = 0;
-  PinnedBuffer<FinishedTree> trees_;
-  PinnedBuffer<FinishedNode> nodes_;
-  PinnedBuffer<CodeSet> sets_;
-  PinnedBuffer<uint32_t> pool_used_;
-  PinnedBuffer<uint64_t> sums_;
+  Stream copies_;
+  Call calls_[2];
+  std::unique_ptr<ThreadPool> threads_;
 };
 
 CudaBatch::Impl::Impl(std::shared_ptr<const CudaDataset> dataset, std::vector<JobSpec> specs, const BatchOptions& options)
@@ -271,6 +287,7 @@ size_t CudaBatch::Impl::lay_out(Turn& turn, unsigned char* memory) const {
   for (auto* list : {&turn.train_tasks, &turn.unit_tasks, &turn.all_tasks, &turn.eval_tasks, &turn.rank_tasks}) list->clear();
   turn.job_views.clear();
   turn.units.clear();
+  turn.first_eval.clear();
   turn.evals.clear();
   turn.ranks.clear();
   turn.rounds.clear();
@@ -377,6 +394,7 @@ void CudaBatch::Impl::add_units(Turn& turn, size_t j, Arena& arena) const {
 
 void CudaBatch::Impl::add_evals(Turn& turn, size_t j) const {
   const Job& job = jobs_[j];
+  turn.first_eval.push_back(turn.evals.size());
   if (job.wanted == 0) return;
   for (size_t e = 0; e < job.evals.size(); ++e) {
     const RowMap::Eval& rows = job.map->evals[e];
@@ -438,7 +456,7 @@ void CudaBatch::Impl::lay_out_lists(Turn& turn, Arena& arena) const {
   turn.steps = 0;
   for (const size_t portions : turn.portions) turn.steps += portions;
   const size_t node_bytes = sizeof(FinishedNode) + (has_categories_ ? sizeof(CodeSet) : 0);
-  turn.pool_rounds = std::clamp<size_t>(pool_bytes_ / (turn.pool_nodes * node_bytes), 1, kMaxRoundsAtOnce);
+  turn.pool_rounds = std::clamp<size_t>(pool_bytes_ / (2 * turn.pool_nodes * node_bytes), 1, kMaxRoundsAtOnce);
 
   view.train_tasks = arena.take<RowTask>(turn.train_tasks.size());
   view.unit_tasks = arena.take<RowTask>(turn.unit_tasks.size());
@@ -460,9 +478,9 @@ void CudaBatch::Impl::lay_out_lists(Turn& turn, Arena& arena) const {
   if (turn.plan.samples_by_node || turn.plan.samples_features) {
     view.feature_keys = arena.take<uint32_t>(kSamplingWarps * features);
   }
-  view.finished = arena.take<FinishedNode>(turn.pool_rounds * turn.pool_nodes);
-  if (has_categories_) view.finished_sets = arena.take<CodeSet>(turn.pool_rounds * turn.pool_nodes);
-  view.trees = arena.take<FinishedTree>(turn.pool_rounds * turn.units.size());
+  view.finished = arena.take<FinishedNode>(2 * turn.pool_rounds * turn.pool_nodes);
+  if (has_categories_) view.finished_sets = arena.take<CodeSet>(2 * turn.pool_rounds * turn.pool_nodes);
+  view.trees = arena.take<FinishedTree>(2 * turn.pool_rounds * turn.units.size());
   view.pool_used = arena.take<uint32_t>(2);
   view.call_round = arena.take<uint32_t>(1);
 }
@@ -475,7 +493,7 @@ void CudaBatch::Impl::lay_out_scores(Turn& turn, Arena& arena) const {
   score.evals = arena.take<EvalView>(turn.evals.size());
   score.eval_tasks = arena.take<RowTask>(turn.eval_tasks.size());
   score.eval_task_count = static_cast<uint32_t>(turn.eval_tasks.size());
-  score.sums = arena.take<uint64_t>(turn.pool_rounds * score.words);
+  score.sums = arena.take<uint64_t>(2 * turn.pool_rounds * score.words);
   score.ranks = arena.take<RankView>(turn.ranks.size());
   score.rank_count = static_cast<uint32_t>(turn.ranks.size());
   score.rank_tasks = arena.take<RowTask>(tiles);
@@ -557,13 +575,19 @@ void CudaBatch::Impl::queue_round(const Turn& turn) const {
   end_round(stream_, view);
 }
 
-void CudaBatch::Impl::train_at_once(Turn& turn, size_t rounds, std::vector<JobScores>& scores) {
+/** Queues call.rounds rounds; they use one half of the pools. */
+void CudaBatch::Impl::queue_call(Turn& turn, Call& call, size_t half) const {
   const RoundView& view = turn.view;
-  check(cudaMemsetAsync(view.pool_used, 0, 2 * sizeof(uint32_t), stream_.get()));
-  check(cudaMemsetAsync(view.call_round, 0, sizeof(uint32_t), stream_.get()));
-  const size_t words = rounds * turn.score.words;
-  if (words > 0) check(cudaMemsetAsync(turn.score.sums, 0, words * sizeof(uint64_t), stream_.get()));
-  for (size_t r = 0; r < rounds; ++r) {
+  const size_t first_round = half * turn.pool_rounds;
+  const size_t first_node = first_round * turn.pool_nodes;
+  call.start[0] = call.start[1] = static_cast<uint32_t>(first_node);
+  call.start[2] = static_cast<uint32_t>(first_round);
+  check(cudaMemcpyAsync(view.pool_used, call.start, 2 * sizeof(uint32_t), cudaMemcpyHostToDevice, stream_.get()));
+  check(cudaMemcpyAsync(view.call_round, call.start + 2, sizeof(uint32_t), cudaMemcpyHostToDevice, stream_.get()));
+  const size_t words = call.rounds * turn.score.words;
+  uint64_t* sums = turn.score.sums + first_round * turn.score.words;
+  if (words > 0) check(cudaMemsetAsync(sums, 0, words * sizeof(uint64_t), stream_.get()));
+  for (size_t r = 0; r < call.rounds; ++r) {
     // The driver loads a kernel when it is first launched, which must not happen while a graph is recorded.
     if (!turn.is_warm || Profile::is_active() || turn.steps > kMaxGraphSteps) {
       queue_round(turn);
@@ -576,49 +600,57 @@ void CudaBatch::Impl::train_at_once(Turn& turn, size_t rounds, std::vector<JobSc
     }
     turn.graph->launch(stream_);
   }
-  sums_.reserve(words);
-  sums_.copy_from(turn.score.sums, words, stream_);
-  fetch_trees(turn, rounds);
+  call.sums.reserve(words);
+  call.sums.copy_from(sums, words, stream_);
+  call.pool_used.reserve(2);
+  call.pool_used.copy_from(view.pool_used, 2, stream_);
+  const size_t trees = call.rounds * turn.units.size();
+  call.trees.reserve(trees);
+  call.trees.copy_from(view.trees + first_round * turn.units.size(), trees, stream_);
+  call.filled.record(stream_);
+}
 
-  for (JobScores& of : scores) of.rounds += rounds;
-  for (size_t r = 0; r < rounds; ++r) {
-    const uint64_t* sums = sums_.data() + r * turn.score.words;
-    size_t eval = 0;
-    for (size_t j = 0; j < turn.jobs.size(); ++j) {
-      const Job& job = jobs_[turn.jobs[j]];
-      if (job.wanted == 0) continue;
-      for (const EvalConstants& constants : job.evals) {
-        const uint64_t* of_eval = sums + turn.evals[eval++].first_word;
-        for (const Metric metric : job.spec.metrics) scores[j].values.push_back(metric_value(metric, constants, of_eval));
-      }
+/** Waits for the rounds of a call and adds their trees and scores to the jobs'. */
+void CudaBatch::Impl::finish_call(const Turn& turn, Call& call, std::vector<JobScores>& scores) {
+  const RoundView& view = turn.view;
+  call.filled.synchronize();
+  const size_t nodes = call.pool_used[0] - call.start[0];
+  call.nodes.reserve(nodes);
+  call.nodes.copy_from(view.finished + call.start[0], nodes, copies_);
+  const size_t sets = call.pool_used[1] - call.start[1];
+  call.sets.reserve(sets);
+  call.sets.copy_from(view.finished_sets + call.start[1], sets, copies_);
+  copies_.synchronize();
+  if (call.rounds * turn.units.size() < kManyTrees) {
+    for (size_t j = 0; j < turn.jobs.size(); ++j) take_trees(turn, call, j, scores[j]);
+  } else {
+    if (threads_ == nullptr) {
+      threads_ = std::make_unique<ThreadPool>(std::clamp(std::thread::hardware_concurrency(), 1u, kMostThreads));
+    }
+    threads_->parallel_for(turn.jobs.size(), [&](size_t j, size_t) { take_trees(turn, call, j, scores[j]); });
+  }
+}
+
+/** Adds a job's trees and scores of a call. */
+void CudaBatch::Impl::take_trees(const Turn& turn, const Call& call, size_t j, JobScores& scores) {
+  Job& job = jobs_[turn.jobs[j]];
+  scores.rounds += call.rounds;
+  for (size_t r = 0; r < call.rounds; ++r) {
+    const size_t first = r * turn.units.size() + turn.job_views[j].first_unit;
+    for (size_t c = 0; c < job.classes; ++c) job.ensemble.trees.push_back(to_tree(job, call, call.trees[first + c]));
+    if (job.wanted == 0) continue;
+    const uint64_t* sums = call.sums.data() + r * turn.score.words;
+    for (size_t e = 0; e < job.evals.size(); ++e) {
+      const uint64_t* of_eval = sums + turn.evals[turn.first_eval[j] + e].first_word;
+      for (const Metric metric : job.spec.metrics) scores.values.push_back(metric_value(metric, job.evals[e], of_eval));
     }
   }
 }
 
-/** Waits for the device and appends the trees of the call to their ensembles. */
-void CudaBatch::Impl::fetch_trees(const Turn& turn, size_t rounds) {
-  const RoundView& view = turn.view;
-  pool_used_.reserve(2);
-  pool_used_.copy_from(view.pool_used, 2, stream_);
-  const size_t trees = rounds * turn.units.size();
-  trees_.reserve(trees);
-  trees_.copy_from(view.trees, trees, stream_);
-  stream_.synchronize();
-  nodes_.reserve(pool_used_[0]);
-  nodes_.copy_from(view.finished, pool_used_[0], stream_);
-  sets_.reserve(pool_used_[1]);
-  sets_.copy_from(view.finished_sets, pool_used_[1], stream_);
-  stream_.synchronize();
-  for (size_t t = 0; t < trees; ++t) {
-    Job& job = jobs_[turn.jobs[turn.units[t % turn.units.size()].job]];
-    job.ensemble.trees.push_back(to_tree(job, trees_[t]));
-  }
-}
-
 /** Gain and cover follow from the exact sums: docs/numerics.md section 8. */
-Tree CudaBatch::Impl::to_tree(const Job& job, const FinishedTree& finished) const {
+Tree CudaBatch::Impl::to_tree(const Job& job, const Call& call, const FinishedTree& finished) const {
   const ScoreParams& score = job.score[finished.shift];
-  const FinishedNode* nodes = nodes_.data() + finished.first_node;
+  const FinishedNode* nodes = call.nodes.data() + (finished.first_node - call.start[0]);
   std::vector<WeightBounds> bounds(score.bounded ? finished.nodes : 0);
   Tree tree;
   tree.nodes.reserve(finished.nodes);
@@ -637,7 +669,7 @@ Tree CudaBatch::Impl::to_tree(const Job& job, const FinishedTree& finished) cons
     node.missing_left = from.route.missing_left;
     if (from.set >= 0) {
       node.cat_index = static_cast<int32_t>(tree.cat_sets.size());
-      tree.cat_sets.push_back(sets_[static_cast<size_t>(from.set)]);
+      tree.cat_sets.push_back(call.sets[static_cast<uint32_t>(from.set) - call.start[1]]);
     }
     const auto left_child = static_cast<size_t>(node.left);
     const Sums left = nodes[left_child].sums;
@@ -661,20 +693,32 @@ Tree CudaBatch::Impl::to_tree(const Job& job, const FinishedTree& finished) cons
   return tree;
 }
 
+/** While the host takes the trees of one call, the device works on the next one. */
 void CudaBatch::Impl::train(Turn& turn, size_t rounds, const CancelFlag& cancel, std::vector<JobScores>& scores) {
   using Clock = std::chrono::steady_clock;
   size_t at_once = options_.rounds_at_once == 0 ? 2 : options_.rounds_at_once;
-  for (size_t done = 0; done < rounds;) {
-    cancel.check();
-    const size_t count = std::min({at_once, turn.pool_rounds, rounds - done});
-    const Clock::time_point start = Clock::now();
-    train_at_once(turn, count, scores);
-    done += count;
-    if (options_.rounds_at_once != 0) continue;
-    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    const double fitting = kSecondsAtOnce * static_cast<double>(count) / std::max(seconds, 1e-6);
+  Call* under_way = nullptr;
+  Clock::time_point start = Clock::now();
+  const auto finish = [&] {
+    if (under_way == nullptr) return;
+    finish_call(turn, *under_way, scores);
+    const Clock::time_point end = Clock::now();
+    const double seconds = std::chrono::duration<double>(end - start).count();
+    start = end;
+    if (options_.rounds_at_once != 0) return;
+    const double fitting = kSecondsAtOnce * static_cast<double>(under_way->rounds) / std::max(seconds, 1e-6);
     at_once = std::clamp<size_t>(static_cast<size_t>(fitting), 1, kMaxRoundsAtOnce);
+  };
+  size_t half = 0;
+  for (size_t queued = 0; queued < rounds && !cancel.is_set(); half = 1 - half) {
+    Call& call = calls_[half];
+    call.rounds = std::min({at_once, turn.pool_rounds, rounds - queued});
+    queue_call(turn, call, half);
+    queued += call.rounds;
+    finish();
+    under_way = &call;
   }
+  finish();
 }
 
 std::vector<JobScores> CudaBatch::Impl::advance(const std::vector<size_t>& jobs, size_t rounds, const CancelFlag& cancel) {
@@ -684,11 +728,7 @@ std::vector<JobScores> CudaBatch::Impl::advance(const std::vector<size_t>& jobs,
   const auto train_turn = [&](Turn& turn, size_t first) {
     const auto begin_of = scores.begin() + static_cast<ptrdiff_t>(first);
     std::vector<JobScores> of_turn(begin_of, begin_of + static_cast<ptrdiff_t>(turn.jobs.size()));
-    try {
-      train(turn, rounds, cancel, of_turn);
-    } catch (const Cancelled&) {
-      // The rounds before stand.
-    }
+    train(turn, rounds, cancel, of_turn);
     std::move(of_turn.begin(), of_turn.end(), begin_of);
   };
   if (turn_ != nullptr && turn_->jobs == jobs) {

@@ -51,6 +51,22 @@ class Stream {
   cudaStream_t stream_ = nullptr;
 };
 
+/** A point in the work of a stream. */
+class Event {
+ public:
+  Event() { check(cudaEventCreate(&event_)); }
+  ~Event() { cudaEventDestroy(event_); }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+  /** The point is the end of all that has been queued so far. */
+  void record(const Stream& stream) { check(cudaEventRecord(event_, stream.get())); }
+  /** Waits until the stream has got there. */
+  void synchronize() const { check(cudaEventSynchronize(event_)); }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
 /** Device memory of `count` elements, which are unspecified at first. */
 template <class T>
 class Buffer {

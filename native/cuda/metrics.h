@@ -85,7 +85,7 @@ struct ScoreView {
   const EvalView* evals;
   const RowTask* eval_tasks;   // rows of eval sets
   uint32_t eval_task_count;
-  uint64_t* sums;              // (rounds of a call, words)
+  uint64_t* sums;              // (2 · pool rounds, words)
   uint32_t words;              // of a round
 
   const RankView* ranks;

@@ -5,6 +5,7 @@
 
 #include "core/split_score.h"
 #include "cuda/kernels.h"
+#include "cuda/tasks.h"
 #include "cuda/warp.h"
 
 namespace lockstep::cuda {

@@ -43,6 +43,11 @@ __device__ inline void put_tasks(NodeTask* list, uint32_t* length, bool wanted, 
   }
 }
 
+/** Of the node with a heap number; the root's is 1. */
+__device__ inline uint32_t depth_of(uint32_t heap_number) {
+  return 31 - static_cast<uint32_t>(__clz(static_cast<int>(heap_number)));
+}
+
 __device__ inline bool is_splittable(const Sums& sums, const ScoreParams& score) {
   return sums.h >= 2 * score.min_child_hessian;
 }

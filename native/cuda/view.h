@@ -88,11 +88,6 @@ struct JobView {
   uint32_t* round;           // finished rounds
 };
 
-/** Of the node with a heap number; the root's is 1. */
-__device__ inline uint32_t depth_of(uint32_t heap_number) {
-  return 31 - static_cast<uint32_t>(__clz(static_cast<int>(heap_number)));
-}
-
 __device__ inline uint32_t data_row(const JobView& job, uint32_t position) {
   return job.rows != nullptr ? job.rows[position] : job.first_row + position;
 }
@@ -232,11 +227,12 @@ struct RoundView {
   uint32_t* node_masks;           // (searched nodes, mask_words); null: nobody samples features by node
   uint32_t* feature_keys;         // a block's warps: (features) each
 
-  FinishedNode* finished;         // pool
+  // Two pools of each, one for the host to fetch while the other is filled; numbers go on from the first to the second.
+  FinishedNode* finished;
   CodeSet* finished_sets;
-  FinishedTree* trees;            // (rounds of a call, units)
+  FinishedTree* trees;            // (2 · pool rounds, units)
   uint32_t* pool_used;            // nodes, sets
-  uint32_t* call_round;           // rounds of the call so far
+  uint32_t* call_round;           // pool rounds so far
 };
 
 /** Where the i-th of the nodes with a histogram and those without is in the list of nodes to be searched. */
