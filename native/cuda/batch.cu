@@ -113,23 +113,25 @@ struct Call {
   Event filled;  // all but nodes and sets is here
 };
 
-/** Cuts the features into groups whose cells fit a block's shared memory. */
-std::vector<FeatureGroup> group_features(const std::vector<FeatureCells>& features, size_t cells_in_block) {
+/** Cuts the features into groups whose cells fit a block's shared memory, a word of each. */
+std::vector<FeatureGroup> group_features(const std::vector<FeatureCells>& features, size_t words_in_block) {
+  constexpr uint32_t kLeastLanesLog2 = 3;
   std::vector<FeatureGroup> groups;
   for (size_t first = 0; first < features.size();) {
     uint32_t lanes_log2 = 5;
-    uint32_t codes = 0;
+    size_t words = 0;
     size_t end = first;
     for (;; --lanes_log2) {
       end = std::min(features.size(), first + power_of_two(static_cast<int>(lanes_log2)));
-      codes = 0;
-      for (size_t f = first; f < end; ++f) codes = std::max<uint32_t>(codes, features[f].codes);
-      if (lanes_log2 == 0 || (size_t{codes} << lanes_log2) <= cells_in_block) break;
+      while (lanes_log2 > kLeastLanesLog2 && power_of_two(static_cast<int>(lanes_log2) - 1) >= end - first) --lanes_log2;
+      size_t codes = 0;
+      for (size_t f = first; f < end; ++f) codes = std::max<size_t>(codes, features[f].codes);
+      words = ((codes << lanes_log2) + kWarpSize - 1) / kWarpSize * kWarpSize;
+      if (lanes_log2 == kLeastLanesLog2 || words <= words_in_block) break;
     }
-    while (lanes_log2 > 0 && power_of_two(static_cast<int>(lanes_log2) - 1) >= end - first) --lanes_log2;
     const uint32_t cells = features[end - 1].first + features[end - 1].codes - features[first].first;
-    groups.push_back({static_cast<uint32_t>(first), static_cast<uint32_t>(end - first), lanes_log2, codes,
-                      features[first].first, cells});
+    groups.push_back({static_cast<uint32_t>(first), static_cast<uint32_t>(end - first), lanes_log2,
+                      static_cast<uint32_t>(words), features[first].first, cells});
     first = end;
   }
   return groups;
@@ -291,7 +293,7 @@ size_t CudaBatch::Impl::lay_out(Turn& turn, unsigned char* memory) const {
   turn.evals.clear();
   turn.ranks.clear();
   turn.rounds.clear();
-  const size_t shared = std::min(kMaxBuildShared, dataset_->device().shared_bytes);
+  const size_t shared = std::min(kMaxBuildShared, dataset_->device().shared_bytes) - kStagedBytes;
   turn.plan.build_shared_bytes = 0;
   for (const bool wide : {false, true}) {
     const size_t cell_bytes = wide ? 16 : 8;
@@ -368,7 +370,7 @@ void CudaBatch::Impl::add_units(Turn& turn, size_t j, Arena& arena) const {
   const size_t slots = turn.slots == 0 ? most_slots(job) : std::min(turn.slots, most_slots(job));
   for (const FeatureGroup& group : turn.groups[regression ? 1 : 0]) {
     turn.plan.build_shared_bytes =
-        std::max(turn.plan.build_shared_bytes, (size_t{group.codes} << group.lanes_log2) * (regression ? 16 : 8));
+        std::max(turn.plan.build_shared_bytes, size_t{group.words} * (regression ? 16 : 8) + kStagedBytes);
   }
   for (size_t c = 0; c < job.classes; ++c) {
     UnitView unit{};
@@ -444,7 +446,7 @@ void CudaBatch::Impl::lay_out_lists(Turn& turn, Arena& arena) const {
     const Job& job = jobs_[turn.jobs[unit.job]];
     builds += (job.train() / view.build_rows + unit.slots) * turn.groups[unit.wide ? 1 : 0].size();
     searches += unit.portioned ? unit.slots : job.most_level_nodes();
-    moves += job.train() / kRowChunk + job.most_level_nodes();
+    moves += job.train() / kMovedRows + job.most_level_nodes();
     turn.pool_nodes += job.most_nodes();
     const auto depths = static_cast<size_t>(job.spec.params.max_depth);
     if (turn.portions.size() < depths) turn.portions.resize(depths, 1);
@@ -474,7 +476,8 @@ void CudaBatch::Impl::lay_out_lists(Turn& turn, Arena& arena) const {
   view.search = arena.take<SearchTask>(searches);
   view.search_room = static_cast<uint32_t>(searches);
   view.candidates = arena.take<Candidate>(searches * view.search_groups);
-  if (turn.plan.samples_by_node) view.node_masks = arena.take<uint32_t>(searches * mask_words);
+  if (!has_categories_) view.few = arena.take<SearchTask>(searches);
+  if (turn.plan.samples_by_node) view.node_masks = arena.take<uint32_t>((has_categories_ ? 1 : 2) * searches * mask_words);
   if (turn.plan.samples_by_node || turn.plan.samples_features) {
     view.feature_keys = arena.take<uint32_t>(kSamplingWarps * features);
   }

@@ -93,10 +93,12 @@ __global__ void sample_of_levels(RoundView view, uint32_t depth) {
 __global__ void sample_of_nodes(RoundView view, uint32_t step) {
   const uint32_t warp = blockIdx.x * kWarps + warp_index();
   uint32_t* keys = view.feature_keys + size_t{warp} * static_cast<size_t>(view.data.feature_count);
-  const uint32_t count = searched_nodes(view, step);
+  const uint32_t others = searched_nodes(view, step);
+  const uint32_t count = others + view.counts[step].few;
   for (uint32_t i = warp; i < count; i += gridDim.x * kWarps) {
-    const uint32_t entry = search_entry(view, step, i);
-    const SearchTask task = view.search[entry];
+    const bool is_few = i >= others;
+    const uint32_t entry = is_few ? view.search_room + (i - others) : search_entry(view, step, i);
+    const SearchTask task = is_few ? view.few[i - others] : view.search[entry];
     const UnitView& unit = view.units[task.unit];
     const JobView& job = view.jobs[unit.job];
     uint32_t* mask = view.node_masks + size_t{entry} * static_cast<size_t>(view.data.mask_words);

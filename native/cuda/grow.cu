@@ -10,9 +10,7 @@ namespace {
 constexpr unsigned kBlock = 256;
 constexpr unsigned kWarps = kBlock / kWarpSize;
 constexpr size_t kBlocksOfProcessor = 8;
-/** Rows that a warp moves at a time, kMoves to a lane. */
-constexpr uint32_t kWarpRows = kRowChunk / kWarps;
-constexpr uint32_t kMoves = kWarpRows / kWarpSize;
+constexpr uint32_t kMoves = kMovedRows / kWarpSize;
 
 __device__ bool goes_left(const RouteNode& node, const CodeSet* sets, uint32_t n, unsigned code) {
   if (code == 0) return node.missing_left != 0;
@@ -66,7 +64,7 @@ __global__ void divide_nodes(RoundView view, uint32_t depth, uint32_t step) {
     const bool is_split = n < level_end && unit.nodes[n].split.feature >= 0;
     uint32_t splits = 0;
     const uint32_t rank = block_exclusive_scan<kWarps>(is_split ? 1u : 0u, scratch, splits);
-    TaskCut cut{u, n, 0, 0, kRowChunk, 1};
+    TaskCut cut{u, n, 0, 0, kMovedRows, 1};
     bool moves = false;
     if (is_split) {
       const uint32_t left = nodes + 2 * rank;
@@ -88,17 +86,16 @@ __global__ void divide_nodes(RoundView view, uint32_t depth, uint32_t step) {
   }
 }
 
-/** Moves rows to the children of their node, into the other one of the unit's orders. Their order in a node never counts. */
+/** A warp a task: moves rows to the children of their node, into the other one of the unit's orders. Their order in a node never counts. */
 __global__ void move_rows(RoundView view, uint32_t depth, uint32_t step) {
   const uint32_t count = view.counts[step].partition;
-  for (uint32_t t = blockIdx.x; t < count; t += gridDim.x) {
+  for (uint32_t t = blockIdx.x * kWarps + warp_index(); t < count; t += gridDim.x * kWarps) {
     const NodeTask task = view.partition[t];
     const UnitView& unit = view.units[task.unit];
     const JobView& job = view.jobs[unit.job];
     const RouteNode route = unit.route[task.node];
     const uint32_t* from = unit.order[depth % 2];
     uint32_t* to = unit.order[(depth + 1) % 2];
-    const uint32_t first = task.begin + warp_index() * kWarpRows;
     uint32_t position[kMoves];
     unsigned to_left[kMoves];
     unsigned to_right[kMoves];
@@ -106,7 +103,7 @@ __global__ void move_rows(RoundView view, uint32_t depth, uint32_t step) {
     uint32_t rights = 0;
 #pragma unroll
     for (uint32_t k = 0; k < kMoves; ++k) {
-      const uint32_t i = first + k * kWarpSize + lane_index();
+      const uint32_t i = task.begin + k * kWarpSize + lane_index();
       const bool exists = i < task.end;
       bool left = false;
       position[k] = 0;

@@ -12,6 +12,8 @@ namespace {
 constexpr unsigned kBlock = 256;
 constexpr unsigned kPlanBlock = 128;
 constexpr unsigned kBuildBlock = 512;
+/** Blocks of a processor that sum histograms, as far as shared memory goes. */
+constexpr unsigned kBuildBlocks = 3;
 constexpr unsigned kBuildWarps = kBuildBlock / kWarpSize;
 
 /** A wide gradient or Hessian is summed as its lower 12 bits and the rest. */
@@ -33,7 +35,12 @@ __device__ void put_build_tasks(const RoundView& view, const UnitView& unit, uin
 __device__ void put_search_task(const RoundView& view, const UnitView& unit, uint32_t u, uint32_t step, uint32_t node,
                                 int32_t minus) {
   StepCounts& counts = view.counts[step];
-  const bool is_direct = unit.nodes[node].slot < 0;
+  const GrowingNode& searched = unit.nodes[node];
+  const bool is_direct = searched.slot < 0;
+  if (is_direct && view.few != nullptr && searched.end - searched.begin <= kFewRows) {
+    view.few[atomicAdd(&counts.few, 1u)] = {u, node, -1};
+    return;
+  }
   const uint32_t entry = is_direct ? view.search_room - 1 - atomicAdd(&counts.direct, 1u) : atomicAdd(&counts.search, 1u);
   view.search[entry] = {u, node, minus};
 }
@@ -169,81 +176,101 @@ __global__ void clear_histograms(RoundView view, uint32_t step) {
   }
 }
 
-/**
- * Where a block keeps the sums of a code of a group's own-th feature. Lanes that add to one code of different features never
- * meet in a bank, nor do lanes that read different codes of one feature.
- */
-__device__ uint32_t place_of(const FeatureGroup& group, uint32_t code, uint32_t own) {
-  const uint32_t lanes = 1u << group.lanes_log2;
-  return (code << group.lanes_log2) + ((code + own) & (lanes - 1));
-}
+/** A row as the lanes of a warp read it that add it. */
+struct alignas(16) StagedRow {
+  uint32_t row;
+  int32_t g;
+  int32_t h;
+  uint32_t reserved;
+};
+static_assert(sizeof(StagedRow) * kBuildBlock == kStagedBytes);
 
 /** Adds a row's pair to a cell; n apart lie the words of a cell. */
 template <bool kWide>
-__device__ void add_pair(int32_t* cell, uint32_t n, int2 pair) {
+__device__ void add_pair(int32_t* cell, uint32_t n, int32_t g, int32_t h) {
   if constexpr (kWide) {
     // Without weights the Hessian has no lower part; gradients often have no upper one.
-    if ((pair.x & kLowMask) != 0) atomicAdd(cell, pair.x & kLowMask);
-    if (pair.x >> kLowBits != 0) atomicAdd(cell + n, pair.x >> kLowBits);
-    if ((pair.y & kLowMask) != 0) atomicAdd(cell + 2 * n, pair.y & kLowMask);
-    atomicAdd(cell + 3 * n, pair.y >> kLowBits);
+    if ((g & kLowMask) != 0) atomicAdd(cell, g & kLowMask);
+    if (g >> kLowBits != 0) atomicAdd(cell + n, g >> kLowBits);
+    if ((h & kLowMask) != 0) atomicAdd(cell + 2 * n, h & kLowMask);
+    atomicAdd(cell + 3 * n, h >> kLowBits);
   } else {
-    atomicAdd(cell, pair.x);
-    atomicAdd(cell + n, pair.y);
+    atomicAdd(cell, g);
+    atomicAdd(cell + n, h);
   }
 }
 
-/** What a lane knows of a row that its warp is about to add. */
-struct PendingRow {
-  uint32_t row;
-  int2 pair;
-};
-
-constexpr uint32_t kNoCode = 256;
-/** Codes that a lane fetches before it adds the first of them. */
+/** Codes that a lane fetches before it adds the first of them: with 8 lanes for a row, those of a warp's 32 rows. */
 constexpr uint32_t kCodesInFlight = 8;
 
 /**
  * Adds rows of a task to cells in shared memory. A warp takes 32 rows at a time: lanes look up a row each, then go through the
- * rows together, a lane a feature.
+ * rows together, a lane a feature. A feature's cells all lie in the lane's own bank, so the lanes of a row never wait for
+ * each other.
  */
 template <bool kWide>
 __device__ void sum_rows(const RoundView& view, const UnitView& unit, const JobView& job, const NodeTask& task,
-                         const FeatureGroup& group, const uint32_t* order, int32_t* cells) {
-  const uint32_t lanes = 1u << group.lanes_log2;
-  const uint32_t own = lane_index() & (lanes - 1);
+                         const FeatureGroup& group, const uint32_t* order, int32_t* cells, StagedRow* staged) {
+  const uint32_t own = lane_index() & ((1u << group.lanes_log2) - 1);
   const uint32_t row_of_lane = lane_index() >> group.lanes_log2;
   const uint32_t rows_at_once = kWarpSize >> group.lanes_log2;
   const uint32_t f = group.first_feature + own;
   const bool takes_part = own < group.features && (unit.tree_mask[f / 32] >> (f % 32) & 1u) != 0;
-  const uint32_t n = group.codes << group.lanes_log2;
-  const auto position_at = [&](uint32_t i) { return i < task.end ? order[i] : order[task.begin]; };
-  const auto pending_of = [&](uint32_t position) { return PendingRow{data_row(job, position), unit.gradients[position]}; };
+  const uint8_t* codes_of_rows = view.data.bins + f;
+  int32_t* own_cells = cells + own;
   const uint32_t begin = task.begin + warp_index() * kWarpSize;
   if (begin >= task.end) return;
+  const auto position_at = [&](uint32_t i) { return order[i < task.end ? i : task.begin]; };
+  // Rows beyond the last one add nothing to the cells of another.
+  const auto row_at = [&](uint32_t i, uint32_t position) {
+    const int2 pair = unit.gradients[position];
+    return i < task.end ? StagedRow{data_row(job, position), pair.x, pair.y, 0} : StagedRow{data_row(job, position), 0, 0, 0};
+  };
   // Three fetches depend on each other, so each is begun while the rows before it are added.
-  PendingRow next = pending_of(position_at(begin + lane_index()));
-  uint32_t position = position_at(begin + kBuildBlock + lane_index());
+  uint32_t i = begin + lane_index();
+  StagedRow next = row_at(i, position_at(i));
+  uint32_t position = position_at(i + kBuildBlock);
   for (uint32_t base = begin; base < task.end; base += kBuildBlock) {
-    const PendingRow pending = next;
-    next = pending_of(position);
-    position = position_at(base + 2 * kBuildBlock + lane_index());
-    const uint32_t count = task.end - base < kWarpSize ? task.end - base : kWarpSize;
-    for (uint32_t first = 0; first < count; first += kCodesInFlight * rows_at_once) {
+    __syncwarp();
+    staged[lane_index()] = next;
+    __syncwarp();
+    i += kBuildBlock;
+    next = row_at(i, position);
+    position = position_at(i + kBuildBlock);
+    const uint32_t count = task.end - base;
+    for (uint32_t first = 0; first < kWarpSize && first < count && takes_part; first += kCodesInFlight * rows_at_once) {
       uint32_t codes[kCodesInFlight];
 #pragma unroll
       for (uint32_t r = 0; r < kCodesInFlight; ++r) {
-        const uint32_t from = first + r * rows_at_once + row_of_lane;
-        const size_t row = shuffle(pending.row, from % kWarpSize);
-        codes[r] = takes_part && from < count ? view.data.bins[row * view.data.stride + f] : kNoCode;
+        const StagedRow& from = staged[first + r * rows_at_once + row_of_lane];
+        codes[r] = codes_of_rows[size_t{from.row} * view.data.stride];
       }
 #pragma unroll
       for (uint32_t r = 0; r < kCodesInFlight; ++r) {
-        const uint32_t from = first + r * rows_at_once + row_of_lane;
-        const int2 pair = shuffle(pending.pair, from % kWarpSize);
-        if (codes[r] != kNoCode) add_pair<kWide>(cells + place_of(group, codes[r], own), n, pair);
+        const StagedRow& from = staged[first + r * rows_at_once + row_of_lane];
+        add_pair<kWide>(own_cells + (codes[r] << group.lanes_log2), group.words, from.g, from.h);
       }
     }
+  }
+}
+
+/**
+ * Where the sums of a code of a group's own-th feature are after turn_rows. A feature's cells now lie in different banks, as
+ * reading them one after the other wants it.
+ */
+__device__ uint32_t place_of(const FeatureGroup& group, uint32_t code, uint32_t own) {
+  const uint32_t turned = own + (code >> (5 - group.lanes_log2));
+  return (code << group.lanes_log2) + (turned & ((1u << group.lanes_log2) - 1));
+}
+
+/** Turns the cells of each code, the n-th 32 words by n places. */
+__device__ void turn_rows(const FeatureGroup& group, uint32_t words, int32_t* cells) {
+  const uint32_t mask = (1u << group.lanes_log2) - 1;
+  for (uint32_t base = warp_index() * kWarpSize; base < words; base += kBuildBlock) {
+    const int32_t sum = cells[base + lane_index()];
+    const uint32_t line = base % group.words / kWarpSize;
+    __syncwarp();
+    cells[base + (lane_index() & ~mask) + ((lane_index() + line) & mask)] = sum;
   }
 }
 
@@ -261,14 +288,13 @@ __device__ int64_t sum_at(const int32_t* cells, uint32_t n, uint32_t place, uint
 template <bool kWide>
 __device__ void hand_over(const RoundView& view, const UnitView& unit, const NodeTask& task, const FeatureGroup& group,
                           const int32_t* cells) {
-  const uint32_t n = group.codes << group.lanes_log2;
   const auto slot = static_cast<uint32_t>(unit.nodes[task.node].slot);
   Sums* histogram = unit.histograms + size_t{slot} * view.data.cells;
   for (uint32_t own = warp_index(); own < group.features; own += kBuildWarps) {
     const FeatureCells feature = view.data.features[group.first_feature + own];
     auto* words = reinterpret_cast<int64_t*>(histogram + feature.first);
     for (uint32_t w = lane_index(); w < 2u * feature.codes; w += kWarpSize) {
-      const int64_t sum = sum_at<kWide>(cells, n, place_of(group, w / 2, own), w % 2);
+      const int64_t sum = sum_at<kWide>(cells, group.words, place_of(group, w / 2, own), w % 2);
       if (task.alone != 0) {
         words[w] = sum;
       } else if (sum != 0) {
@@ -278,23 +304,27 @@ __device__ void hand_over(const RoundView& view, const UnitView& unit, const Nod
   }
 }
 
-__global__ void __launch_bounds__(kBuildBlock) build_histograms(RoundView view, uint32_t step) {
-  auto* cells = shared_memory<int32_t>();
+__global__ void __launch_bounds__(kBuildBlock, kBuildBlocks) build_histograms(RoundView view, uint32_t step) {
+  auto* staged = shared_memory<StagedRow>();
+  auto* cells = reinterpret_cast<int32_t*>(staged + kBuildBlock);
   const uint32_t count = view.counts[step].build;
   for (uint32_t t = blockIdx.x; t < count; t += gridDim.x) {
     const NodeTask task = view.build[t];
     const UnitView& unit = view.units[task.unit];
     const JobView& job = view.jobs[unit.job];
     const FeatureGroup group = view.groups[unit.wide ? 1 : 0][task.group];
-    const uint32_t n = group.codes << group.lanes_log2;
-    for (uint32_t c = threadIdx.x; c < n * (unit.wide ? 2 : 1); c += kBuildBlock) reinterpret_cast<int2*>(cells)[c] = {0, 0};
+    const uint32_t words = group.words * (unit.wide ? 4 : 2);
+    for (uint32_t w = threadIdx.x; w < words / 2; w += kBuildBlock) reinterpret_cast<int2*>(cells)[w] = {0, 0};
     __syncthreads();
     const uint32_t* order = unit.order[depth_of(unit.nodes[task.node].heap_number) % 2];
+    StagedRow* own_rows = staged + warp_index() * kWarpSize;
     if (unit.wide) {
-      sum_rows<true>(view, unit, job, task, group, order, cells);
+      sum_rows<true>(view, unit, job, task, group, order, cells, own_rows);
     } else {
-      sum_rows<false>(view, unit, job, task, group, order, cells);
+      sum_rows<false>(view, unit, job, task, group, order, cells, own_rows);
     }
+    __syncthreads();
+    turn_rows(group, words, cells);
     __syncthreads();
     if (unit.wide) {
       hand_over<true>(view, unit, task, group, cells);
@@ -309,8 +339,7 @@ __global__ void __launch_bounds__(kBuildBlock) build_histograms(RoundView view, 
 size_t resident_blocks(const LaunchPlan& plan) {
   constexpr size_t kSharedOfProcessor = 200 << 10;
   const size_t fitting = kSharedOfProcessor / (plan.build_shared_bytes + 1024);
-  constexpr size_t kMost = 2048 / kBuildBlock;
-  const size_t blocks = fitting < 1 ? 1 : fitting > kMost ? kMost : fitting;
+  const size_t blocks = fitting < 1 ? 1 : fitting > kBuildBlocks ? kBuildBlocks : fitting;
   return blocks * plan.processors;
 }
 

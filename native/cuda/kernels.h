@@ -18,6 +18,9 @@ struct LaunchPlan {
   bool samples_by_node = false;
 };
 
+/** Shared memory of a block that sums histograms, beside the cells. */
+inline constexpr size_t kStagedBytes = 8 << 10;
+
 /** Warps that sample_features runs at most: RoundView.feature_keys has room for so many. */
 inline constexpr unsigned kSamplingWarps = 1024;
 

@@ -1,5 +1,6 @@
 // The best split of each node: docs/numerics.md section 7. A warp searches one feature of a node: lanes take eight codes each,
-// sums from the left are a scan, and candidates that may be the best are scored exactly in binary64.
+// sums from the left are a scan, and candidates that may be the best are scored exactly in binary64. Of nodes with few rows a
+// warp searches all features.
 #include <limits>
 #include <type_traits>
 
@@ -17,9 +18,12 @@ constexpr unsigned kPickWarps = kPickBlock / kWarpSize;
 /** Blocks of a processor that search, and that pick. */
 constexpr unsigned kSearchBlocks = 4;
 constexpr size_t kPickBlocks = 8;
-constexpr int32_t kNoOrder = 0x7fffffff;
+constexpr unsigned kFewBlock = 128;
+constexpr unsigned kFewWarps = kFewBlock / kWarpSize;
+constexpr unsigned kFewBlocks = 6;
 constexpr uint32_t kLaneCodes = kMaxCodes / kWarpSize;
 static_assert(kMaxCodes % kWarpSize == 0);
+static_assert(kFewRows == kWarpSize && kWordFeatures == 4);
 
 /** Sums of a node of few rows. */
 struct alignas(8) SmallSums {
@@ -62,23 +66,35 @@ __device__ Candidate best_of_warp(Candidate own) {
   return own;
 }
 
-/** The best of candidates of one feature; lanes without one have feature −1. */
-__device__ Candidate best_of_feature(const Candidate& own) {
-  const unsigned lanes = __ballot_sync(kAllLanes, own.feature >= 0);
-  if (lanes == 0) return own;
+/** As best_of_warp, for candidates of which hardly any two are equally good. */
+__device__ Candidate best_of_lanes(const Candidate& own) {
+  if (__ballot_sync(kAllLanes, own.feature >= 0) == 0) return own;
   double top = own.feature >= 0 ? own.score : -std::numeric_limits<double>::infinity();
   for (unsigned mask = kWarpSize / 2; mask > 0; mask /= 2) {
     const double other = shuffle_xor(top, mask);
     if (other > top) top = other;
   }
   const bool ties = own.feature >= 0 && own.score == top;
-  int32_t order = ties ? own.order : kNoOrder;
-  for (unsigned mask = kWarpSize / 2; mask > 0; mask /= 2) {
-    const int32_t other = shuffle_xor(order, mask);
-    if (other < order) order = other;
+  const unsigned tied = __ballot_sync(kAllLanes, ties);
+  unsigned first = tied;
+  if ((tied & (tied - 1)) != 0) {
+    const uint64_t key = static_cast<uint64_t>(own.feature) << 32 | static_cast<uint32_t>(own.order);
+    uint64_t least = ties ? key : ~uint64_t{0};
+    for (unsigned mask = kWarpSize / 2; mask > 0; mask /= 2) {
+      const uint64_t other = shuffle_xor(least, mask);
+      if (other < least) least = other;
+    }
+    first = __ballot_sync(kAllLanes, ties && key == least);
   }
-  const unsigned first = __ballot_sync(kAllLanes, ties && own.order == order);
   return shuffle(own, static_cast<unsigned>(__ffs(static_cast<int>(first)) - 1));
+}
+
+__device__ float greatest_of_warp(float value) {
+  for (unsigned mask = kWarpSize / 2; mask > 0; mask /= 2) {
+    const float other = shuffle_xor(value, mask);
+    if (other > value) value = other;
+  }
+  return value;
 }
 
 /** What a lane keeps while it goes through candidates of one feature. */
@@ -88,6 +104,11 @@ struct Search {
   int feature;
   int constraint;
   Candidate best;
+
+  __device__ void begin(const JobView& job, int of) {
+    feature = of;
+    constraint = job.constraints == nullptr ? 0 : job.constraints[of];
+  }
 
   __device__ void offer(int bin, bool missing_left, Sums left) {
     const Sums right = node.sums - left;
@@ -186,11 +207,7 @@ __device__ void search_numeric(const FeatureSums<S>& sums, uint32_t codes, Sums 
       if (value > top) top = value;
     }
     __syncwarp();
-    for (unsigned mask = kWarpSize / 2; mask > 0; mask /= 2) {
-      const float other = shuffle_xor(top, mask);
-      if (other > top) top = other;
-    }
-    top *= Estimate::kKeptPart;
+    top = greatest_of_warp(top) * Estimate::kKeptPart;
     for (unsigned left_over = present; left_over != 0; left_over &= left_over - 1) {
       const auto k = static_cast<uint32_t>(__ffs(static_cast<int>(left_over)) - 1);
       if (estimate.of_both(sums[first + k], missing) < top) present &= ~(1u << k);
@@ -264,8 +281,8 @@ template <class S>
 __device__ Candidate search_feature(const RoundView& view, const JobView& job, const GrowingNode& node,
                                     const ScoreParams& score, uint32_t f, const FeatureSums<S>& sums, Ranking* ranking) {
   const FeatureCells feature = view.data.features[f];
-  const int constraint = job.constraints == nullptr ? 0 : job.constraints[f];
-  Search search{node, score, static_cast<int>(f), constraint, {0, {0, 0}, -1, 0}};
+  Search search{node, score, 0, 0, {0, {0, 0}, -1, 0}};
+  search.begin(job, static_cast<int>(f));
   const Sums missing = sums[0];
   __syncwarp();
   if (lane_index() == 0 && !missing.empty()) search.offer(0, true, missing);
@@ -276,7 +293,7 @@ __device__ Candidate search_feature(const RoundView& view, const JobView& job, c
   } else {
     search_partition(sums, feature.codes, missing, job.max_cat_threshold, search, *ranking);
   }
-  return best_of_feature(search.best);
+  return best_of_lanes(search.best);
 }
 
 /**
@@ -408,6 +425,110 @@ __global__ void __launch_bounds__(kBlock, kSearchBlocks) search_features(RoundVi
   }
 }
 
+/** The best candidate, unless its gain is too small for a split. */
+__device__ Candidate accepted(Candidate best, const GrowingNode& node, const ScoreParams& score) {
+  if (best.feature < 0) return best;
+  const double parent = score.bounded ? weighted_score(node.sums, bounded_weight(node.sums, node.bounds, score), score)
+                                      : node_score(node.sums, score);
+  if (!(best.score - parent > gain_threshold(parent, score))) best.feature = -1;
+  return best;
+}
+
+/**
+ * A warp a node of at most 32 rows and all its features, none of them categorical: a lane is a row, and its candidate's sums
+ * from the left are those of the rows whose code is no greater. With 16 rows or fewer, parts of the warp take different
+ * words of a row.
+ */
+__global__ void __launch_bounds__(kFewBlock, kFewBlocks) search_few_rows(RoundView view, uint32_t step) {
+  SmallSums* pairs = shared_memory<SmallSums>() + warp_index() * kWarpSize;
+  const uint32_t count = view.counts[step].few;
+  const uint32_t words = (static_cast<uint32_t>(view.data.feature_count) + kWordFeatures - 1) / kWordFeatures;
+  for (uint32_t i = blockIdx.x * kFewWarps + warp_index(); i < count; i += gridDim.x * kFewWarps) {
+    const SearchTask task = view.few[i];
+    const UnitView& unit = view.units[task.unit];
+    const JobView& job = view.jobs[unit.job];
+    const ScoreParams& score = job.score[view.states[task.unit].shift];
+    GrowingNode& node = unit.nodes[task.node];
+    const uint32_t* mask = view.node_masks == nullptr
+                               ? unit.level_mask
+                               : view.node_masks + (size_t{view.search_room} + i) * static_cast<size_t>(view.data.mask_words);
+    const uint32_t rows = node.end - node.begin;
+    const uint32_t part_log2 = rows <= 8 ? 3 : rows <= 16 ? 4 : 5;
+    const uint32_t row_of_lane = lane_index() & ((1u << part_log2) - 1);
+    const uint32_t first_lane = lane_index() - row_of_lane;
+    const unsigned part_lanes = (part_log2 == 5 ? kAllLanes : (1u << (1u << part_log2)) - 1) << first_lane;
+    const bool has_row = row_of_lane < rows;
+    const uint32_t* order = unit.order[depth_of(node.heap_number) % 2];
+    const uint32_t position = order[node.begin + (has_row ? row_of_lane : 0)];
+    const int2 pair = unit.gradients[position];
+    const auto* row =
+        reinterpret_cast<const uint32_t*>(view.data.bins + size_t{data_row(job, position)} * view.data.stride);
+    __syncwarp();
+    if (lane_index() < rows) pairs[lane_index()] = {pair.x, pair.y};
+    __syncwarp();
+    const bool estimates = Estimate::is_valid(score);
+    const Estimate estimate{node.sums, score.min_child_hessian, static_cast<float>(score.lambda)};
+    Search search{node, score, 0, 0, {0, {0, 0}, -1, 0}};
+    float top = 0;
+    for (uint32_t base = 0; base < words; base += kWarpSize >> part_log2) {
+      const uint32_t word = base + (lane_index() >> part_log2);
+      const uint32_t f = word * kWordFeatures;
+      const uint32_t wanted = word < words ? mask[f / 32] >> (f % 32) & ((1u << kWordFeatures) - 1) : 0;
+      if (__ballot_sync(kAllLanes, wanted != 0) == 0) continue;
+      const uint32_t codes = word < words ? row[word] : 0;
+      SmallSums left[kWordFeatures] = {};
+      for (uint32_t r = 0; r < rows; ++r) {
+        const uint32_t others = shuffle(codes, first_lane + r);
+        const SmallSums other = pairs[r];
+#pragma unroll
+        for (uint32_t k = 0; k < kWordFeatures; ++k) {
+          if ((others >> (8 * k) & 0xffu) <= (codes >> (8 * k) & 0xffu)) left[k] = left[k] + other;
+        }
+      }
+      float value[kWordFeatures];
+      SmallSums missing[kWordFeatures] = {};
+      float own_top = -1;
+#pragma unroll
+      for (uint32_t k = 0; k < kWordFeatures; ++k) {
+        const uint32_t code = codes >> (8 * k) & 0xffu;
+        const unsigned missing_lanes = __ballot_sync(kAllLanes, has_row && code == 0) & part_lanes;
+        const SmallSums of_missing =
+            shuffle(left[k], missing_lanes == 0 ? 0 : static_cast<unsigned>(__ffs(static_cast<int>(missing_lanes)) - 1));
+        if (missing_lanes != 0) missing[k] = of_missing;
+        value[k] = -1;
+        if (!has_row || (wanted >> k & 1u) == 0) continue;
+        // A code of 0 stands for the candidate that sends the missing values left, and nothing else.
+        if (code > 0) {
+          left[k] = left[k] - missing[k];
+          if (code + 1u >= view.data.features[f + k].codes) continue;
+        }
+        value[k] = !estimates ? 1 : code == 0 ? estimate.of(left[k]) : estimate.of_both(left[k], missing[k]);
+        if (value[k] > own_top) own_top = value[k];
+      }
+      const float reached = greatest_of_warp(own_top);
+      if (reached > top) top = reached;
+      const float kept = top * Estimate::kKeptPart;
+#pragma unroll 1
+      for (uint32_t k = 0; own_top >= kept && k < kWordFeatures; ++k) {
+        const float of_k = k == 0 ? value[0] : k == 1 ? value[1] : k == 2 ? value[2] : value[3];
+        if (of_k < kept) continue;
+        const SmallSums from_left = k == 0 ? left[0] : k == 1 ? left[1] : k == 2 ? left[2] : left[3];
+        const SmallSums of_missing = k == 0 ? missing[0] : k == 1 ? missing[1] : k == 2 ? missing[2] : missing[3];
+        const auto code = static_cast<int>(codes >> (8 * k) & 0xffu);
+        search.begin(job, static_cast<int>(f + k));
+        if (code == 0) {
+          search.offer(0, true, from_left);
+        } else {
+          search.offer_both(code, from_left, of_missing);
+        }
+      }
+      __syncwarp();
+    }
+    const Candidate best = accepted(best_of_lanes(search.best), node, score);
+    if (lane_index() == 0) node.split = best;
+  }
+}
+
 /** Sums a node's rows for one feature; all lanes of the warp call it. */
 __device__ void sum_feature(const RoundView& view, const UnitView& unit, const JobView& job, const GrowingNode& node, uint32_t f,
                             const FeatureSums<Sums>& sums) {
@@ -476,13 +597,7 @@ __global__ void pick_splits(RoundView view, uint32_t step) {
       const Candidate candidate = candidates[g];
       if (comes_first(candidate, best)) best = candidate;
     }
-    best = best_of_warp(best);
-    if (best.feature >= 0) {
-      const double parent = score.bounded
-                                ? weighted_score(node.sums, bounded_weight(node.sums, node.bounds, score), score)
-                                : node_score(node.sums, score);
-      if (!(best.score - parent > gain_threshold(parent, score))) best.feature = -1;
-    }
+    best = accepted(best_of_warp(best), node, score);
     if (best.feature >= 0 && view.data.features[best.feature].categorical != 0) {
       write_codes(view, unit, job, task.node, score, best, shared);
     }
@@ -505,6 +620,10 @@ void prepare_search(const DeviceInfo& device) { allow_shared_memory(search_featu
 void search_splits(const Stream& stream, const RoundView& view, const LaunchPlan& plan, uint32_t step) {
   search_list<Sums>(stream, "search_histograms", view, plan, step);
   search_list<SmallSums>(stream, "search_rows", view, plan, step);
+  if (view.few != nullptr) {
+    launch(stream, "search_few_rows", search_few_rows, kFewBlocks * plan.processors, kFewBlock,
+           sizeof(SmallSums) * kFewBlock, view, step);
+  }
   launch(stream, "pick_splits", pick_splits, kPickBlocks * plan.processors, kPickBlock,
          plan.has_categories ? sizeof(PickShared) * kPickWarps : 0, view, step);
 }

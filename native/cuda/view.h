@@ -15,6 +15,10 @@ namespace lockstep::cuda {
 
 /** Rows that a block sums before it hands its 32-bit sums over. */
 inline constexpr uint32_t kMaxBuildRows = 65535;
+/** Rows of a node that a warp searches alone, where there are no categories. */
+inline constexpr uint32_t kFewRows = 32;
+/** Rows that a warp moves to the children of their node. */
+inline constexpr uint32_t kMovedRows = 256;
 /** Rows of a node whose 24-bit gradients a 32-bit sum holds. */
 inline constexpr uint32_t kMaxDirectWideRows = 127;
 /** Features of one 4-byte word of a row. */
@@ -35,8 +39,8 @@ struct FeatureCells {
 struct FeatureGroup {
   uint32_t first_feature;
   uint32_t features;
-  uint32_t lanes_log2;  // of the lanes for a row, no fewer than features
-  uint32_t codes;       // the most that one of the features has
+  uint32_t lanes_log2;  // of the lanes for a row, 8 … 32 and no fewer than features
+  uint32_t words;       // of shared memory for the cells' gradients, as many for the Hessians
   uint32_t first_cell;
   uint32_t cells;
 };
@@ -194,7 +198,9 @@ struct StepCounts {
   uint32_t build;
   uint32_t search;  // nodes with a histogram
   uint32_t direct;  // nodes without one
+  uint32_t few;     // nodes of few rows
   uint32_t partition;
+  uint32_t reserved[3];
 };
 
 /** Everything that the kernels of a round need, passed to each by value. Pointers are to device memory. */
@@ -223,8 +229,9 @@ struct RoundView {
   NodeTask* partition;
   SearchTask* search;             // nodes with a histogram from the front, those without from the back
   uint32_t search_room;
+  SearchTask* few;                // nodes of few rows; null: they are among the others
   Candidate* candidates;          // (searched nodes, search_groups)
-  uint32_t* node_masks;           // (searched nodes, mask_words); null: nobody samples features by node
+  uint32_t* node_masks;           // (search_room + nodes of few rows, mask_words); null: nobody samples features by node
   uint32_t* feature_keys;         // a block's warps: (features) each
 
   // Two pools of each, one for the host to fetch while the other is filled; numbers go on from the first to the second.

@@ -262,9 +262,10 @@ void one_model_is_the_same(int classes) {
   compare(table.view, {plain_job(shape, 5)});
 }
 
-void batches_of_different_jobs_are_the_same(int classes, int weights, size_t jobs, uint64_t seed) {
+void batches_of_different_jobs_are_the_same(int classes, int weights, size_t jobs, uint64_t seed, bool categories = true) {
   Random random(seed);
   TableShape shape;
+  shape.categories = categories;
   shape.classes = classes;
   shape.weights = weights;
   shape.rows = 200 + random.below(400);
@@ -310,6 +311,7 @@ void deep_trees_are_the_same() {
   shape.max_bins = 255;
   for (const int classes : {2, 0}) {
     shape.classes = classes;
+    shape.categories = classes == 0;
     const Table table = make_table(shape, 8);
     std::vector<JobSpec> jobs;
     for (const int depth : {10, 3, 14}) {
@@ -487,11 +489,14 @@ void large_tables_and_batches_are_the_same() {
   }
   shape.rows = 7000;
   shape.classes = 2;
-  const Table table = make_table(shape, 2);
-  Random random(2);
-  std::vector<JobSpec> jobs;
-  for (int j = 0; j < 200; ++j) jobs.push_back(random_job(table, shape, random));
-  for (const uint32_t direct_rows : {0u, 512u}) compare(table.view, jobs, {{4, 6}, 0, 0, direct_rows});
+  for (const bool categories : {true, false}) {
+    shape.categories = categories;
+    const Table table = make_table(shape, 2);
+    Random random(2);
+    std::vector<JobSpec> jobs;
+    for (int j = 0; j < 200; ++j) jobs.push_back(random_job(table, shape, random));
+    for (const uint32_t direct_rows : {0u, 512u}) compare(table.view, jobs, {{4, 6}, 0, 0, direct_rows});
+  }
 }
 
 #endif
@@ -545,6 +550,10 @@ void test_cuda() {
     for (const int weights : {0, 1, 2}) {
       batches_of_different_jobs_are_the_same(classes, weights, 7, static_cast<uint64_t>(classes * 3 + weights));
     }
+  }
+  // Without categories a warp searches all features of a node of few rows.
+  for (const int classes : {2, 0, 3}) {
+    for (const uint64_t seed : {11, 12, 13}) batches_of_different_jobs_are_the_same(classes, static_cast<int>(seed % 3), 9, seed, false);
   }
   batches_of_different_jobs_are_the_same(2, 1, 64, 99);
   batches_of_different_jobs_are_the_same(40, 0, 2, 77);
