@@ -11,9 +11,9 @@ namespace {
 
 constexpr unsigned kBlock = 256;
 constexpr unsigned kPlanBlock = 128;
-constexpr unsigned kBuildBlock = 512;
+constexpr unsigned kBuildBlock = 1024;
 /** Blocks of a processor that sum histograms, as far as shared memory goes. */
-constexpr unsigned kBuildBlocks = 3;
+constexpr unsigned kBuildBlocks = 1;
 constexpr unsigned kBuildWarps = kBuildBlock / kWarpSize;
 
 /** A wide gradient or Hessian is summed as its lower 12 bits and the rest. */
@@ -179,113 +179,116 @@ __global__ void clear_histograms(RoundView view, uint32_t step) {
 /** A row as the lanes of a warp read it that add it. */
 struct alignas(16) StagedRow {
   uint32_t row;
-  int32_t g;
-  int32_t h;
   uint32_t reserved;
+  int2 pair;
 };
 static_assert(sizeof(StagedRow) * kBuildBlock == kStagedBytes);
 
-/** Adds a row's pair to a cell; n apart lie the words of a cell. */
-template <bool kWide>
-__device__ void add_pair(int32_t* cell, uint32_t n, int32_t g, int32_t h) {
-  if constexpr (kWide) {
-    // Without weights the Hessian has no lower part; gradients often have no upper one.
-    if ((g & kLowMask) != 0) atomicAdd(cell, g & kLowMask);
-    if (g >> kLowBits != 0) atomicAdd(cell + n, g >> kLowBits);
-    if ((h & kLowMask) != 0) atomicAdd(cell + 2 * n, h & kLowMask);
-    atomicAdd(cell + 3 * n, h >> kLowBits);
-  } else {
-    atomicAdd(cell, g);
-    atomicAdd(cell + n, h);
-  }
-}
-
-/** Codes that a lane fetches before it adds the first of them: with 8 lanes for a row, those of a warp's 32 rows. */
-constexpr uint32_t kCodesInFlight = 8;
-
 /**
- * Adds rows of a task to cells in shared memory. A warp takes 32 rows at a time: lanes look up a row each, then go through the
- * rows together, a lane a feature. A feature's cells all lie in the lane's own bank, so the lanes of a row never wait for
- * each other.
+ * Cells of a group in shared memory: for each code the words of its sums one after the other, each with a lane's place for
+ * every feature. A feature's cells all lie in the lane's own bank, so lanes that add a row never wait for each other.
  */
-template <bool kWide>
+template <bool kWide, uint32_t kLanesLog2>
+struct Cells {
+  static constexpr uint32_t kLanes = 1u << kLanesLog2;
+  static constexpr uint32_t kWords = kWide ? 4 : 2;
+  static constexpr uint32_t kRowsAtOnce = kWarpSize / kLanes;
+  /** Codes that a lane fetches before it adds the first of them. */
+  static constexpr uint32_t kInFlight = 8;
+  static_assert(kInFlight * kRowsAtOnce <= kWarpSize);
+
+  /** Adds a row to the cells of its code; `cell` is the lane's. */
+  __device__ static void add(int32_t* cell, int2 pair) {
+    if constexpr (kWide) {
+      // Without weights the Hessian has no lower part; gradients often have no upper one.
+      if ((pair.x & kLowMask) != 0) atomicAdd(cell, pair.x & kLowMask);
+      if (pair.x >> kLowBits != 0) atomicAdd(cell + kLanes, pair.x >> kLowBits);
+      if ((pair.y & kLowMask) != 0) atomicAdd(cell + 2 * kLanes, pair.y & kLowMask);
+      atomicAdd(cell + 3 * kLanes, pair.y >> kLowBits);
+    } else {
+      atomicAdd(cell, pair.x);
+      atomicAdd(cell + kLanes, pair.y);
+    }
+  }
+
+  /** Adds up to 32 rows that are staged; the lane has a feature, whose codes begin at `codes_of_rows`. */
+  __device__ static void add_rows(const StagedRow* staged, uint32_t count, const uint8_t* codes_of_rows, uint32_t stride,
+                                  int32_t* own_cells) {
+    const StagedRow* own_rows = staged + (lane_index() >> kLanesLog2);
+    for (uint32_t first = 0; first < kWarpSize && first < count; first += kInFlight * kRowsAtOnce) {
+      uint32_t codes[kInFlight];
+#pragma unroll
+      for (uint32_t r = 0; r < kInFlight; ++r) {
+        codes[r] = codes_of_rows[uint64_t{own_rows[first + r * kRowsAtOnce].row} * stride];
+      }
+#pragma unroll
+      for (uint32_t r = 0; r < kInFlight; ++r) {
+        add(own_cells + codes[r] * (kWords * kLanes), own_rows[first + r * kRowsAtOnce].pair);
+      }
+    }
+  }
+
+  /**
+   * Turns the places of each code's words, by one more from code to code: so a feature's cells come to lie in different
+   * banks, as reading them one after the other wants it.
+   */
+  __device__ static void turn(int32_t* cells, uint32_t words) {
+    for (uint32_t base = warp_index() * kWarpSize; base < words; base += kBuildBlock) {
+      const uint32_t i = base + lane_index();
+      const int32_t sum = cells[i];
+      __syncwarp();
+      cells[i - i % kLanes + (i + i / (kWords * kLanes)) % kLanes] = sum;
+    }
+  }
+
+  /** A word of the sums of a code of the own-th feature, once the places are turned: 0 the gradients', 1 the Hessians'. */
+  __device__ static int64_t sum_at(const int32_t* cells, uint32_t code, uint32_t own, uint32_t word) {
+    const uint32_t place = code * (kWords * kLanes) + (own + code) % kLanes;
+    if constexpr (kWide) {
+      return int64_t{cells[place + 2 * word * kLanes]} + int64_t{cells[place + (2 * word + 1) * kLanes]} * (1 << kLowBits);
+    } else {
+      return cells[place + word * kLanes];
+    }
+  }
+};
+/**
+ * Adds the rows of a task to cells in shared memory. A warp takes 32 rows at a time: lanes look up a row each, then go through
+ * the rows together, a lane a feature.
+ */
+template <class C>
 __device__ void sum_rows(const RoundView& view, const UnitView& unit, const JobView& job, const NodeTask& task,
-                         const FeatureGroup& group, const uint32_t* order, int32_t* cells, StagedRow* staged) {
-  const uint32_t own = lane_index() & ((1u << group.lanes_log2) - 1);
-  const uint32_t row_of_lane = lane_index() >> group.lanes_log2;
-  const uint32_t rows_at_once = kWarpSize >> group.lanes_log2;
+                         const FeatureGroup& group, int32_t* cells, StagedRow* staged) {
+  const uint32_t* order = unit.order[depth_of(unit.nodes[task.node].heap_number) % 2];
+  const uint32_t own = lane_index() % C::kLanes;
   const uint32_t f = group.first_feature + own;
   const bool takes_part = own < group.features && (unit.tree_mask[f / 32] >> (f % 32) & 1u) != 0;
   const uint8_t* codes_of_rows = view.data.bins + f;
-  int32_t* own_cells = cells + own;
-  const uint32_t begin = task.begin + warp_index() * kWarpSize;
-  if (begin >= task.end) return;
+  const auto stride = static_cast<uint32_t>(view.data.stride);
   const auto position_at = [&](uint32_t i) { return order[i < task.end ? i : task.begin]; };
   // Rows beyond the last one add nothing to the cells of another.
   const auto row_at = [&](uint32_t i, uint32_t position) {
     const int2 pair = unit.gradients[position];
-    return i < task.end ? StagedRow{data_row(job, position), pair.x, pair.y, 0} : StagedRow{data_row(job, position), 0, 0, 0};
+    return StagedRow{data_row(job, position), 0, i < task.end ? pair : int2{0, 0}};
   };
+  uint32_t base = task.begin + warp_index() * kWarpSize;
+  if (base >= task.end) return;
   // Three fetches depend on each other, so each is begun while the rows before it are added.
-  uint32_t i = begin + lane_index();
+  uint32_t i = base + lane_index();
   StagedRow next = row_at(i, position_at(i));
   uint32_t position = position_at(i + kBuildBlock);
-  for (uint32_t base = begin; base < task.end; base += kBuildBlock) {
+  for (; base < task.end; base += kBuildBlock) {
     __syncwarp();
     staged[lane_index()] = next;
     __syncwarp();
     i += kBuildBlock;
     next = row_at(i, position);
     position = position_at(i + kBuildBlock);
-    const uint32_t count = task.end - base;
-    for (uint32_t first = 0; first < kWarpSize && first < count && takes_part; first += kCodesInFlight * rows_at_once) {
-      uint32_t codes[kCodesInFlight];
-#pragma unroll
-      for (uint32_t r = 0; r < kCodesInFlight; ++r) {
-        const StagedRow& from = staged[first + r * rows_at_once + row_of_lane];
-        codes[r] = codes_of_rows[size_t{from.row} * view.data.stride];
-      }
-#pragma unroll
-      for (uint32_t r = 0; r < kCodesInFlight; ++r) {
-        const StagedRow& from = staged[first + r * rows_at_once + row_of_lane];
-        add_pair<kWide>(own_cells + (codes[r] << group.lanes_log2), group.words, from.g, from.h);
-      }
-    }
-  }
-}
-
-/**
- * Where the sums of a code of a group's own-th feature are after turn_rows. A feature's cells now lie in different banks, as
- * reading them one after the other wants it.
- */
-__device__ uint32_t place_of(const FeatureGroup& group, uint32_t code, uint32_t own) {
-  const uint32_t turned = own + (code >> (5 - group.lanes_log2));
-  return (code << group.lanes_log2) + (turned & ((1u << group.lanes_log2) - 1));
-}
-
-/** Turns the cells of each code, the n-th 32 words by n places. */
-__device__ void turn_rows(const FeatureGroup& group, uint32_t words, int32_t* cells) {
-  const uint32_t mask = (1u << group.lanes_log2) - 1;
-  for (uint32_t base = warp_index() * kWarpSize; base < words; base += kBuildBlock) {
-    const int32_t sum = cells[base + lane_index()];
-    const uint32_t line = base % group.words / kWarpSize;
-    __syncwarp();
-    cells[base + (lane_index() & ~mask) + ((lane_index() + line) & mask)] = sum;
-  }
-}
-
-/** A word of a cell's sums: 0 is the gradients', 1 the Hessians'. */
-template <bool kWide>
-__device__ int64_t sum_at(const int32_t* cells, uint32_t n, uint32_t place, uint32_t word) {
-  if constexpr (kWide) {
-    return int64_t{cells[2 * word * n + place]} + int64_t{cells[(2 * word + 1) * n + place]} * (1 << kLowBits);
-  } else {
-    return cells[word * n + place];
+    if (takes_part) C::add_rows(staged, task.end - base, codes_of_rows, stride, cells + own);
   }
 }
 
 /** Hands the sums over: stores them where nobody else has sums of the node, adds them otherwise. */
-template <bool kWide>
+template <class C>
 __device__ void hand_over(const RoundView& view, const UnitView& unit, const NodeTask& task, const FeatureGroup& group,
                           const int32_t* cells) {
   const auto slot = static_cast<uint32_t>(unit.nodes[task.node].slot);
@@ -294,7 +297,7 @@ __device__ void hand_over(const RoundView& view, const UnitView& unit, const Nod
     const FeatureCells feature = view.data.features[group.first_feature + own];
     auto* words = reinterpret_cast<int64_t*>(histogram + feature.first);
     for (uint32_t w = lane_index(); w < 2u * feature.codes; w += kWarpSize) {
-      const int64_t sum = sum_at<kWide>(cells, group.words, place_of(group, w / 2, own), w % 2);
+      const int64_t sum = C::sum_at(cells, w / 2, own, w % 2);
       if (task.alone != 0) {
         words[w] = sum;
       } else if (sum != 0) {
@@ -304,6 +307,20 @@ __device__ void hand_over(const RoundView& view, const UnitView& unit, const Nod
   }
 }
 
+template <class C>
+__device__ void build(const RoundView& view, const UnitView& unit, const NodeTask& task, const FeatureGroup& group,
+                      int32_t* cells, StagedRow* staged) {
+  const uint32_t words = group.words * C::kWords;
+  for (uint32_t w = threadIdx.x; w < words / 2; w += kBuildBlock) reinterpret_cast<int2*>(cells)[w] = {0, 0};
+  __syncthreads();
+  sum_rows<C>(view, unit, view.jobs[unit.job], task, group, cells, staged + warp_index() * kWarpSize);
+  __syncthreads();
+  C::turn(cells, words);
+  __syncthreads();
+  hand_over<C>(view, unit, task, group, cells);
+  __syncthreads();
+}
+
 __global__ void __launch_bounds__(kBuildBlock, kBuildBlocks) build_histograms(RoundView view, uint32_t step) {
   auto* staged = shared_memory<StagedRow>();
   auto* cells = reinterpret_cast<int32_t*>(staged + kBuildBlock);
@@ -311,27 +328,16 @@ __global__ void __launch_bounds__(kBuildBlock, kBuildBlocks) build_histograms(Ro
   for (uint32_t t = blockIdx.x; t < count; t += gridDim.x) {
     const NodeTask task = view.build[t];
     const UnitView& unit = view.units[task.unit];
-    const JobView& job = view.jobs[unit.job];
     const FeatureGroup group = view.groups[unit.wide ? 1 : 0][task.group];
-    const uint32_t words = group.words * (unit.wide ? 4 : 2);
-    for (uint32_t w = threadIdx.x; w < words / 2; w += kBuildBlock) reinterpret_cast<int2*>(cells)[w] = {0, 0};
-    __syncthreads();
-    const uint32_t* order = unit.order[depth_of(unit.nodes[task.node].heap_number) % 2];
-    StagedRow* own_rows = staged + warp_index() * kWarpSize;
     if (unit.wide) {
-      sum_rows<true>(view, unit, job, task, group, order, cells, own_rows);
+      if (group.lanes_log2 == 5) build<Cells<true, 5>>(view, unit, task, group, cells, staged);
+      if (group.lanes_log2 == 4) build<Cells<true, 4>>(view, unit, task, group, cells, staged);
+      if (group.lanes_log2 == 3) build<Cells<true, 3>>(view, unit, task, group, cells, staged);
     } else {
-      sum_rows<false>(view, unit, job, task, group, order, cells, own_rows);
+      if (group.lanes_log2 == 5) build<Cells<false, 5>>(view, unit, task, group, cells, staged);
+      if (group.lanes_log2 == 4) build<Cells<false, 4>>(view, unit, task, group, cells, staged);
+      if (group.lanes_log2 == 3) build<Cells<false, 3>>(view, unit, task, group, cells, staged);
     }
-    __syncthreads();
-    turn_rows(group, words, cells);
-    __syncthreads();
-    if (unit.wide) {
-      hand_over<true>(view, unit, task, group, cells);
-    } else {
-      hand_over<false>(view, unit, task, group, cells);
-    }
-    __syncthreads();
   }
 }
 

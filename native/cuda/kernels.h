@@ -19,7 +19,7 @@ struct LaunchPlan {
 };
 
 /** Shared memory of a block that sums histograms, beside the cells. */
-inline constexpr size_t kStagedBytes = 8 << 10;
+inline constexpr size_t kStagedBytes = 16 << 10;
 
 /** Warps that sample_features runs at most: RoundView.feature_keys has room for so many. */
 inline constexpr unsigned kSamplingWarps = 1024;

@@ -148,27 +148,33 @@ __device__ inline float quotient(float a, float b) {
  * Scores in binary32, within 2^−20 of themselves: 24-bit roundings of g (three times in its square), of h, λ' and their sum,
  * of a quotient within 2 ulp and of the sum of both sides. A candidate so estimated below kKeptPart of another one is worse.
  */
+template <class S>
 struct Estimate {
   static constexpr float kKeptPart = 1 - 0x1p-17f;
-  const Sums node;
-  const int64_t min_child_hessian;
-  const float lambda;
+  using Integer = decltype(S::h);
+  S node;
+  Integer least;  // Hessian of a child
+  float lambda;
+  bool is_valid;  // estimates stay clear of the ends of binary32, and no terms cancel
 
-  /** Estimates stay clear of the ends of binary32, and no terms cancel. */
-  __device__ static bool is_valid(const ScoreParams& score) {
-    return !score.bounded && score.alpha == 0 && score.lambda <= 0x1p60;
-  }
-  __device__ float side(const Sums& sums) const {
+  __device__ Estimate(const Sums& of_node, const ScoreParams& score)
+      : node{static_cast<Integer>(of_node.g), static_cast<Integer>(of_node.h)},
+        // No child that has more than the node counts.
+        least(static_cast<Integer>(score.min_child_hessian < of_node.h ? score.min_child_hessian : of_node.h)),
+        lambda(static_cast<float>(score.lambda)),
+        is_valid(!score.bounded && score.alpha == 0 && score.lambda <= 0x1p60) {}
+
+  __device__ float side(S sums) const {
     const auto g = static_cast<float>(sums.g);
     return quotient(g * g, static_cast<float>(sums.h) + lambda);
   }
   /** −1 where the candidate does not count. */
-  __device__ float of(const Sums& left) const {
-    const Sums right = node - left;
-    if (left.h < min_child_hessian || right.h < min_child_hessian) return -1;
-    return side(left) + side(right);
+  __device__ float of(S left) const {
+    const S right = node - left;
+    if (left.h < least || right.h < least) return -1;
+    return is_valid ? side(left) + side(right) : 1;
   }
-  __device__ float of_both(const Sums& left, const Sums& missing) const {
+  __device__ float of_both(S left, S missing) const {
     const float right = of(left);
     if (missing.empty()) return right;
     const float value = of(left + missing);
@@ -178,7 +184,7 @@ struct Estimate {
 
 /** Leaves the sums from the left in the place of the sums; node.sums and the missing ones have been read. */
 template <class S>
-__device__ void search_numeric(const FeatureSums<S>& sums, uint32_t codes, Sums missing, Search& search) {
+__device__ void search_numeric(const FeatureSums<S>& sums, uint32_t codes, S missing, Search& search) {
   const uint32_t first = lane_index() * kLaneCodes;
   unsigned present = 0;
   S total{0, 0};
@@ -192,26 +198,22 @@ __device__ void search_numeric(const FeatureSums<S>& sums, uint32_t codes, Sums 
     total = total + own;
   }
   S left = warp_inclusive_scan(total) - total;
+  const Estimate<S> estimate(search.node.sums, search.score);
+  float value[kLaneCodes];
+  float top = 0;
 #pragma unroll
   for (uint32_t k = 0; k < kLaneCodes; ++k) {
     if (first + k > 0) left = left + sums[first + k];
+    value[k] = -1;
+    if ((present >> k & 1u) == 0) continue;
     sums[first + k] = left;
+    value[k] = estimate.of_both(left, missing);
+    if (value[k] > top) top = value[k];
   }
-  if (Estimate::is_valid(search.score)) {
-    const Estimate estimate{search.node.sums, search.score.min_child_hessian, static_cast<float>(search.score.lambda)};
-    float top = 0;
-    for (unsigned left_over = present; left_over != 0; left_over &= left_over - 1) {
-      const auto k = static_cast<uint32_t>(__ffs(static_cast<int>(left_over)) - 1);
-      const float value = estimate.of_both(sums[first + k], missing);
-      if (value < 0) present &= ~(1u << k);
-      if (value > top) top = value;
-    }
-    __syncwarp();
-    top = greatest_of_warp(top) * Estimate::kKeptPart;
-    for (unsigned left_over = present; left_over != 0; left_over &= left_over - 1) {
-      const auto k = static_cast<uint32_t>(__ffs(static_cast<int>(left_over)) - 1);
-      if (estimate.of_both(sums[first + k], missing) < top) present &= ~(1u << k);
-    }
+  const float kept = greatest_of_warp(top) * Estimate<S>::kKeptPart;
+#pragma unroll
+  for (uint32_t k = 0; k < kLaneCodes; ++k) {
+    if (value[k] < kept) present &= ~(1u << k);
   }
   for (; present != 0; present &= present - 1) {
     const auto k = static_cast<uint32_t>(__ffs(static_cast<int>(present)) - 1);
@@ -283,7 +285,7 @@ __device__ Candidate search_feature(const RoundView& view, const JobView& job, c
   const FeatureCells feature = view.data.features[f];
   Search search{node, score, 0, 0, {0, {0, 0}, -1, 0}};
   search.begin(job, static_cast<int>(f));
-  const Sums missing = sums[0];
+  const S missing = sums[0];
   __syncwarp();
   if (lane_index() == 0 && !missing.empty()) search.offer(0, true, missing);
   if (feature.categorical == 0) {
@@ -300,7 +302,8 @@ __device__ Candidate search_feature(const RoundView& view, const JobView& job, c
  * Brings a feature's sums of a node from its histogram to shared memory, less those of the sibling's; all lanes of the warp
  * call it. `keep`: nodes below need the difference, so it is stored too.
  */
-__device__ void fetch_sums(Sums* cells, const Sums* minus, uint32_t codes, bool keep, const FeatureSums<Sums>& sums) {
+template <class S>
+__device__ void fetch_sums(Sums* cells, const Sums* minus, uint32_t codes, bool keep, const FeatureSums<S>& sums) {
 #pragma unroll
   for (uint32_t base = 0; base < kMaxCodes; base += kWarpSize) {
     const uint32_t code = base + lane_index();
@@ -312,9 +315,27 @@ __device__ void fetch_sums(Sums* cells, const Sums* minus, uint32_t codes, bool 
         if (keep) cells[code] = own;
       }
     }
-    sums[code] = own;
+    sums[code] = {static_cast<decltype(S::g)>(own.g), static_cast<decltype(S::h)>(own.h)};
   }
   __syncwarp();
+}
+
+/** Searches a feature of a node with a histogram, if it is wanted; all lanes of the warp call it. */
+template <class S>
+__device__ Candidate search_histogram(const RoundView& view, const SearchTask& task, uint32_t f, bool is_wanted, bool keep,
+                                      const FeatureSums<S>& sums, Ranking* ranking) {
+  const UnitView& unit = view.units[task.unit];
+  const JobView& job = view.jobs[unit.job];
+  const GrowingNode& node = unit.nodes[task.node];
+  const FeatureCells feature = view.data.features[f];
+  const auto of_slot = [&](int32_t slot) {
+    return unit.histograms + size_t{static_cast<uint32_t>(slot)} * view.data.cells + feature.first;
+  };
+  // The codes that go left at a categorical split are found from the histogram again.
+  fetch_sums(of_slot(node.slot), task.minus >= 0 ? of_slot(task.minus) : nullptr, feature.codes,
+             keep || feature.categorical != 0, sums);
+  if (!is_wanted) return {0, {0, 0}, -1, 0};
+  return search_feature(view, job, node, job.score[view.states[task.unit].shift], f, sums, ranking);
 }
 
 /** Rows whose codes and gradients a thread fetches before it adds the first of them. */
@@ -393,25 +414,22 @@ __global__ void __launch_bounds__(kBlock, kSearchBlocks) search_features(RoundVi
     const uint32_t wanted = mask[first / 32] >> (first % 32) & ((1u << kSearchFeatures) - 1);
     const bool is_wanted = (wanted >> warp_index() & 1u) != 0;
     const FeatureSums<S> sums{shared.sums[warp_index()]};
+    Candidate best{0, {0, 0}, -1, 0};
     if constexpr (kDirect) {
       sum_directly(view, unit, job, node, first, wanted, shared.sums[0]);
+      const ScoreParams& score = job.score[view.states[task.unit].shift];
+      if (is_wanted) best = search_feature(view, job, node, score, f, sums, rankings + warp_index());
     } else {
       const uint32_t in_tree = unit.tree_mask[first / 32] >> (first % 32) & ((1u << kSearchFeatures) - 1);
-      const bool keep = node.heap_number >> (job.max_depth - 1) == 0;
+      const bool keep = node.heap_number >> (job.max_depth - 1) == 0 && node.end - node.begin > unit.direct_rows;
       if (is_wanted || (keep && task.minus >= 0 && (in_tree >> warp_index() & 1u) != 0)) {
-        const FeatureCells feature = view.data.features[f];
-        const auto of_slot = [&](int32_t slot) {
-          return unit.histograms + size_t{static_cast<uint32_t>(slot)} * view.data.cells + feature.first;
-        };
-        // The codes that go left are found from the histogram again.
-        fetch_sums(of_slot(node.slot), task.minus >= 0 ? of_slot(task.minus) : nullptr, feature.codes,
-                   keep || feature.categorical != 0, sums);
+        if (!unit.wide && node.end - node.begin <= kMaxBuildRows) {
+          const FeatureSums<SmallSums> small{reinterpret_cast<SmallSums*>(shared.sums[warp_index()])};
+          best = search_histogram(view, task, f, is_wanted, keep, small, rankings + warp_index());
+        } else {
+          best = search_histogram(view, task, f, is_wanted, keep, sums, rankings + warp_index());
+        }
       }
-    }
-    Candidate best{0, {0, 0}, -1, 0};
-    if (is_wanted) {
-      const ScoreParams& score = job.score[view.states[task.unit].shift];
-      best = search_feature(view, job, node, score, f, sums, rankings + warp_index());
     }
     if (lane_index() == 0) shared.best[warp_index()] = best;
     __syncthreads();
@@ -466,8 +484,7 @@ __global__ void __launch_bounds__(kFewBlock, kFewBlocks) search_few_rows(RoundVi
     __syncwarp();
     if (lane_index() < rows) pairs[lane_index()] = {pair.x, pair.y};
     __syncwarp();
-    const bool estimates = Estimate::is_valid(score);
-    const Estimate estimate{node.sums, score.min_child_hessian, static_cast<float>(score.lambda)};
+    const Estimate<SmallSums> estimate(node.sums, score);
     Search search{node, score, 0, 0, {0, {0, 0}, -1, 0}};
     float top = 0;
     for (uint32_t base = 0; base < words; base += kWarpSize >> part_log2) {
@@ -502,12 +519,12 @@ __global__ void __launch_bounds__(kFewBlock, kFewBlocks) search_few_rows(RoundVi
           left[k] = left[k] - missing[k];
           if (code + 1u >= view.data.features[f + k].codes) continue;
         }
-        value[k] = !estimates ? 1 : code == 0 ? estimate.of(left[k]) : estimate.of_both(left[k], missing[k]);
+        value[k] = code == 0 ? estimate.of(left[k]) : estimate.of_both(left[k], missing[k]);
         if (value[k] > own_top) own_top = value[k];
       }
       const float reached = greatest_of_warp(own_top);
       if (reached > top) top = reached;
-      const float kept = top * Estimate::kKeptPart;
+      const float kept = top * Estimate<SmallSums>::kKeptPart;
 #pragma unroll 1
       for (uint32_t k = 0; own_top >= kept && k < kWordFeatures; ++k) {
         const float of_k = k == 0 ? value[0] : k == 1 ? value[1] : k == 2 ? value[2] : value[3];

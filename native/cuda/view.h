@@ -40,7 +40,7 @@ struct FeatureGroup {
   uint32_t first_feature;
   uint32_t features;
   uint32_t lanes_log2;  // of the lanes for a row, 8 … 32 and no fewer than features
-  uint32_t words;       // of shared memory for the cells' gradients, as many for the Hessians
+  uint32_t words;       // of shared memory for a word of each cell
   uint32_t first_cell;
   uint32_t cells;
 };
