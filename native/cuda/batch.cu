@@ -101,18 +101,6 @@ void upload(const std::vector<T>& values, const T* device, const Stream& stream)
                         stream.get()));
 }
 
-/** Rounds that are queued in one go, and what the host fetches of them. */
-struct Call {
-  size_t rounds = 0;
-  uint32_t start[3] = {0, 0, 0};  // of the pools: nodes and sets used, rounds
-  PinnedBuffer<FinishedTree> trees;
-  PinnedBuffer<FinishedNode> nodes;
-  PinnedBuffer<CodeSet> sets;
-  PinnedBuffer<uint32_t> pool_used;
-  PinnedBuffer<uint64_t> sums;
-  Event filled;  // all but nodes and sets is here
-};
-
 /** Cuts the features into groups whose cells fit a block's shared memory, a word of each. */
 std::vector<FeatureGroup> group_features(const std::vector<FeatureCells>& features, size_t words_in_block) {
   constexpr uint32_t kLeastLanesLog2 = 3;
@@ -142,6 +130,14 @@ std::vector<FeatureGroup> group_features(const std::vector<FeatureCells>& featur
 class CudaBatch::Impl {
  public:
   Impl(std::shared_ptr<const CudaDataset> dataset, std::vector<JobSpec> specs, const BatchOptions& options);
+  ~Impl() {
+    // Nothing may be written to the buffers any more; a failure has been reported by the call that it ended.
+    cudaStreamSynchronize(stream_.get());
+    cudaStreamSynchronize(copies_.get());
+    dataset_->take_back(std::move(calls_));
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
   std::vector<JobScores> advance(const std::vector<size_t>& jobs, size_t rounds, const CancelFlag& cancel);
   const Ensemble& ensemble(size_t job) const { return jobs_.at(job).ensemble; }
@@ -178,7 +174,7 @@ class CudaBatch::Impl {
   std::unique_ptr<Turn> turn_;   // whose margins are on the device
   size_t turns_ = 0;
   Stream copies_;
-  Call calls_[2];
+  std::unique_ptr<Calls> calls_;
   std::unique_ptr<ThreadPool> threads_;
 };
 
@@ -186,6 +182,7 @@ CudaBatch::Impl::Impl(std::shared_ptr<const CudaDataset> dataset, std::vector<Jo
     : dataset_(std::move(dataset)),
       options_(options),
       rows_(*dataset_),
+      calls_(dataset_->lend_calls()),
       pool_bytes_(std::min(kMaxPoolBytes, dataset_->available_memory() / kPoolPart)) {
   for (const FeatureCells& feature : dataset_->features()) has_categories_ = has_categories_ || feature.categorical != 0;
   for (JobSpec& spec : specs) add_job(std::move(spec));
@@ -714,7 +711,7 @@ void CudaBatch::Impl::train(Turn& turn, size_t rounds, const CancelFlag& cancel,
   };
   size_t half = 0;
   for (size_t queued = 0; queued < rounds && !cancel.is_set(); half = 1 - half) {
-    Call& call = calls_[half];
+    Call& call = (*calls_)[half];
     call.rounds = std::min({at_once, turn.pool_rounds, rounds - queued});
     queue_call(turn, call, half);
     queued += call.rounds;

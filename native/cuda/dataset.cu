@@ -1,5 +1,7 @@
 #include "cuda/dataset.h"
 
+#include <algorithm>
+#include <cstring>
 #include <iterator>
 #include <string>
 
@@ -11,6 +13,9 @@ namespace {
 
 /** Left to the driver and to other programs. */
 constexpr size_t kReserve = size_t{64} << 20;
+
+/** Rows that are copied in one piece, in bytes. */
+constexpr size_t kUploadBytes = size_t{8} << 20;
 
 /** Rows begin at a sector of memory where that costs little, else at a word. */
 size_t stride_of(size_t features) {
@@ -38,11 +43,7 @@ CudaDataset::CudaDataset(const DatasetView& data, const DatasetOptions& options)
   }
   const Stream stream;
   bins_ = Buffer<uint8_t>(data.rows * stride_);
-  if (stride_ > static_cast<size_t>(data.features)) {
-    check(cudaMemsetAsync(bins_.get(), 0, bins_.bytes(), stream.get()));
-  }
-  check(cudaMemcpy2DAsync(bins_.get(), stride_, data.bins, data.stride, static_cast<size_t>(data.features), data.rows,
-                          cudaMemcpyHostToDevice, stream.get()));
+  upload_bins(stream);
   label_ = Buffer<float>(data.rows);
   label_.copy_from(data.label, data.rows, stream);
   device_features_ = Buffer<FeatureCells>(features_, stream);
@@ -56,6 +57,41 @@ CudaDataset::CudaDataset(const DatasetView& data, const DatasetOptions& options)
   prepare_histograms(device_);
   prepare_search(device_);
   stream.synchronize();
+}
+
+/** Rows are brought to the device's stride here, since the driver takes much longer over rows one by one. */
+void CudaDataset::upload_bins(const Stream& stream) {
+  if (host_.stride == stride_) {
+    bins_.copy_from(host_.bins, host_.rows * stride_, stream);
+    return;
+  }
+  const size_t rows_at_once = std::max<size_t>(kUploadBytes / stride_, 1);
+  std::vector<uint8_t> part(std::min(rows_at_once, host_.rows) * stride_);
+  for (size_t first = 0; first < host_.rows; first += rows_at_once) {
+    const size_t rows = std::min(rows_at_once, host_.rows - first);
+    for (size_t row = 0; row < rows; ++row) {
+      std::memcpy(part.data() + row * stride_, host_.bins + (first + row) * host_.stride, static_cast<size_t>(host_.features));
+    }
+    check(cudaMemcpyAsync(bins_.get() + first * stride_, part.data(), rows * stride_, cudaMemcpyHostToDevice, stream.get()));
+    stream.synchronize();
+  }
+}
+
+std::unique_ptr<Calls> CudaDataset::lend_calls() const {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!idle_.empty()) {
+      std::unique_ptr<Calls> calls = std::move(idle_.back());
+      idle_.pop_back();
+      return calls;
+    }
+  }
+  return std::make_unique<Calls>();
+}
+
+void CudaDataset::take_back(std::unique_ptr<Calls> calls) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  idle_.push_back(std::move(calls));
 }
 
 DataView CudaDataset::view() const {

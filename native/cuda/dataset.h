@@ -2,9 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "cpu/data.h"
+#include "cuda/calls.h"
 #include "cuda/device.h"
 #include "cuda/view.h"
 
@@ -32,8 +34,13 @@ class CudaDataset {
   size_t available_memory(size_t own = 0) const;
   /** Bytes of device memory in use by the data set. */
   size_t bytes() const;
+  /** Host memory for a batch; it goes from batch to batch, since making it takes as long as some rounds. */
+  std::unique_ptr<Calls> lend_calls() const;
+  void take_back(std::unique_ptr<Calls> calls) const;
 
  private:
+  void upload_bins(const Stream& stream);
+
   DatasetView host_;
   DatasetOptions options_;
   DeviceInfo device_;
@@ -44,6 +51,8 @@ class CudaDataset {
   Buffer<float> label_;
   Buffer<FeatureCells> device_features_;
   Buffer<LinkSegment> tables_[4];
+  mutable std::mutex mutex_;
+  mutable std::vector<std::unique_ptr<Calls>> idle_;
 };
 
 }  // namespace lockstep::cuda

@@ -16,7 +16,8 @@ constexpr unsigned kBlock = kSearchFeatures * kWarpSize;
 constexpr unsigned kPickBlock = 128;
 constexpr unsigned kPickWarps = kPickBlock / kWarpSize;
 /** Blocks of a processor that search, and that pick. */
-constexpr unsigned kSearchBlocks = 4;
+template <class S>
+constexpr unsigned kSearchBlocks = std::is_same_v<S, Sums> ? 3 : 4;
 constexpr size_t kPickBlocks = 8;
 constexpr unsigned kFewBlock = 128;
 constexpr unsigned kFewWarps = kFewBlock / kWarpSize;
@@ -391,7 +392,7 @@ struct SearchShared {
 
 /** Searches nodes with a histogram (S: Sums), or nodes without one, whose rows it sums (SmallSums). */
 template <class S>
-__global__ void __launch_bounds__(kBlock, kSearchBlocks) search_features(RoundView view, uint32_t step) {
+__global__ void __launch_bounds__(kBlock, kSearchBlocks<S>) search_features(RoundView view, uint32_t step) {
   constexpr bool kDirect = std::is_same_v<S, SmallSums>;
   auto& shared = *shared_memory<SearchShared<S>>();
   auto* rankings = reinterpret_cast<Ranking*>(shared_memory<unsigned char>() + sizeof(SearchShared<S>));
@@ -626,7 +627,7 @@ __global__ void pick_splits(RoundView view, uint32_t step) {
 template <class S>
 void search_list(const Stream& stream, const char* name, const RoundView& view, const LaunchPlan& plan, uint32_t step) {
   const size_t rankings = plan.has_categories ? sizeof(Ranking) * kSearchFeatures : 0;
-  launch(stream, name, search_features<S>, kSearchBlocks * plan.processors, kBlock, sizeof(SearchShared<S>) + rankings, view,
+  launch(stream, name, search_features<S>, kSearchBlocks<S> * plan.processors, kBlock, sizeof(SearchShared<S>) + rankings, view,
          step);
 }
 
