@@ -168,13 +168,13 @@ class CudaBatch::Impl {
   Stream stream_;
   SharedRows rows_;
   bool has_categories_ = false;
+  std::unique_ptr<Calls> calls_;
   size_t pool_bytes_;
   std::vector<Job> jobs_;
   Buffer<unsigned char> memory_;
   std::unique_ptr<Turn> turn_;   // whose margins are on the device
   size_t turns_ = 0;
   Stream copies_;
-  std::unique_ptr<Calls> calls_;
   std::unique_ptr<ThreadPool> threads_;
 };
 
