@@ -1,5 +1,6 @@
 // Times a generation of a search on one engine: random trials of the protocol's default space, each on five stratified
-// folds, all models in one batch by the sweep's own driver. Writes the trials and folds for peer.py.
+// folds, all models in one batch by the sweep's own driver. Writes the trials and folds for peer.py, with --plan only those.
+import { deepStrictEqual } from 'node:assert';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readTable } from '../../src/bench/table.ts';
@@ -10,8 +11,10 @@ import { makeFolder, writeFileAtomically } from '../../src/files.ts';
 import { toJson } from '../../src/protocol/output.ts';
 import { searchBoosters } from '../../src/tuning/booster-search.ts';
 import { type Fold, makeFolds } from '../../src/tuning/folds.ts';
+import { createSampler } from '../../src/tuning/samplers/create.ts';
 import { toSearchSpace } from '../../src/tuning/space.ts';
 import { MemoryStorage } from '../../src/tuning/storage.ts';
+import { Study } from '../../src/tuning/study.ts';
 import { type Trial, trialValues } from '../../src/tuning/trial.ts';
 import { binTable, openEngine, readSets, timed, treesDigest } from './support.ts';
 
@@ -26,6 +29,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '42' },
     /** 0 trains every model for its own n_estimators. */
     'early-stopping': { type: 'string', default: '50' },
+    plan: { type: 'boolean', default: false },
   },
 });
 const { set, engine: kind } = values;
@@ -105,19 +109,49 @@ const data = firstRows((await readTable(join(values.tables, set))).data, rows);
 const { objective } = described;
 const folds = makeFolds({ method: 'stratified', k, rows, tableRows: rows, labels: data.label, seed });
 
+const space = toSearchSpace(XGBOOST_SEARCH_SPACE);
+const sampler = { name: 'random', seed } as const;
+const newStorage = () => new MemoryStorage('bench', 'maximize');
+
+/** The trials that the search will ask for: random ones do not depend on results. */
+async function plan() {
+  const study = new Study({
+    storage: newStorage(),
+    space,
+    sampler: createSampler(sampler, space, 'maximize'),
+  });
+  return (await study.ask(nTrials)).map((trial) => trialValues(trial));
+}
+
+await makeFolder(values.out);
+const planned = await plan();
+await writeFileAtomically(
+  join(values.out, `trials-${set}.json`),
+  JSON.stringify({ set, rows, objective, k, trials: planned, folds: Array.from(foldNumbers(folds[0]!)) }),
+);
+if (values.plan) process.exit(0);
+
 const { value: engine, seconds: opening }: { value: Engine; seconds: number } = await timed(() =>
   openEngine(kind as EngineKind),
 );
 const { value: binned, seconds: binning } = await timed(() => binTable(data));
 const { value: loaded, seconds: loading } = await timed(() => engine.load(binned));
 const resident = new WatchedDataset(loaded);
+process.once('SIGTERM', () => {
+  const { boosting, trees, calls } = resident.spent;
+  process.stdout.write(
+    `${engine.description}: ${set}: its time was up after ${boosting.toPrecision(3)} s of boosting, ${calls} calls, ` +
+      `${trees} trees, ${((boosting / trees) * 1000).toPrecision(4)} ms a tree\n`,
+  );
+  process.exit(1);
+});
 let generationAt = 0;
 let generation = 0;
 const before = process.cpuUsage();
 const { study } = await searchBoosters({
-  storage: new MemoryStorage('bench', 'maximize'),
-  space: toSearchSpace(XGBOOST_SEARCH_SPACE),
-  sampler: { name: 'random', seed },
+  storage: newStorage(),
+  space,
+  sampler,
   pruner: { name: 'none' },
   nTrials,
   generation: nTrials,
@@ -146,6 +180,10 @@ const { study } = await searchBoosters({
 });
 const { user, system } = process.cpuUsage(before);
 const { trials } = study;
+deepStrictEqual(
+  trials.map((trial) => trialValues(trial)),
+  planned,
+);
 const numbersOf = (trial: Trial, name: string) => trial.userAttrs[name] as readonly number[];
 const bestRounds = trials.map((trial) => numbersOf(trial, 'best_rounds'));
 const fingerprints: string[] = [];
@@ -160,12 +198,6 @@ const needed = trials.reduce(
 );
 resident.dispose();
 
-await makeFolder(values.out);
-const drawn = trials.map((trial) => trialValues(trial));
-await writeFileAtomically(
-  join(values.out, `trials-${set}.json`),
-  JSON.stringify({ set, rows, objective, k, trials: drawn, folds: Array.from(foldNumbers(folds[0]!)) }),
-);
 await writeFileAtomically(
   join(values.out, `batches-${set}-${kind}-${earlyStoppingRounds}.json`),
   toJson({

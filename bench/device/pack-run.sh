@@ -57,11 +57,11 @@ attempt() {
 }
 node() { attempt "$1" "$work/node" "$app/$2.js" --tables "$tables" --out "$out" "${@:3}"; }
 batches() {
-  local engine=$1 seconds=$2 set stopping
+  local engine=$1 set stopping
   for stopping in 50 0; do
     for set in higgs_7k adult; do
       section "$engine: 500 models on $set, early stopping $stopping"
-      node "$seconds" batches --engine "$engine" --set "$set" --early-stopping "$stopping"
+      node "$2" batches --engine "$engine" --set "$set" --early-stopping "$stopping"
     done
   done
 }
@@ -75,18 +75,18 @@ for step in "${steps[@]}"; do
       nproc
       "$work/node" --version
       ;;
-    batches) batches cuda 60 ;;
-    single) section "cuda: one model"; node 60 single --engine cuda ;;
+    batches) batches cuda 40 ;;
+    single) section "cuda: one model"; node 30 single --engine cuda ;;
     equality) section "cpu and cuda"; node 90 engines --engines cpu,cuda --timeout 40 ;;
     webgpu-equality) section "cpu and webgpu"; node 90 engines --engines cpu,webgpu --keep --timeout 45 ;;
-    webgpu-single) section "webgpu: one model"; node 60 single --engine webgpu ;;
-    webgpu-batches) section "webgpu: 500 models on higgs_7k"; node 60 batches --engine webgpu ;;
+    webgpu-single) section "webgpu: one model"; node 45 single --engine webgpu ;;
+    webgpu-batches) section "webgpu: 500 models on higgs_7k"; node 45 batches --engine webgpu ;;
     webgpu-why)
       section "what the Vulkan loader finds"
       VK_LOADER_DEBUG=all attempt 30 "$work/node" "$app/single.js" --tables "$tables" --out "$out" --engine webgpu \
         --synthetic synth:1000x4 --rounds 1 --repeats 1
       ;;
-    cpu-single) section "cpu: one model"; node 60 single --engine cpu ;;
+    cpu-single) section "cpu: one model"; node 45 single --engine cpu ;;
     cpu-batches) batches cpu 200 ;;
     native)
       section "native checks of the CUDA engine"
@@ -107,6 +107,9 @@ for step in "${steps[@]}"; do
         echo "not run: xgboost cannot be imported"
         continue
       fi
+      # What it trains on, if this call has not made it already.
+      node 30 single --plan
+      for set in higgs_7k adult; do node 30 batches --set "$set" --plan; done
       # shellcheck disable=SC2086
       attempt "${LOCKSTEP_PEER_SECONDS:-120}" "$python" "$work/peer.py" --tables "$tables" --out "$out" ${LOCKSTEP_PEER:-}
       ;;

@@ -82,7 +82,8 @@ def batch(name):
     for fold in {model % k for model in chosen}:
         train = matrix(x[folds != fold], types, label[folds != fold])
         matrices[fold] = train, matrix(x[folds == fold], types, label[folds == fold], of=train)
-    clocked({}, matrices[chosen[0] % k][0], 2)
+    for train, held_out in matrices.values():
+        clocked({"eval_metric": "auc"}, train, 2, evals=[(held_out, "fold")], verbose_eval=False)
     wanted = sum(trial["n_estimators"] for trial in trials) * k
     for patience in (options.early_stopping, 0):
         timings = []
@@ -91,19 +92,29 @@ def batch(name):
             rounds = params.pop("n_estimators")
             train, held_out = matrices[model % k]
             stopping = {"early_stopping_rounds": patience} if patience else {}
+            scores = {}
             seconds, booster = clocked(
-                {**params, "eval_metric": "auc"}, train, rounds, evals=[(held_out, "fold")], verbose_eval=False, **stopping
+                {**params, "eval_metric": "auc"},
+                train,
+                rounds,
+                evals=[(held_out, "fold")],
+                evals_result=scores,
+                verbose_eval=False,
+                **stopping,
             )
-            timings.append({"model": model, "seconds": seconds, "rounds": booster.num_boosted_rounds(), "wanted": rounds})
+            score = booster.best_score if patience else scores["fold"]["auc"][-1]
+            trees = booster.num_boosted_rounds()
+            timings.append({"model": model, "seconds": seconds, "rounds": trees, "wanted": rounds, "score": score})
         spent = sum(timing["seconds"] for timing in timings)
         trees = sum(timing["rounds"] for timing in timings)
-        mean = sum(timing["wanted"] for timing in timings) / len(timings)
+        # Where models stop early nobody knows the rounds of the others.
+        factor, by = (models / len(timings), "number") if patience else (wanted / trees, "rounds")
         print(
             f"xgboost {xgboost.__version__}, {options.device}: {name}, {rows} rows, "
             f"{f'early stopping {patience}' if patience else 'n_estimators rounds each'}\n"
             f"{len(timings)} of {models} models, one after the other: {spent:.4g} s, {trees} trees, "
-            f"{1000 * spent / trees:.4g} ms a tree; scaled by their number to {models} models: "
-            f"{spent * models / len(timings):.4g} s (mean n_estimators {mean:.4g}, of all {wanted / models:.4g})",
+            f"{1000 * spent / trees:.4g} ms a tree, mean AUC {statistics.mean(timing['score'] for timing in timings):.5f}; "
+            f"scaled by their {by} to {models} models: {spent * factor:.4g} s",
             flush=True,
         )
         write(

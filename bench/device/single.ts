@@ -19,10 +19,13 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '100' },
     depth: { type: 'string', default: '6' },
     repeats: { type: 'string', default: '3' },
+    /** Only makes the table. */
+    plan: { type: 'boolean', default: false },
   },
 });
 const rounds = Number(values.rounds);
 const set = await makeSynthetic(values.tables, values.synthetic);
+if (values.plan) process.exit(0);
 const { data } = await readTable(join(values.tables, set));
 const engine = await openEngine(values.engine as EngineKind);
 const { value: binned, seconds: binning } = await timed(() => binTable(data));
