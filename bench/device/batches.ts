@@ -16,7 +16,7 @@ import { toSearchSpace } from '../../src/tuning/space.ts';
 import { MemoryStorage } from '../../src/tuning/storage.ts';
 import { Study } from '../../src/tuning/study.ts';
 import { type Trial, trialValues } from '../../src/tuning/trial.ts';
-import { binTable, openEngine, readSets, timed, treesDigest } from './support.ts';
+import { binTable, readSets, requireEngine, timed, treesDigest } from './support.ts';
 
 const { values } = parseArgs({
   options: {
@@ -132,7 +132,7 @@ await writeFileAtomically(
 if (values.plan) process.exit(0);
 
 const { value: engine, seconds: opening }: { value: Engine; seconds: number } = await timed(() =>
-  openEngine(kind as EngineKind),
+  requireEngine(kind as EngineKind),
 );
 const { value: binned, seconds: binning } = await timed(() => binTable(data));
 const { value: loaded, seconds: loading } = await timed(() => engine.load(binned));

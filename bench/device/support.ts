@@ -68,6 +68,16 @@ export async function openEngine(kind: EngineKind): Promise<Engine> {
   return kind === 'webgpu' ? createDawnEngine() : createCpuEngine();
 }
 
+/** Opens an engine, or ends the process with the reason why it cannot run here. */
+export async function requireEngine(kind: EngineKind): Promise<Engine> {
+  try {
+    return await openEngine(kind);
+  } catch (error) {
+    process.stdout.write(`${kind}: not run: ${(error as Error).message}\n`);
+    process.exit(1);
+  }
+}
+
 const sha256 = (parts: Iterable<ArrayBufferView>) => {
   const hash = createHash('sha256');
   for (const { buffer, byteOffset, byteLength } of parts)
