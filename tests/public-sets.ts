@@ -22,6 +22,9 @@ export const PUBLIC_SETS = {
 
 export type PublicSet = keyof typeof PUBLIC_SETS;
 
+/** Rows that the source of a set gives for training; they come first, and the others test. */
+export const TRAINING_ROWS: Readonly<Partial<Record<PublicSet, number>>> = { higgs_7k: 7000, adult: 32_561 };
+
 /** Reads a public set, all its rows as training rows. */
 export function readPublicSet(name: PublicSet): Promise<ExperimentData> {
   return loadExperimentData({

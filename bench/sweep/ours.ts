@@ -10,14 +10,11 @@ import { makeFolds } from '../../src/tuning/folds.ts';
 import { toSearchSpace } from '../../src/tuning/space.ts';
 import { MemoryStorage } from '../../src/tuning/storage.ts';
 import { trialValues } from '../../src/tuning/trial.ts';
-import { type PublicSet, readPublicSet } from '../../tests/public-sets.ts';
-
-/** Rows that train; they come first, and the others test. */
-const TRAINING_ROWS: Readonly<Record<string, number>> = { higgs_7k: 7000, adult: 32_561 };
+import { type PublicSet, readPublicSet, TRAINING_ROWS } from '../../tests/public-sets.ts';
 
 const [set = '', trials = '', seed = '', threads = ''] = process.argv.slice(2);
 const { schema, train } = await readPublicSet(set as PublicSet);
-const rows = TRAINING_ROWS[set] ?? train.rows;
+const rows = TRAINING_ROWS[set as PublicSet] ?? train.rows;
 const started = performance.now();
 const cpuBefore = process.cpuUsage();
 const training: RowSet = { start: 0, end: rows };

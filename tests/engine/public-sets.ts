@@ -6,11 +6,11 @@ import type { TrainingJob, TreeParams } from '../../src/engine/engine.ts';
 import { loadPublicSet, PUBLIC_SETS, type PublicSet } from '../public-sets.ts';
 import { createReferenceEngine } from '../reference/reference.ts';
 import { trainBatch } from './conformance.ts';
-import { DEFAULT_TREE_PARAMS, makeJob } from './generate.ts';
+import { templateJob } from './template-job.ts';
 
 /**
- * The protocol's template at a seed: five sixths of the rows, subsample and colsample 0.8, depth 6.
- * @param further Parameters that take the place of those.
+ * The protocol's template on a public set.
+ * @param further Parameters that take the place of its own.
  */
 export function publicJob(
   data: BinnedDataset,
@@ -19,20 +19,10 @@ export function publicJob(
   further: Partial<TreeParams> = {},
 ): TrainingJob {
   const objective = PUBLIC_SETS[name];
-  const params = {
-    ...DEFAULT_TREE_PARAMS,
-    objective,
-    num_class: objective === 'multi:softprob' ? Math.max(...data.label) + 1 : 0,
-    max_depth: 6,
-    learning_rate: 0.1,
-    subsample: 0.8,
-    colsample_bytree: 0.8,
-    ...further,
-  };
   // The naive AUC compares all pairs: on these sets the linear metrics must do.
   const metrics =
     objective === 'reg:squarederror' ? (['rmse', 'mae'] as const) : (['logloss', 'f1'] as const);
-  return { ...makeJob(data, params, seed, 5 / 6), metrics };
+  return { ...templateJob(data, objective, seed, further), metrics };
 }
 
 /** Whether the CPU engine equals the reference on a public set, for any threads, alone and in a shuffled batch. */
