@@ -26,15 +26,17 @@ fn write_child(node: u32, sums: Sums, limits: Bounds, heap: u32) {
   nodes[node + NODE_HEAP] = heap;
 }
 
-/** Gain of the best candidate of a node, as a key that orders, or 0 where it is not split. */
+/** Where the best candidate of a node lies, or NONE. */
 fn best_result(u: u32, k: u32) -> u32 {
   var chosen = NONE;
+  var best = Wide(0u, 0u);
   for (var c = 0u; c < pass_.chunks; c++) {
     let at = (((u - pass_.first) * pass_.width + k) * pass_.chunks + c) * RESULT_STRIDE;
-    if (results[at + 2u] == NONE) { continue; }
-    // Chunks are in the order of features, so an equal score of a later one does not count.
-    if (chosen == NONE || wide_less(Wide(results[chosen], results[chosen + 1u]), Wide(results[at], results[at + 1u]))) {
+    let score = Wide(results[at], results[at + 1u]);
+    // Chunks are in the order of features, so an equal score of a later one does not count. Keys of scores are above 0.
+    if (results[at + 2u] != NONE && wide_less(best, score)) {
       chosen = at;
+      best = score;
     }
   }
   return chosen;

@@ -18,9 +18,9 @@ const CORE = { searchLanes: 64, searchFeatures: 8, histogramLanes: 256, histogra
 const LARGE = { searchLanes: 256, searchFeatures: 1, histogramLanes: 512, histogramBytes: 48 * 1024 };
 
 /** The kernels for an adapter, where `wanted` does not say otherwise. */
-export function kernelsFor({ features, limits }: GPUAdapter, wanted: Partial<Kernels> = {}): Kernels {
+export function kernelsFor({ features, info, limits }: GPUAdapter, wanted: Partial<Kernels> = {}): Kernels {
   const isLarge = limits.maxComputeInvocationsPerWorkgroup >= LARGE.histogramLanes;
-  const usual = isLarge ? LARGE : CORE;
+  const usual = isLarge && !info.isFallbackAdapter ? LARGE : CORE;
   return {
     subgroups: features.has('subgroups'),
     ...usual,
