@@ -7,7 +7,7 @@
 @group(0) @binding(5) var<storage, read_write> cursors: array<atomic<u32>>;
 @group(0) @binding(6) var<storage, read> tables: array<u32>;
 
-const LANES = 64u;
+const LANES = SEARCH_LANES;
 
 var<workgroup> level: vec4<u32>;  // start, end, nodes, slots
 

@@ -83,44 +83,43 @@ const adapter = await findDawnAdapter().catch((error: Error) => error);
 describe.skipIf(adapter instanceof Error)('the kernels of the WebGPU engine', () => {
   if (adapter instanceof Error) return;
   const { features, limits } = adapter;
-  const bases = features.has('subgroups') ? [true, false] : [false];
-  const sizes: readonly Omit<Kernels, 'subgroups'>[] = [
-    { searchLanes: 64, searchFeatures: 8, histogramLanes: 256, histogramBytes: 16_384 },
-    { searchLanes: 128, searchFeatures: 2, histogramLanes: 64, histogramBytes: 8192 },
-    {
-      searchLanes: 256,
-      searchFeatures: 1,
-      histogramLanes: Math.min(512, limits.maxComputeInvocationsPerWorkgroup),
-      histogramBytes: Math.min(49_152, limits.maxComputeWorkgroupStorageSize),
-    },
-  ];
-  it.each(bases.flatMap((subgroups) => sizes.map((size): Kernels => ({ subgroups, ...size }))))(
-    'train what the CPU engine trains: %o',
-    async (kernels) => {
-      const engine = createWebGpuEngine(await openDawnDevice(kernels));
-      for (const objective of ['binary:logistic', 'multi:softprob', 'reg:squarederror'] as const) {
-        const shape = {
-          seed: 17,
-          rows: 1200,
-          numeric: 12,
-          discrete: 2,
-          categorical: [3, 40],
-          missing: 0.1,
-          weighted: true,
-          targetScale: 0,
-          heavyTail: false,
-          maxBin: 256,
-          classes: 3,
-        };
-        const data = await makeBinned(shape, objective);
-        const jobs = fc
-          .sample(treeParamsFor(objective, shape.classes), { numRuns: 3, seed: 3 })
-          .map((params, i) => makeJob(data, params, i, i % 2 === 0 ? 1 : 0.7));
-        const expected = await trainBatch(createCpuEngine(), data, jobs, [2]);
-        expect(await trainBatch(engine, data, jobs, [2])).toEqual(expected);
-      }
-    },
-  );
+  const bases = features.has('subgroups') ? [false, true] : [false];
+  const core = { searchLanes: 64, searchFeatures: 8, histogramLanes: 256, histogramBytes: 16_384 };
+  const small = { searchLanes: 128, searchFeatures: 2, histogramLanes: 64, histogramBytes: 8192 };
+  const large = {
+    searchLanes: 256,
+    searchFeatures: 1,
+    histogramLanes: Math.min(512, limits.maxComputeInvocationsPerWorkgroup),
+    histogramBytes: Math.min(49_152, limits.maxComputeWorkgroupStorageSize),
+  };
+  const choices = bases.flatMap((subgroups): Kernels[] => [
+    { subgroups, ...(subgroups ? small : core) },
+    { subgroups, ...large },
+  ]);
+  it.each(choices)('train what the CPU engine trains: %o', async (kernels) => {
+    const engine = createWebGpuEngine(await openDawnDevice(kernels));
+    for (const objective of ['binary:logistic', 'multi:softprob', 'reg:squarederror'] as const) {
+      const shape = {
+        seed: 17,
+        rows: 700,
+        numeric: 5,
+        discrete: 2,
+        categorical: [3, 40],
+        missing: 0.1,
+        weighted: true,
+        targetScale: 0,
+        heavyTail: false,
+        maxBin: 256,
+        classes: 3,
+      };
+      const data = await makeBinned(shape, objective);
+      const jobs = fc
+        .sample(treeParamsFor(objective, shape.classes), { numRuns: 2, seed: 3 })
+        .map((params, i) => makeJob(data, params, i, i % 2 === 0 ? 1 : 0.7));
+      const expected = await trainBatch(createCpuEngine(), data, jobs, [2]);
+      expect(await trainBatch(engine, data, jobs, [2])).toEqual(expected);
+    }
+  });
 });
 
 /** A search of ten trials on three folds of 240 rows. */

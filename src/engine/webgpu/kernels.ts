@@ -2,7 +2,7 @@
 export interface Kernels {
   /** Whether they use subgroups; else workgroup memory does all the work. */
   readonly subgroups: boolean;
-  /** Invocations of a search: a power of two, at most 256. */
+  /** Invocations of a search, and of a decision: a power of two, at most 256. */
   readonly searchLanes: number;
   /** Features that a search takes one after the other. */
   readonly searchFeatures: number;
