@@ -1,5 +1,5 @@
 // Sums over sorted rankings (docs/metrics.md, auc_roc and auc_pr). The weights before each row, of either label, are kept
-// in blocks of 256 rows: within a block they fit 32 bits, and take the place of the rows' other stretch.
+// in blocks of LANES rows: within a block they fit 32 bits, and take the place of the rows' other stretch.
 @group(0) @binding(0) var<uniform> pass_: Pass;
 @group(0) @binding(1) var<storage, read> scores: array<u32>;
 @group(0) @binding(2) var<storage, read_write> blocks: array<vec4<u32>>;
@@ -7,74 +7,53 @@
 @group(0) @binding(4) var<storage, read_write> ranked: array<vec2<u32>>;
 @group(0) @binding(5) var<storage, read_write> sums: array<atomic<u32>>;
 
-var<workgroup> narrow: array<vec2<u32>, 512>;
-var<workgroup> wide: array<vec4<u32>, 512>;
+const LANES = 256u;
 
 /** Weights of negative and of positive rows, of 64 bits each. */
-fn add_weights(a: vec4<u32>, b: vec4<u32>) -> vec4<u32> {
-  return vec4<u32>(wide_add(a.xy, b.xy), wide_add(a.zw, b.zw));
-}
+fn weights_of(row: vec2<u32>) -> vec4<u32> { return vec4<u32>(row.x, 0u, row.y, 0u); }
 
-@compute @workgroup_size(256)
-fn sum_blocks(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+@compute @workgroup_size(LANES)
+fn sum_blocks(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+  let place = place_of(index);
+  let subgroups = subgroups_in_all();
   let r = pass_.first + group.y;
   let begin = group.x * RANK_TILE;
   let end = min(begin + RANK_TILE, rank_rows(r));
   let rows = rows_before(r, digits_of(r));
   let before = rows_before(r, digits_of(r) + 1u);
-  for (var first = begin; first < end; first += 256u) {
+  for (var first = begin; first < end; first += LANES) {
+    let i = first + place.lane;
     var own = vec2<u32>(0u, 0u);
-    if (first + lane < end) {
-      let word = ranked[rows + first + lane].y;
+    if (i < end) {
+      let word = ranked[rows + i].y;
       own = select(vec2<u32>(word >> 1u, 0u), vec2<u32>(0u, word >> 1u), (word & 1u) == 1u);
     }
-    narrow[lane] = own;
-    workgroupBarrier();
-    var buffer = 0u;
-    for (var step = 1u; step < 256u; step <<= 1u) {
-      var total = narrow[buffer + lane];
-      if (lane >= step) { total += narrow[buffer + lane - step]; }
-      buffer = 256u - buffer;
-      narrow[buffer + lane] = total;
-      workgroupBarrier();
-    }
+    let sum = pairs_before(place, subgroups, weights_of(own));
     // 256 weights may reach 2^32, 255 cannot.
-    let sum = narrow[buffer + lane] - own;
-    if (first + lane < end) { ranked[before + first + lane] = sum; }
-    if (lane == 255u) {
-      blocks[rank_field(r, RANK_BLOCKS) + first / 256u] =
-          add_weights(vec4<u32>(sum.x, 0u, sum.y, 0u), vec4<u32>(own.x, 0u, own.y, 0u));
-    }
+    if (i < end) { ranked[before + i] = sum.xz; }
+    if (place.lane == LANES - 1u) { blocks[rank_field(r, RANK_BLOCKS) + first / LANES] = add_pairs(sum, weights_of(own)); }
     workgroupBarrier();
   }
 }
 
+var<workgroup> through: vec4<u32>;
+
 /** One workgroup a ranking. */
-@compute @workgroup_size(256)
-fn scan_blocks(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+@compute @workgroup_size(LANES)
+fn scan_blocks(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+  let place = place_of(index);
+  let subgroups = subgroups_in_all();
   let r = pass_.first + group.x;
-  let count = (rank_rows(r) + 255u) / 256u;
+  let count = (rank_rows(r) + LANES - 1u) / LANES;
   let start = rank_field(r, RANK_BLOCKS);
-  var before = vec4<u32>(0u);
-  for (var first = 0u; first < count; first += 256u) {
+  for (var first = 0u; first < count; first += LANES) {
+    let i = first + place.lane;
     var own = vec4<u32>(0u);
-    if (first + lane < count) { own = blocks[start + first + lane]; }
-    wide[lane] = own;
+    if (i < count) { own = blocks[start + i]; }
+    let sum = add_pairs(through, pairs_before(place, subgroups, own));
+    if (i < count) { blocks[start + i] = sum; }
     workgroupBarrier();
-    var buffer = 0u;
-    for (var step = 1u; step < 256u; step <<= 1u) {
-      var total = wide[buffer + lane];
-      if (lane >= step) { total = add_weights(total, wide[buffer + lane - step]); }
-      buffer = 256u - buffer;
-      wide[buffer + lane] = total;
-      workgroupBarrier();
-    }
-    if (first + lane < count) {
-      var sum = before;
-      if (lane > 0u) { sum = add_weights(sum, wide[buffer + lane - 1u]); }
-      blocks[start + first + lane] = sum;
-    }
-    before = add_weights(before, wide[buffer + 255u]);
+    if (place.lane == LANES - 1u) { through = add_pairs(sum, own); }
     workgroupBarrier();
   }
 }
@@ -97,11 +76,11 @@ fn ratio_q32(part: Wide, whole: Wide) -> Wide {
 
 fn weights_before(r: u32, rows: u32, i: u32) -> vec4<u32> {
   let within = ranked[rows + i];
-  return add_weights(blocks[rank_field(r, RANK_BLOCKS) + i / 256u], vec4<u32>(within.x, 0u, within.y, 0u));
+  return add_pairs(blocks[rank_field(r, RANK_BLOCKS) + i / LANES], weights_of(within));
 }
 
 /** The last row of each group of equal margins adds for all of the group. */
-@compute @workgroup_size(256)
+@compute @workgroup_size(LANES)
 fn sum_ties(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let r = pass_.first + group.y;
   let e = rank_field(r, RANK_EVAL);
@@ -115,7 +94,7 @@ fn sum_ties(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
                            rank_field(r, RANK_POSITIVE + 1u));
   let want_precision = (eval_field(e, EVAL_WANTED) & WANT_PRECISION) != 0u;
   var own: array<Long, 2>;
-  for (var i = begin + lane; i < end; i += 256u) {
+  for (var i = begin + lane; i < end; i += LANES) {
     let offset = ranked[rows + i].x;
     if (i + 1u < count && ranked[rows + i + 1u].x == offset) { continue; }
     // From here on rows before `first` are lower, those from `last` on are not.
@@ -143,7 +122,7 @@ fn sum_ties(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
     }
   }
   for (var k = 0u; k < 2u; k++) {
-    let total = sum_of_lanes(lane, own[k]);
+    let total = sum_of_lanes(k, own[k], false);
     if (lane == 0u && !(k == 1u && !want_precision)) { add_to_sums(rank_field(r, RANK_SUMS) + 4u * k, total); }
   }
 }

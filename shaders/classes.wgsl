@@ -8,6 +8,8 @@
 @group(0) @binding(6) var<storage, read> segments: array<vec2<i32>>;
 @group(0) @binding(7) var<storage, read_write> sums: array<atomic<u32>>;
 
+const LANES = 256u;
+
 /** Two words a sum: of the rows predicted rightly by class, then of those predicted. */
 var<workgroup> counts: array<atomic<u32>, 1020>;
 
@@ -16,7 +18,7 @@ fn count(at: u32, weight: u32) {
   if (old + weight < old) { atomicAdd(&counts[2u * at + 1u], 1u); }
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(LANES)
 fn score_classes(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                  @builtin(local_invocation_index) lane: u32) {
   let e = group.y + pass_.first;
@@ -51,7 +53,7 @@ fn score_classes(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     }
   }
   let at = eval_field(e, EVAL_SUMS);
-  let loss = sum_of_lanes(lane, own);
+  let loss = sum_of_lanes(0u, own, false);
   if (lane == 0u) { add_to_sums(at + 8u * classes, loss); }
   for (var k = lane; k < 2u * classes; k += 256u) {
     add_to_sums(at + 4u * k, Long(atomicLoad(&counts[2u * k]), atomicLoad(&counts[2u * k + 1u]), 0u, 0u));

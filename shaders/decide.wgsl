@@ -7,7 +7,8 @@
 @group(0) @binding(5) var<storage, read_write> cursors: array<atomic<u32>>;
 @group(0) @binding(6) var<storage, read> tables: array<u32>;
 
-var<workgroup> splits: array<u32, 64>;
+const LANES = SEARCH_LANES;
+
 var<workgroup> level: vec4<u32>;  // start, end, nodes, slots
 
 fn write_wide(at: u32, value: Wide) {
@@ -25,15 +26,17 @@ fn write_child(node: u32, sums: Sums, limits: Bounds, heap: u32) {
   nodes[node + NODE_HEAP] = heap;
 }
 
-/** Gain of the best candidate of a node, as a key that orders, or 0 where it is not split. */
+/** Where the best candidate of a node lies, or NONE. */
 fn best_result(u: u32, k: u32) -> u32 {
   var chosen = NONE;
+  var best = Wide(0u, 0u);
   for (var c = 0u; c < pass_.chunks; c++) {
     let at = (((u - pass_.first) * pass_.width + k) * pass_.chunks + c) * RESULT_STRIDE;
-    if (results[at + 2u] == NONE) { continue; }
-    // Chunks are in the order of features, so an equal score of a later one does not count.
-    if (chosen == NONE || wide_less(Wide(results[chosen], results[chosen + 1u]), Wide(results[at], results[at + 1u]))) {
+    let score = Wide(results[at], results[at + 1u]);
+    // Chunks are in the order of features, so an equal score of a later one does not count. Keys of scores are above 0.
+    if (results[at + 2u] != NONE && wide_less(best, score)) {
       chosen = at;
+      best = score;
     }
   }
   return chosen;
@@ -44,8 +47,11 @@ fn f64_of_key(key: Wide) -> Wide {
   return Wide(key.x, key.y & 0x7fffffffu);
 }
 
-@compute @workgroup_size(64)
-fn decide(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+@compute @workgroup_size(LANES)
+fn decide(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+  let place = place_of(index);
+  let lane = place.lane;
+  let subgroups = subgroups_in_all();
   let u = group.x + pass_.first;
   let c = constants_of(u, shift_of(state[u * STATE_STRIDE + STATE_RANGE]));
   if (lane == 0u) {
@@ -54,7 +60,7 @@ fn decide(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
                       state[at + STATE_SLOTS]);
   }
   let start = workgroupUniformLoad(&level);
-  for (var first = start.x; first < start.y; first += 64u) {
+  for (var first = start.x; first < start.y; first += LANES) {
     let id = first + lane;
     let node = (unit(u, UNIT_NODES) + id) * NODE_STRIDE;
     var result = NONE;
@@ -93,18 +99,10 @@ fn decide(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
       }
       if (result == NONE) { nodes[node + NODE_LEAF] = u32(leaf_of(found[1].weight, c)); }
     }
-    splits[lane] = select(1u, 0u, result == NONE);
-    workgroupBarrier();
-    for (var step = 1u; step < 64u; step <<= 1u) {
-      var total = splits[lane];
-      if (lane >= step) { total += splits[lane - step]; }
-      workgroupBarrier();
-      splits[lane] = total;
-      workgroupBarrier();
-    }
+    let split = select(1u, 0u, result == NONE);
+    let before = pairs_before(place, subgroups, vec4<u32>(split, 0u, 0u, 0u)).x;
     let counted = level;
     if (result != NONE) {
-      let before = splits[lane] - 1u;
       let feature = results[result + 2u];
       let left_id = counted.z + 2u * before;
       let categorical = tables[FEATURES + feature * 4u + 2u] != 0u;
@@ -138,9 +136,9 @@ fn decide(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
       atomicStore(&cursors[cursor + 1u], 0u);
     }
     workgroupBarrier();
-    if (lane == 0u) {
-      level.z += 2u * splits[63];
-      level.w += splits[63];
+    if (lane == LANES - 1u) {
+      level.z += 2u * (before + split);
+      level.w += before + split;
     }
     workgroupBarrier();
   }

@@ -71,25 +71,34 @@ fn softmax_row(u: u32, position: u32) {
   }
 }
 
-fn squared_error_row(u: u32, position: u32) {
+/** Returns the magnitude of the gradient. */
+fn squared_error_row(u: u32, position: u32) -> u32 {
   let error = margins[unit(u, UNIT_MARGINS) + position] - labels[unit(u, UNIT_LABELS) + position];
   let weight = weight_at(u, position);
   let g = apply_weight(error, weight);
   gradients[unit(u, UNIT_GRADIENTS) + position] = vec2<i32>(g, i32(weight));
-  atomicOr(&state[u * STATE_STRIDE + STATE_RANGE], u32(abs(g)));
+  return u32(abs(g));
 }
 
+var<workgroup> range: atomic<u32>;
+
 @compute @workgroup_size(256)
-fn compute(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-  let u = id.y + pass_.first;
+fn compute(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+           @builtin(local_invocation_index) lane: u32) {
+  let u = group.y + pass_.first;
   let objective = unit(u, UNIT_OBJECTIVE);
+  if (objective != pass_.objective) { return; }
   if (objective == OBJECTIVE_SOFTMAX && unit(u, UNIT_CLASS) != 0u) { return; }
-  for (var position = id.x; position < unit(u, UNIT_TRAINED); position += groups.x * 256u) {
-    if (objective != pass_.objective) { continue; }
+  var own = 0u;
+  for (var position = group.x * 256u + lane; position < unit(u, UNIT_TRAINED); position += groups.x * 256u) {
     switch (objective) {
       case OBJECTIVE_LOGISTIC: { logistic_row(u, position); }
       case OBJECTIVE_SOFTMAX: { softmax_row(u, position); }
-      default: { squared_error_row(u, position); }
+      default: { own |= squared_error_row(u, position); }
     }
   }
+  if (objective != OBJECTIVE_SQUARED_ERROR) { return; }
+  atomicOr(&range, own);
+  workgroupBarrier();
+  if (lane == 0u) { atomicOr(&state[u * STATE_STRIDE + STATE_RANGE], atomicLoad(&range)); }
 }

@@ -14,7 +14,7 @@
 /** Words of a cell in workgroup memory: 2 where partial sums fit 32 bits, 4 where they carry. */
 override WORDS: u32;
 
-var<workgroup> partial: array<atomic<u32>, 4096>;
+var<workgroup> partial: array<atomic<u32>, HISTOGRAM_WORDS>;
 
 fn add_wide(at: u32, low: u32, high: u32) {
   let old = atomicAdd(&partial[at], low);
@@ -35,12 +35,12 @@ fn flush(at: u32, value: Wide) {
   if (high != 0u) { atomicAdd(&cells[at + 1u], high); }
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(HISTOGRAM_LANES)
 fn build(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let u = group.y + pass_.first;
   if (pass_.depth >= unit(u, UNIT_DEPTH)) { return; }
   let share = group.z % pass_.shares;
-  let features = tables[0] + (group.z / pass_.shares) * 4u;
+  let features = tables[select(0u, 1u, WORDS == 4u)] + (group.z / pass_.shares) * 4u;
   let first_feature = tables[features];
   let feature_end = tables[features + 1u];
   let first_cell = tables[features + 2u];
@@ -51,11 +51,9 @@ fn build(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
   let node = (unit(u, UNIT_NODES) + id) * NODE_STRIDE;
   if (pass_.direct == 0u && nodes[node + NODE_MINUS] != NONE) { return; }
   let count = nodes[node + NODE_COUNT];
-  if (share > 0u && share * 256u >= count) { return; }
-  for (var i = lane; i < cell_count * WORDS; i += 256u) { atomicStore(&partial[i], 0u); }
-  workgroupBarrier();
+  if (share > 0u && share * HISTOGRAM_LANES >= count) { return; }
   let rows = unit(u, UNIT_ORDER) + nodes[node + NODE_BEGIN];
-  for (var i = share * 256u + lane; i < count; i += pass_.shares * 256u) {
+  for (var i = share * HISTOGRAM_LANES + lane; i < count; i += pass_.shares * HISTOGRAM_LANES) {
     let position = order[rows + i];
     let pair = gradients[unit(u, UNIT_GRADIENTS) + position];
     let row = tables[unit(u, UNIT_ROWS) + position] * pass_.stride;
@@ -75,7 +73,7 @@ fn build(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
   }
   workgroupBarrier();
   let target_cell = (unit(u, UNIT_SLOTS) + select(nodes[node + NODE_SLOT], group.x, pass_.direct != 0u)) * pass_.cells + first_cell;
-  for (var i = lane; i < cell_count; i += 256u) {
+  for (var i = lane; i < cell_count; i += HISTOGRAM_LANES) {
     let at = (target_cell + i) * 4u;
     if (WORDS == 2u) {
       flush(at, wide_of_i32(i32(atomicLoad(&partial[i * 2u]))));

@@ -150,20 +150,32 @@ fn f64_mul(a: Wide, b: Wide) -> Wide {
 /** b is not zero. */
 fn f64_div(a: Wide, b: Wide) -> Wide {
   if (f64_is_zero(a)) { return F64_ZERO; }
-  let divisor = f64_significand(b);
-  var rest = f64_significand(a);
+  // Long division by digits of 16 bits; the divisor's highest bit is set, and the rest stays below the divisor.
+  let divisor = wide_shl(f64_significand(b), 11u);
+  var rest = wide_shl(f64_significand(a), 10u);
   var quotient = Wide(0u, 0u);
-  for (var i = 0u; i < 56u; i++) {
-    quotient = wide_shl(quotient, 1u);
-    if (!wide_less(rest, divisor)) {
-      rest = wide_sub(rest, divisor);
-      quotient.x |= 1u;
+  for (var i = 0u; i < 4u; i++) {
+    // At most 2 too large.
+    var digit = min(rest.y / (divisor.y >> 16u), 0xffffu);
+    let p0 = digit * (divisor.x & 0xffffu);
+    let p1 = digit * (divisor.x >> 16u) + (p0 >> 16u);
+    let p2 = digit * (divisor.y & 0xffffu) + (p1 >> 16u);
+    let p3 = digit * (divisor.y >> 16u) + (p2 >> 16u);
+    let product = Wide((p1 << 16u) | (p0 & 0xffffu), (p3 << 16u) | (p2 & 0xffffu));
+    let shifted = Wide(rest.x << 16u, (rest.y << 16u) | (rest.x >> 16u));
+    var over = (rest.y >> 16u) - (p3 >> 16u) - select(0u, 1u, wide_less(shifted, product));
+    rest = wide_sub(shifted, product);
+    for (var k = 0u; k < 2u; k++) {
+      if (over == 0u) { break; }
+      digit--;
+      rest = wide_add(rest, divisor);
+      over += select(0u, 1u, wide_less(rest, divisor));
     }
-    rest = wide_shl(rest, 1u);
+    quotient = Wide((quotient.x << 16u) | digit, (quotient.y << 16u) | (quotient.x >> 16u));
   }
   if (!wide_is_zero(rest)) { quotient.x |= 1u; }
-  // The quotient has its units at bit 55.
-  return f64_normalise((a.y ^ b.y) & 0x80000000u, f64_exponent(a) - f64_exponent(b) + 1023 + 7, quotient);
+  // The quotient has its units at bit 63.
+  return f64_normalise((a.y ^ b.y) & 0x80000000u, f64_exponent(a) - f64_exponent(b) + 1022, quotient);
 }
 
 /** The nearest integer, ties to even, of a number below 2^31 in magnitude. */

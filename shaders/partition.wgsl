@@ -10,11 +10,13 @@
 @group(0) @binding(7) var<storage, read> order: array<u32>;
 @group(0) @binding(8) var<storage, read_write> moved: array<u32>;
 
-var<workgroup> lefts: atomic<u32>;
-var<workgroup> rights: atomic<u32>;
+const LANES = 256u;
+/** Rows of an invocation at a time. */
+const OWN = 4u;
+
 var<workgroup> room: vec2<u32>;
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(LANES)
 fn move_rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let u = group.y + pass_.first;
   if (pass_.depth + 1u >= unit(u, UNIT_DEPTH)) { return; }
@@ -26,35 +28,40 @@ fn move_rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
   let begin = unit(u, UNIT_ORDER) + nodes[node + NODE_BEGIN];
   let count = nodes[node + NODE_COUNT];
   let cursor = (unit(u, UNIT_NODES) + id) * 2u;
-  for (var first = group.z * 256u; first < count; first += pass_.shares * 256u) {
+  for (var first = group.z * LANES * OWN; first < count; first += pass_.shares * LANES * OWN) {
+    var positions: array<u32, OWN>;
+    var here = 0u;
+    for (var k = 0u; k < OWN; k++) {
+      let i = first + k * LANES + lane;
+      if (i >= count) { break; }
+      positions[k] = order[begin + i];
+      here++;
+    }
+    var left = 0u;  // a bit a row
+    for (var k = 0u; k < OWN; k++) {
+      if (k >= here) { break; }
+      if (goes_left(node, tables[unit(u, UNIT_ROWS) + positions[k]])) { left |= 1u << k; }
+    }
+    // Rows to the left in 16 bits, those to the right above them.
+    let lefts = countOneBits(left);
+    let places = reserve(lefts | ((here - lefts) << 16u));
+    workgroupBarrier();
     if (lane == 0u) {
-      atomicStore(&lefts, 0u);
-      atomicStore(&rights, 0u);
+      let counts = atomicExchange(&reserved, 0u);
+      room = vec2<u32>(atomicAdd(&cursors[cursor], counts & 0xffffu), atomicAdd(&cursors[cursor + 1u], counts >> 16u));
     }
     workgroupBarrier();
-    let here = first + lane < count;
-    var position = 0u;
-    var left = false;
-    var place = 0u;
-    if (here) {
-      position = order[begin + first + lane];
-      left = goes_left(node, tables[unit(u, UNIT_ROWS) + position]);
-      if (left) {
-        place = atomicAdd(&lefts, 1u);
+    var left_place = begin + room.x + (places & 0xffffu);
+    var right_place = begin + count - 1u - room.y - (places >> 16u);
+    for (var k = 0u; k < OWN; k++) {
+      if (k >= here) { break; }
+      if (((left >> k) & 1u) == 1u) {
+        moved[left_place] = positions[k];
+        left_place++;
       } else {
-        place = atomicAdd(&rights, 1u);
+        moved[right_place] = positions[k];
+        right_place--;
       }
     }
-    workgroupBarrier();
-    if (lane == 0u) {
-      room = vec2<u32>(atomicAdd(&cursors[cursor], atomicLoad(&lefts)),
-                       atomicAdd(&cursors[cursor + 1u], atomicLoad(&rights)));
-    }
-    workgroupBarrier();
-    if (here) {
-      let to = select(count - 1u - room.y - place, room.x + place, left);
-      moved[begin + to] = position;
-    }
-    workgroupBarrier();
   }
 }

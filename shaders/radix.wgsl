@@ -6,8 +6,10 @@
 @group(0) @binding(3) var<storage, read_write> digits: array<u32>;
 @group(0) @binding(4) var<storage, read_write> ranked: array<vec2<u32>>;
 
+const LANES = 256u;
+
 var<workgroup> counted: array<atomic<u32>, 256>;
-var<workgroup> places: array<u32, 512>;
+var<workgroup> places: array<u32, 256>;
 /** By word, then digit: the invocations of a chunk whose row has that digit. */
 var<workgroup> owners: array<atomic<u32>, 2048>;
 
@@ -18,7 +20,7 @@ fn digit_at(r: u32, row: u32) -> u32 { return ((ranked[row].x - lowest_of(r)) >>
 
 fn place_of_digits(r: u32, tile: u32) -> u32 { return (rank_field(r, RANK_TILES) + tile) * 256u; }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(LANES)
 fn count_digits(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let r = pass_.first + group.y;
   let begin = group.x * RANK_TILE;
@@ -33,25 +35,17 @@ fn count_digits(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocati
 }
 
 /** One workgroup a ranking, an invocation a digit. */
-@compute @workgroup_size(256)
-fn place_digits(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+@compute @workgroup_size(LANES)
+fn place_digits(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
+  let own_place = place_of(index);
+  let subgroups = subgroups_in_all();
   let r = pass_.first + group.x;
   if (!is_sorted_by(r)) { return; }
   let tiles = (rank_rows(r) + RANK_TILE - 1u) / RANK_TILE;
-  let first = place_of_digits(r, 0u) + lane;
+  let first = place_of_digits(r, 0u) + own_place.lane;
   var count = 0u;
   for (var tile = 0u; tile < tiles; tile++) { count += digits[first + tile * 256u]; }
-  places[lane] = count;
-  workgroupBarrier();
-  var buffer = 0u;
-  for (var step = 1u; step < 256u; step <<= 1u) {
-    var total = places[buffer + lane];
-    if (lane >= step) { total += places[buffer + lane - step]; }
-    buffer = 256u - buffer;
-    places[buffer + lane] = total;
-    workgroupBarrier();
-  }
-  var place = places[buffer + lane] - count;
+  var place = pairs_before(own_place, subgroups, vec4<u32>(count, 0u, 0u, 0u)).x;
   // Reading eight tiles before writing any hides most of the memory's latency.
   for (var tile = 0u; tile < tiles; tile += 8u) {
     var own: array<u32, 8>;
@@ -66,7 +60,7 @@ fn place_digits(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocati
 }
 
 /** Rows of equal digits keep their order. */
-@compute @workgroup_size(256)
+@compute @workgroup_size(LANES)
 fn scatter(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let r = pass_.first + group.y;
   let begin = group.x * RANK_TILE;

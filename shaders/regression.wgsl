@@ -9,6 +9,8 @@
 @group(0) @binding(7) var<storage, read> reciprocals: array<vec2<u32>>;
 @group(0) @binding(8) var<storage, read_write> sums: array<atomic<u32>>;
 
+const LANES = 256u;
+
 /** Four words a sum, one for each exponent of the targets. */
 var<workgroup> relative: array<atomic<u32>, 724>;
 
@@ -23,7 +25,7 @@ fn add_relative(exponent: u32, value: Long) {
   }
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(LANES)
 fn score_regression(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                     @builtin(local_invocation_index) lane: u32) {
   let e = group.y + pass_.first;
@@ -48,7 +50,7 @@ fn score_regression(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgr
   }
   let at = eval_field(e, EVAL_SUMS);
   for (var k = 0u; k < 2u; k++) {
-    let total = sum_of_lanes(lane, own[k]);
+    let total = sum_of_lanes(k, own[k], false);
     if (lane == 0u) { add_to_sums(at + 4u * k, total); }
   }
   if (!want_relative) { return; }

@@ -1,6 +1,6 @@
 // The best split of each node over a chunk of features. A binary32 interval around each score discards nearly all
 // candidates; those that may be the best are scored in exact binary64, so the decision is exact (docs/webgpu-engine.md).
-// An invocation has four neighbouring codes of a feature.
+// An invocation has OWN neighbouring codes of a feature.
 @group(0) @binding(0) var<uniform> pass_: Pass;
 @group(0) @binding(1) var<storage, read> units: array<u32>;
 @group(0) @binding(2) var<storage, read> state: array<u32>;
@@ -10,12 +10,11 @@
 @group(0) @binding(6) var<storage, read_write> cells: array<vec4<u32>>;
 @group(0) @binding(7) var<storage, read_write> results: array<u32>;
 
-const LANES = 64u;
-const OWN = 4u;
+const LANES = SEARCH_LANES;
+const OWN = 256u / LANES;
 
 var<workgroup> sums: array<vec4<u32>, 256>;
 var<workgroup> keys: array<vec2<u32>, 256>;
-var<workgroup> totals: array<vec4<u32>, 128>;  // two buffers of the scan
 var<workgroup> threshold: atomic<u32>;
 var<workgroup> present: atomic<u32>;
 var<workgroup> missing_cell: vec4<u32>;
@@ -46,11 +45,8 @@ var<private> best: Best;
 
 fn to_f32(a: Wide) -> f32 { return f32(a.y) * 4294967296.0 + f32(a.x); }
 
-/** Whether the first place comes before the second in the order of ties, features being equal. */
-fn place_before(a: u32, b: u32) -> bool {
-  if ((a & 0xffu) != (b & 0xffu)) { return (a & 0xffu) < (b & 0xffu); }
-  return a > b;
-}
+/** The less, the earlier a place comes in the order of ties, features being equal: bins first, then missing to the left. */
+fn tie_rank(place: u32) -> u32 { return ((place & 0xffu) << 1u) | (1u - (place >> 8u)); }
 
 fn score_exactly(candidate: Candidate) {
   var sides: array<Evaluation, 2>;
@@ -66,7 +62,7 @@ fn score_exactly(candidate: Candidate) {
     if (wide_less(score, best.score)) { return; }
     if (all(score == best.score)) {
       if (best.feature < candidate.feature) { return; }
-      if (best.feature == candidate.feature && place_before(best.place, candidate.place)) { return; }
+      if (best.feature == candidate.feature && tie_rank(best.place) < tie_rank(candidate.place)) { return; }
     }
   }
   best = Best(score, candidate.left, candidate.feature, candidate.place);
@@ -147,31 +143,15 @@ fn rank(lane: u32, codes: u32, own: ptr<function, array<vec4<u32>, OWN>>) {
   for (var k = 0u; k < OWN; k++) { (*own)[k] = sums[lane * OWN + k]; }
 }
 
-fn add_cells(a: vec4<u32>, b: vec4<u32>) -> vec4<u32> {
-  return vec4<u32>(wide_add(a.xy, b.xy), wide_add(a.zw, b.zw));
-}
-
 /** Makes inclusive sums of the invocations' cells, of which the first `codes` count. */
-fn scan(lane: u32, codes: u32, own: ptr<function, array<vec4<u32>, OWN>>) {
-  for (var k = 1u; k < OWN; k++) { (*own)[k] = add_cells((*own)[k - 1u], (*own)[k]); }
-  totals[lane] = (*own)[OWN - 1u];
-  workgroupBarrier();
-  var buffer = 0u;
-  for (var step = 1u; step * OWN < codes; step <<= 1u) {
-    var total = totals[buffer + lane];
-    if (lane >= step) { total = add_cells(total, totals[buffer + lane - step]); }
-    buffer = LANES - buffer;
-    totals[buffer + lane] = total;
-    workgroupBarrier();
-  }
-  if (lane > 0u) {
-    let before = totals[buffer + lane - 1u];
-    for (var k = 0u; k < OWN; k++) { (*own)[k] = add_cells((*own)[k], before); }
-  }
+fn scan(place: Place, subgroups: u32, codes: u32, own: ptr<function, array<vec4<u32>, OWN>>) {
+  for (var k = 1u; k < OWN; k++) { (*own)[k] = add_pairs((*own)[k - 1u], (*own)[k]); }
+  let before = pairs_before(place, min(subgroups, (codes + OWN - 1u) / OWN), (*own)[OWN - 1u]);
+  for (var k = 0u; k < OWN; k++) { (*own)[k] = add_pairs((*own)[k], before); }
 }
 
 @compute @workgroup_size(LANES)
-fn search(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn search(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
   let u = group.y + pass_.first;
   let level_end = state[u * STATE_STRIDE + STATE_LEVEL_END];
   let id = state[u * STATE_STRIDE + STATE_LEVEL_START] + pass_.start + group.x;
@@ -183,6 +163,9 @@ fn search(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
   let own_sums = Sums(Wide(nodes[node + NODE_SUMS], nodes[node + NODE_SUMS + 1u]),
                       Wide(nodes[node + NODE_SUMS + 2u], nodes[node + NODE_SUMS + 3u]));
   if (wide_less(own_sums.h, wide_shl(own_constants.least_hessian, 1u))) { return; }
+  let own_place = place_of(index);
+  let lane = own_place.lane;
+  let subgroups = subgroups_in_all();
   constants = own_constants;
   node_sums = own_sums;
   bounds = Bounds(Wide(nodes[node + NODE_LOW], nodes[node + NODE_LOW + 1u]),
@@ -236,7 +219,7 @@ fn search(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
       }
       if (by_order) { rank(lane, codes, &own); }
       if (!categorical || by_order) {
-        scan(lane, codes, &own);
+        scan(own_place, subgroups, codes, &own);
       } else {
         workgroupBarrier();
       }
@@ -278,41 +261,25 @@ fn search(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
     }
     workgroupBarrier();
   }
-  // The best of all lanes, by halves.
-  var lead = best;
-  keys[lane] = lead.score;
-  sums[lane] = vec4<u32>(lead.feature, lead.place, lane, 0u);
-  workgroupBarrier();
-  for (var half = LANES / 2u; half > 0u; half >>= 1u) {
-    if (lane < half) {
-      let a = sums[lane];
-      let b = sums[lane + half];
-      if (is_better(keys[lane + half], b, keys[lane], a)) {
-        sums[lane] = b;
-        keys[lane] = keys[lane + half];
-      }
-    }
-    workgroupBarrier();
-  }
-  let winner = sums[0];
+  // The best of all lanes; keys of scores are above 0.
+  let exists = best.feature != NONE;
+  let high = max_of_lanes(0u, select(0u, best.score.y, exists));
+  let is_high = exists && best.score.y == high;
+  let low = max_of_lanes(1u, select(0u, best.score.x, is_high));
+  let rank_of_best = NONE - (((best.feature - first) << 9u) | tie_rank(best.place));
+  let own_rank = select(0u, rank_of_best, is_high && best.score.x == low);
+  let greatest_rank = max_of_lanes(2u, own_rank);
   let at = (((u - pass_.first) * pass_.width + pass_.start + group.x) * pass_.chunks + group.z) * RESULT_STRIDE;
-  if (lane == 0u) { results[at + 2u] = winner.x; }
-  if (winner.x != NONE && lane == winner.z) {
-    results[at] = lead.score.x;
-    results[at + 1u] = lead.score.y;
-    results[at + 3u] = lead.place;
-    results[at + 4u] = lead.left.g.x;
-    results[at + 5u] = lead.left.g.y;
-    results[at + 6u] = lead.left.h.x;
-    results[at + 7u] = lead.left.h.y;
+  if (greatest_rank == 0u) {
+    if (lane == 0u) { results[at + 2u] = NONE; }
+  } else if (own_rank == greatest_rank) {
+    results[at] = best.score.x;
+    results[at + 1u] = best.score.y;
+    results[at + 2u] = best.feature;
+    results[at + 3u] = best.place;
+    results[at + 4u] = best.left.g.x;
+    results[at + 5u] = best.left.g.y;
+    results[at + 6u] = best.left.h.x;
+    results[at + 7u] = best.left.h.y;
   }
-}
-
-/** a and b are features, places; NONE for no split. */
-fn is_better(score_a: Wide, a: vec4<u32>, score_b: Wide, b: vec4<u32>) -> bool {
-  if (a.x == NONE) { return false; }
-  if (b.x == NONE) { return true; }
-  if (any(score_a != score_b)) { return wide_less(score_b, score_a); }
-  if (a.x != b.x) { return a.x < b.x; }
-  return place_before(a.y, b.y);
 }

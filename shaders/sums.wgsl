@@ -1,4 +1,4 @@
-// 128-bit integers in four words, the low one first; their sums over a workgroup, and into the buffer `sums`.
+// 128-bit integers in four words, the low one first, and their sums into the buffer `sums`.
 alias Long = vec4<u32>;
 
 const LONG_ZERO = Long(0u, 0u, 0u, 0u);
@@ -19,21 +19,6 @@ fn wide_times(a: Wide, b: u32) -> Long {
 fn wide_product(a: Wide, b: Wide) -> Long {
   let high = wide_times(a, b.y);
   return long_add(wide_times(a, b.x), Long(0u, high.xyz));
-}
-
-var<workgroup> of_lanes: array<Long, 256>;
-
-/** The sum over the workgroup, the same in every invocation; calls must be uniform. */
-fn sum_of_lanes(lane: u32, value: Long) -> Long {
-  of_lanes[lane] = value;
-  workgroupBarrier();
-  for (var half = 128u; half > 0u; half >>= 1u) {
-    if (lane < half) { of_lanes[lane] = long_add(of_lanes[lane], of_lanes[lane + half]); }
-    workgroupBarrier();
-  }
-  let total = of_lanes[0];
-  workgroupBarrier();
-  return total;
 }
 
 /** Each carry is seen in the old value of its word, so the order of additions is free. */

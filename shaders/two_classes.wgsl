@@ -8,7 +8,9 @@
 @group(0) @binding(6) var<storage, read> segments: array<vec2<i32>>;
 @group(0) @binding(7) var<storage, read_write> sums: array<atomic<u32>>;
 
-@compute @workgroup_size(256)
+const LANES = 256u;
+
+@compute @workgroup_size(LANES)
 fn score_two_classes(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                      @builtin(local_invocation_index) lane: u32) {
   let e = group.y + pass_.first;
@@ -32,7 +34,7 @@ fn score_two_classes(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workg
     }
   }
   for (var k = 0u; k < 3u; k++) {
-    let total = sum_of_lanes(lane, own[k]);
+    let total = sum_of_lanes(k, own[k], false);
     if (lane == 0u) { add_to_sums(eval_field(e, EVAL_SUMS) + 4u * k, total); }
   }
 }

@@ -5,7 +5,13 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { EnvironmentError } from '../errors.ts';
 import type { Engine } from './engine.ts';
-import { createWebGpuEngine, openWebGpuDevice, type Shaders, type WebGpuDevice } from './webgpu.ts';
+import {
+  createWebGpuEngine,
+  type Kernels,
+  openWebGpuDevice,
+  type Shaders,
+  type WebGpuDevice,
+} from './webgpu.ts';
 
 const SHADERS = fileURLToPath(new URL('../../shaders/', import.meta.url));
 
@@ -79,8 +85,9 @@ export async function findDawnAdapter(): Promise<GPUAdapter> {
 
 /**
  * A new device with the shaders compiled for it.
+ * @param wanted What of the kernels is not to be chosen by the adapter's features and limits.
  * @throws EnvironmentError where there is no adapter, or it cannot run the shaders.
  */
-export async function openDawnDevice(): Promise<WebGpuDevice> {
-  return openWebGpuDevice(await findDawnAdapter(), readShaders());
+export async function openDawnDevice(wanted: Partial<Kernels> = {}): Promise<WebGpuDevice> {
+  return openWebGpuDevice(await findDawnAdapter(), readShaders(), wanted);
 }

@@ -2,14 +2,17 @@ import { listRows } from '../data/rows.ts';
 import { EnvironmentError } from '../errors.ts';
 import type { Engine, ResidentDataset, RowSet, TrainingBatch, TrainingJob, TreeEnsemble } from './engine.ts';
 import { WebGpuBatch } from './webgpu/batch.ts';
+import { type Kernels, kernelsFor } from './webgpu/kernels.ts';
 import { predictMargins } from './webgpu/predict.ts';
 import { compilePipelines, type Pipelines, Resident, type Shaders } from './webgpu/resident.ts';
 
+export type { Kernels } from './webgpu/kernels.ts';
 export type { Shaders } from './webgpu/resident.ts';
 
 /** A device with the shaders compiled for it. */
 export interface WebGpuDevice {
   readonly device: GPUDevice;
+  readonly kernels: Kernels;
   readonly pipelines: Pipelines;
   readonly description: string;
   /** Rejects with an EnvironmentError once the device is lost. */
@@ -26,12 +29,33 @@ export interface WebGpuEngineOptions {
  * Opens a device and compiles the shaders. Nothing of it is Node's.
  * @param adapter Of `navigator.gpu.requestAdapter()`, or of Dawn.
  * @param shaders The texts of shaders/*.wgsl by file name without its ending.
+ * @param wanted What of the kernels is not to be chosen by the adapter's features and limits.
  * @throws EnvironmentError where the device cannot be had or refuses a shader.
  */
-export async function openWebGpuDevice(adapter: GPUAdapter, shaders: Shaders): Promise<WebGpuDevice> {
-  const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
+export async function openWebGpuDevice(
+  adapter: GPUAdapter,
+  shaders: Shaders,
+  wanted: Partial<Kernels> = {},
+): Promise<WebGpuDevice> {
+  const kernels = kernelsFor(adapter, wanted);
+  const {
+    maxStorageBufferBindingSize,
+    maxBufferSize,
+    maxComputeWorkgroupStorageSize,
+    maxComputeInvocationsPerWorkgroup,
+    maxComputeWorkgroupSizeX,
+  } = adapter.limits;
   const device = await adapter
-    .requestDevice({ requiredLimits: { maxStorageBufferBindingSize, maxBufferSize } })
+    .requestDevice({
+      requiredFeatures: kernels.subgroups ? ['subgroups'] : [],
+      requiredLimits: {
+        maxStorageBufferBindingSize,
+        maxBufferSize,
+        maxComputeWorkgroupStorageSize,
+        maxComputeInvocationsPerWorkgroup,
+        maxComputeWorkgroupSizeX,
+      },
+    })
     .catch((error: Error) => {
       throw new EnvironmentError(
         `The WebGPU adapter gives no device (${error.message}): update its driver, or use --engine cpu.`,
@@ -46,7 +70,8 @@ export async function openWebGpuDevice(adapter: GPUAdapter, shaders: Shaders): P
   const { description, vendor } = adapter.info;
   return {
     device,
-    pipelines: await compilePipelines(device, shaders),
+    kernels,
+    pipelines: await compilePipelines(device, shaders, kernels),
     description: `webgpu (${description || vendor || 'unnamed adapter'})`,
     lost,
   };

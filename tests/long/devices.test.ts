@@ -1,14 +1,16 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { METRICS_BY_KIND } from '../../src/config/metric-names.ts';
 import { kindOf } from '../../src/config/objectives.ts';
 import type { EngineChoice } from '../../src/engine/choose.ts';
 import { createCpuEngine } from '../../src/engine/cpu.ts';
 import { createCudaEngine } from '../../src/engine/cuda.ts';
-import { createDawnEngine } from '../../src/engine/dawn.ts';
+import { createDawnEngine, findDawnAdapter, openDawnDevice } from '../../src/engine/dawn.ts';
 import type { Engine, TrainingJob } from '../../src/engine/engine.ts';
+import { createWebGpuEngine, type Kernels } from '../../src/engine/webgpu.ts';
 import { sweep } from '../../src/index.ts';
 import { engineConformance, trainBatch } from '../engine/conformance.ts';
-import { DEFAULT_TREE_PARAMS, makeBinned, makeJob } from '../engine/generate.ts';
+import { DEFAULT_TREE_PARAMS, makeBinned, makeJob, treeParamsFor } from '../engine/generate.ts';
 import { publicJob } from '../engine/public-sets.ts';
 import { loadPublicSet, PUBLIC_SETS, type PublicSet } from '../public-sets.ts';
 
@@ -75,6 +77,50 @@ for (const [name, engine] of opened) {
     });
   });
 }
+
+const adapter = await findDawnAdapter().catch((error: Error) => error);
+
+describe.skipIf(adapter instanceof Error)('the kernels of the WebGPU engine', () => {
+  if (adapter instanceof Error) return;
+  const { features, limits } = adapter;
+  const bases = features.has('subgroups') ? [false, true] : [false];
+  const core = { searchLanes: 64, searchFeatures: 8, histogramLanes: 256, histogramBytes: 16_384 };
+  const small = { searchLanes: 128, searchFeatures: 2, histogramLanes: 64, histogramBytes: 8192 };
+  const large = {
+    searchLanes: 256,
+    searchFeatures: 1,
+    histogramLanes: Math.min(512, limits.maxComputeInvocationsPerWorkgroup),
+    histogramBytes: Math.min(49_152, limits.maxComputeWorkgroupStorageSize),
+  };
+  const choices = bases.flatMap((subgroups): Kernels[] => [
+    { subgroups, ...(subgroups ? small : core) },
+    { subgroups, ...large },
+  ]);
+  it.each(choices)('train what the CPU engine trains: %o', async (kernels) => {
+    const engine = createWebGpuEngine(await openDawnDevice(kernels));
+    for (const objective of ['binary:logistic', 'multi:softprob', 'reg:squarederror'] as const) {
+      const shape = {
+        seed: 17,
+        rows: 700,
+        numeric: 5,
+        discrete: 2,
+        categorical: [3, 40],
+        missing: 0.1,
+        weighted: true,
+        targetScale: 0,
+        heavyTail: false,
+        maxBin: 256,
+        classes: 3,
+      };
+      const data = await makeBinned(shape, objective);
+      const jobs = fc
+        .sample(treeParamsFor(objective, shape.classes), { numRuns: 2, seed: 3 })
+        .map((params, i) => makeJob(data, params, i, i % 2 === 0 ? 1 : 0.7));
+      const expected = await trainBatch(createCpuEngine(), data, jobs, [2]);
+      expect(await trainBatch(engine, data, jobs, [2])).toEqual(expected);
+    }
+  });
+});
 
 /** A search of ten trials on three folds of 240 rows. */
 async function search(engine: EngineChoice) {

@@ -8,7 +8,10 @@ import { Draws } from '../engine/generate.ts';
 import { referencePhilox } from '../reference/philox.ts';
 
 const opened = await findDawnAdapter()
-  .then((adapter) => adapter.requestDevice())
+  .then((adapter) => {
+    const withSubgroups = adapter.features.has('subgroups');
+    return adapter.requestDevice({ requiredFeatures: withSubgroups ? ['subgroups'] : [] });
+  })
   .catch((error: Error) => error);
 
 const shader = (name: string) => readFileSync(new URL(`../../shaders/${name}.wgsl`, import.meta.url), 'utf8');
@@ -61,7 +64,29 @@ fn logarithm(@builtin(global_invocation_id) id: vec3<u32>) {
 }
 `;
 
-/** Runs an entry point over `count` invocations and returns what it wrote. */
+const LANES = /* wgsl */ `
+@group(0) @binding(0) var<storage, read> inputs: array<vec4<u32>>;
+@group(0) @binding(1) var<storage, read_write> outputs: array<vec4<u32>>;
+
+@compute @workgroup_size(LANES)
+fn run(@builtin(local_invocation_index) index: u32) {
+  let place = place_of(index);
+  let subgroups = subgroups_in_all();
+  let own = inputs[place.lane];
+  for (var turn = 0u; turn < 2u; turn++) {
+    outputs[turn * LANES + place.lane] = pairs_before(place, subgroups, own >> vec4<u32>(turn));
+    workgroupBarrier();
+  }
+  outputs[2u * LANES + place.lane] = sum_of_lanes(0u, own, true);
+  outputs[3u * LANES + place.lane] = sum_of_lanes(2u, own, false);
+  let first = vec2<u32>(reserve(own.x % 5u), reserve(own.y % 3u));
+  outputs[4u * LANES + place.lane] = vec4<u32>(first, max_of_lanes(0u, own.z), max_of_lanes(2u, own.w >> 9u));
+  workgroupBarrier();
+  outputs[5u * LANES + place.lane] = vec4<u32>(atomicLoad(&reserved), index, 0u, 0u);
+}
+`;
+
+/** Runs an entry point over `count` invocations, or one workgroup, and returns the `count` vectors that it wrote. */
 async function run(
   device: GPUDevice,
   code: string,
@@ -69,6 +94,7 @@ async function run(
   input: Uint32Array | Int32Array,
   count: number,
   uniform: readonly number[],
+  workgroups = Math.ceil(count / 64),
 ): Promise<Uint32Array> {
   const pipeline = device.createComputePipeline({
     layout: 'auto',
@@ -91,9 +117,9 @@ async function run(
   pass.setPipeline(pipeline);
   const bound = [source, target, settings].map((of, binding) => ({ binding, resource: { buffer: of } }));
   // What an entry point does not use is not in its layout.
-  const entries = entryPoint === 'logarithm' ? bound.slice(0, 2) : bound;
+  const entries = uniform.length === 0 ? bound.slice(0, 2) : bound;
   pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
-  pass.dispatchWorkgroups(Math.ceil(count / 64));
+  pass.dispatchWorkgroups(workgroups);
   pass.end();
   encoder.copyBufferToBuffer(target, 0, read, 0, count * 16);
   device.queue.submit([encoder.finish()]);
@@ -272,5 +298,56 @@ if (opened instanceof Error) {
         if (high! * 2 ** 32 + low! !== expected) expect([i, high! * 2 ** 32 + low!]).toEqual([i, expected]);
       }
     });
+
+    const bases = device.features.has('subgroups') ? ['no_subgroups', 'subgroups'] : ['no_subgroups'];
+    it.each(bases.flatMap((base) => [32, 64, 256].map((lanes) => [base, lanes] as const)))(
+      'sum, scan, reserve and compare over a workgroup with %s and %i invocations',
+      async (base, lanes) => {
+        const enable = base === 'subgroups' ? 'enable subgroups;\n' : '';
+        const files = ['numerics', base, 'lanes'].map(shader).join('');
+        const draws = new Draws(lanes);
+        const words = Uint32Array.from({ length: 4 * lanes }, () =>
+          draws.below(4) === 0 ? 2 ** 32 - 1 - draws.below(2) : draws.below(2 ** 32),
+        );
+        const program = `${enable}const LANES = ${lanes}u;\n${files}${LANES}`;
+        const results = await run(device, program, 'run', words, 6 * lanes, [], 1);
+        const vector = (of: Uint32Array, i: number) => [...of.subarray(4 * i, 4 * i + 4)];
+        const own = Array.from({ length: lanes }, (_, lane) => vector(words, lane));
+        const output = (turn: number) =>
+          Array.from({ length: lanes }, (_, lane) => vector(results, turn * lanes + lane));
+        const wide = (of: readonly number[]) => of.reduceRight((sum, w) => (sum << 32n) | BigInt(w), 0n);
+        const split = (sum: bigint, count: number) =>
+          Array.from({ length: count }, (_, k) => Number((sum >> BigInt(32 * k)) & 0xffffffffn));
+        const pairSum = (of: readonly (readonly number[])[]) =>
+          [0, 2].flatMap((k) =>
+            split(
+              of.reduce((sum, value) => sum + wide(value.slice(k, k + 2)), 0n),
+              2,
+            ),
+          );
+        for (const turn of [0, 1]) {
+          const shifted = own.map((value) => value.map((word) => word >>> turn));
+          expect(output(turn)).toEqual(own.map((_, lane) => pairSum(shifted.slice(0, lane))));
+        }
+        const total = split(
+          own.reduce((sum, value) => sum + wide(value), 0n),
+          4,
+        );
+        expect(output(2)).toEqual(own.map(() => pairSum(own)));
+        expect(output(3)).toEqual(own.map(() => total));
+        const counts = own.flatMap(([x, y]) => [x! % 5, y! % 3]);
+        const reserved = output(4)
+          .flatMap((value) => value.slice(0, 2))
+          .flatMap((first, i) => Array.from({ length: counts[i]! }, (_, k) => first + k));
+        expect(reserved.sort((a, b) => a - b)).toEqual(reserved.map((_, i) => i));
+        const greatest = [
+          Math.max(...own.map(([, , z]) => z!)),
+          Math.max(...own.map(([, , , w]) => w! >>> 9)),
+        ];
+        expect(output(4).map((value) => value.slice(2))).toEqual(own.map(() => greatest));
+        expect(output(5).map(([of]) => of)).toEqual(own.map(() => reserved.length));
+        expect(new Set(output(5).map(([, index]) => index)).size).toBe(lanes);
+      },
+    );
   });
 }

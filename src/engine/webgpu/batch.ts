@@ -11,18 +11,8 @@ import type {
   TreeParams,
 } from '../engine.ts';
 import { Buffers, concat } from './buffers.ts';
-import {
-  CONSTANT_WORDS,
-  LANES,
-  NODE,
-  NONE,
-  OBJECTIVES,
-  RESULT_STRIDE,
-  SHIFTS,
-  STATE,
-  UNIT,
-} from './layout.ts';
-import { Program } from './program.ts';
+import { CONSTANT_WORDS, NODE, NONE, OBJECTIVES, RESULT_STRIDE, SHIFTS, STATE, UNIT } from './layout.ts';
+import { Program, shareRows } from './program.ts';
 import type { PipelineName, Resident } from './resident.ts';
 import { type JobScale, scaleBy, scaleJob } from './scale.ts';
 import { type ScoredJob, Scores } from './scores.ts';
@@ -32,15 +22,18 @@ import { walkTrees } from './walk.ts';
 /** Workgroups of a dispatch in one dimension. */
 const MOST_WORKGROUPS = 65_535;
 /** Rounds between two looks at the results: few enough to be interrupted soon. */
-const ROUNDS_IN_FLIGHT = 8;
+const ROUNDS_IN_FLIGHT = 32;
 /** What the rounds in flight may take, in milliseconds: an abort waits for them. */
 const FLIGHT_MS = 200;
 /** Bytes of trees and scores that are kept on the device before they are read. */
 const READ_BYTES = 32 * 2 ** 20;
 /** Rows that a workgroup's 32-bit partial sums hold: 2^15 · 65,535 < 2^31. */
 const NARROW_ROWS = 65_535;
-/** Rows that a workgroup should have to itself, at least. */
-const SHARE_ROWS = 4096;
+/** Rows that a workgroup should have to itself, at least: to sum, and to move. */
+const SUMMED_ROWS = 4096;
+const MOVED_ROWS = 1024;
+/** Workgroups among which a node's rows are shared. */
+const MOST_SHARES = 1024;
 /** The filter of the search is proved for λ' and α' in this range, and for α' = 0. */
 const FILTER_RANGE = [2 ** -40, 2 ** 60] as const;
 
@@ -373,10 +366,11 @@ export class WebGpuBatch implements TrainingBatch {
   }
 
   /** Workgroups that share the rows of a node: as many as its rows are worth, and as their 32-bit sums need. */
-  #shares(wave: Wave, depth: number): number {
+  #shares(wave: Wave, depth: number, groups: number): number {
     const most = depth === 0 ? wave.rows : Math.ceil(wave.rows / 2);
     const mean = wave.rows / this.#width(wave, depth);
-    return Math.max(Math.ceil(most / NARROW_ROWS), Math.min(64, Math.ceil(mean / SHARE_ROWS)));
+    const worth = Math.min(Math.ceil(mean / SUMMED_ROWS), MOST_SHARES, Math.floor(MOST_WORKGROUPS / groups));
+    return Math.max(Math.ceil(most / NARROW_ROWS), worth);
   }
 
   #writeConstants(words: Uint32Array, params: TreeParams, scale: JobScale): Uint32Array {
@@ -479,7 +473,7 @@ export class WebGpuBatch implements TrainingBatch {
 
   /** The dispatches of a round. */
   #list(): Program {
-    const { chunks, groups, bins } = this.#resident;
+    const { chunks, narrowGroups, wideGroups, bins } = this.#resident;
     const program = new Program(this.#resident, {
       units: this.#units.length,
       leaving: this.#buffers.get('masks').size / 8,
@@ -487,7 +481,6 @@ export class WebGpuBatch implements TrainingBatch {
     const buffer = (name: string): GPUBuffer => (name === 'bins' ? bins : this.#buffers.get(name));
     const run = (name: PipelineName, pass: number, names: readonly string[], x: number, y = 1, z = 1) =>
       program.run(name, pass, names.map(buffer), x, y, z);
-    const groupsOf = (rows: number) => Math.max(1, Math.min(64, Math.ceil(rows / LANES)));
     program.clear(buffer('state'));
     const rows = Math.max(...this.#waves.map((wave) => wave.rows));
     const objectives = new Set(this.#units.map(({ words }) => words[UNIT.objective]!));
@@ -499,16 +492,23 @@ export class WebGpuBatch implements TrainingBatch {
         'gradients',
         at,
         [...gradientBuffers.map(buffer), table],
-        groupsOf(rows),
+        shareRows(rows, this.#units.length),
         this.#units.length,
       );
       if (objective === OBJECTIVES.squared_error) {
-        run('shift', at, ['units', 'tables', 'gradients', 'state'], groupsOf(rows), this.#units.length);
+        run(
+          'shift',
+          at,
+          ['units', 'tables', 'gradients', 'state'],
+          shareRows(rows, this.#units.length),
+          this.#units.length,
+        );
       }
     }
     const wide = objectives.has(OBJECTIVES.squared_error);
+    const groups = wide ? wideGroups : narrowGroups;
     for (const wave of this.#waves) {
-      const shares = Array.from({ length: wave.depth }, (_, depth) => this.#shares(wave, depth));
+      const shares = Array.from({ length: wave.depth }, (_, depth) => this.#shares(wave, depth, groups));
       // Histograms that several workgroups add to begin at zero; the others are written.
       if (shares.some((count) => count > 1)) program.clear(buffer('cells'));
       const ofWave = { first: wave.first, units: wave.units };
@@ -517,18 +517,20 @@ export class WebGpuBatch implements TrainingBatch {
         'select',
         begin,
         ['units', 'tables', 'gradients', 'state', 'orderA'],
-        groupsOf(wave.rows),
+        shareRows(wave.rows, wave.units),
         wave.units,
       );
       run('plant', begin, ['units', 'state', 'nodes'], Math.ceil(wave.units / 64));
       let [order, moved] = ['orderA', 'orderB'];
       for (let depth = 0; depth <= wave.depth; depth++) {
         const width = this.#width(wave, depth);
+        const movers = Math.min(MOST_SHARES, Math.ceil(wave.rows / width / MOVED_ROWS));
         const share = shares[depth] ?? 1;
         const level = { ...ofWave, depth, width, shares: share };
         const direct = wave.portion === undefined ? 0 : 1;
         const step = Math.min(wave.portion ?? width, MOST_WORKGROUPS);
         const portions = Array.from({ length: Math.ceil(width / step) }, (_, i) => ({
+          start: i * step,
           at: program.pass({ ...level, start: i * step, direct }),
           nodes: Math.min(step, width - i * step),
         }));
@@ -551,14 +553,21 @@ export class WebGpuBatch implements TrainingBatch {
         run('decide', ofLevel, ['units', 'state', 'nodes', 'results', 'cursors', 'tables'], wave.units);
         if (depth < wave.depth) {
           for (const portion of portions) {
-            const { at, nodes } = portion;
+            const { at, nodes, start } = portion;
             if (this.#resident.categorical) {
               // The histograms of a portion are gone when the next one has been searched.
               if (direct === 1) build(portion);
               run('collect', at, ['units', 'state', 'nodes', 'tables', 'cells'], nodes, wave.units);
             }
             const names = ['units', 'state', 'nodes', 'tables', 'bins', 'cursors', order, moved];
-            run('partition', at, names, nodes, wave.units, share);
+            run(
+              'partition',
+              program.pass({ ...level, start, shares: movers }),
+              names,
+              nodes,
+              wave.units,
+              movers,
+            );
           }
           run('segment', ofLevel, ['units', 'state', 'nodes', 'cursors'], wave.units);
           [order, moved] = [moved, order];
@@ -570,7 +579,7 @@ export class WebGpuBatch implements TrainingBatch {
       'addLeaves',
       program.pass({}),
       ['units', 'nodes', 'tables', 'bins', 'margins'],
-      groupsOf(positions),
+      shareRows(positions, this.#units.length),
       this.#units.length,
     );
     this.#scores.list(program, {

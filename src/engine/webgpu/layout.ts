@@ -1,3 +1,5 @@
+import type { Kernels } from './kernels.ts';
+
 /** Where the words of the buffers that host and shaders share lie; `preamble` tells the shaders. */
 
 function numbered<const Names extends readonly (readonly [string, number])[]>(
@@ -165,7 +167,7 @@ function constants(prefix: string, fields: Record<string, number>): string {
 }
 
 /** WGSL that every shader begins with. */
-export function preamble(): string {
+export function preamble({ searchLanes, histogramLanes, histogramBytes }: Kernels): string {
   return [
     constants('UNIT', UNIT),
     constants('NODE', NODE),
@@ -177,6 +179,8 @@ export function preamble(): string {
     constants('WANT', WANT),
     constants('SEGMENTS', METRIC_SEGMENTS),
     `const RANK_TILE = ${RANK_TILE}u;\n`,
+    `const SEARCH_LANES = ${searchLanes}u;\nconst HISTOGRAM_LANES = ${histogramLanes}u;\n`,
+    `const HISTOGRAM_WORDS = ${histogramBytes / 4}u;\n`,
     `const RESULT_STRIDE = ${RESULT_STRIDE}u;\nconst FEATURES = ${FEATURES}u;\n`,
     `struct Pass {\n${PASS.map((field) => `  ${field}: u32,\n`).join('')}}\n`,
     'fn shift_of(range: u32) -> u32 { return max(32u - countLeadingZeros(range), 23u) - 23u; }\n',

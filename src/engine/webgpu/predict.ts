@@ -1,7 +1,7 @@
 import type { TreeEnsemble } from '../engine.ts';
 import { Buffers, concat } from './buffers.ts';
-import { LANES, NODE, NONE, UNIT } from './layout.ts';
-import { Program } from './program.ts';
+import { NODE, NONE, UNIT } from './layout.ts';
+import { Program, shareRows } from './program.ts';
 import type { Resident } from './resident.ts';
 
 /** The nodes of trees `first` to `end` in the form that training leaves them in. */
@@ -87,9 +87,14 @@ async function predictPart(resident: Resident, trees: TreeEnsemble, rows: Uint32
       const program = new Program(resident);
       const bound = ['units', 'nodes', 'tables'].map((name) => buffers.get(name));
       for (let unit = 0; unit < end - first; unit += classes) {
-        const groups = Math.min(64, Math.ceil(rows.length / LANES));
         const pass = program.pass({ first: unit });
-        program.run('addLeaves', pass, [...bound, bins, buffers.get('margins')], groups, classes);
+        program.run(
+          'addLeaves',
+          pass,
+          [...bound, bins, buffers.get('margins')],
+          shareRows(rows.length, classes),
+          classes,
+        );
       }
       program.seal();
       const encoder = device.createCommandEncoder();

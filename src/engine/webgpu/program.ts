@@ -1,7 +1,18 @@
-import { PASS, type Pass } from './layout.ts';
+import { LANES, PASS, type Pass } from './layout.ts';
 import type { PipelineName, Resident } from './resident.ts';
 
 const PASS_BYTES = 256;
+
+/** Workgroups that take rows: enough for what a GPU holds at a time. */
+const FULL_DEVICE = 1024;
+/** As many of them in any case, whatever else is dispatched. */
+const LEAST_SHARES = 64;
+
+/** Workgroups that share the rows of each of `count` things of one dispatch. */
+export function shareRows(rows: number, count: number): number {
+  const most = Math.max(LEAST_SHARES, Math.floor(FULL_DEVICE / count));
+  return Math.max(1, Math.min(most, Math.ceil(rows / LANES)));
+}
 
 interface Dispatch {
   readonly pipeline: GPUComputePipeline;

@@ -1,16 +1,15 @@
 import type { BinnedDataset } from '../../data/types.ts';
 import { EnvironmentError } from '../../errors.ts';
 import { expTable, logTable, sigmoidTable, softplusTable } from '../../numerics/tables.ts';
+import type { Kernels } from './kernels.ts';
 import { FEATURES, METRIC_SEGMENTS, preamble } from './layout.ts';
 import { type Reciprocals, reciprocalsOf } from './metrics.ts';
 
 /** Source text of the shaders by file name without its ending. */
 export type Shaders = Readonly<Record<string, string>>;
 
-/** Cells that a workgroup sums, four words each, in the 16 KiB that every device has. */
-const GROUP_CELLS = 1024;
-/** Features that a workgroup searches one after the other. */
-const SEARCH_CHUNK = 8;
+/** Workgroups that a node's features are shared among in a search, of which `decide` takes the best. */
+const MOST_CHUNKS = 64;
 
 export type PipelineName =
   | 'gradients'
@@ -45,36 +44,53 @@ const PIPELINES: Readonly<
 > = {
   gradients: { files: ['numerics', 'units', 'link', 'gradients'], entry: 'compute' },
   shift: { files: ['numerics', 'units', 'shift'], entry: 'shift' },
-  select: { files: ['numerics', 'units', 'rows'], entry: 'select_rows' },
+  select: { files: ['numerics', 'units', 'lanes', 'rows'], entry: 'select_rows' },
   plant: { files: ['numerics', 'units', 'root'], entry: 'plant' },
   draw: { files: ['numerics', 'units', 'features'], entry: 'draw' },
   build: { files: ['numerics', 'units', 'histogram'], entry: 'build', constants: { WORDS: 2 } },
   buildWide: { files: ['numerics', 'units', 'histogram'], entry: 'build', constants: { WORDS: 4 } },
-  search: { files: ['numerics', 'units', 'score', 'search'], entry: 'search' },
-  decide: { files: ['numerics', 'units', 'score', 'decide'], entry: 'decide' },
+  search: { files: ['numerics', 'units', 'score', 'lanes', 'search'], entry: 'search' },
+  decide: { files: ['numerics', 'units', 'score', 'lanes', 'decide'], entry: 'decide' },
   collect: { files: ['numerics', 'units', 'score', 'categories'], entry: 'collect' },
-  partition: { files: ['numerics', 'units', 'route', 'partition'], entry: 'move_rows' },
+  partition: { files: ['numerics', 'units', 'route', 'lanes', 'partition'], entry: 'move_rows' },
   segment: { files: ['numerics', 'units', 'segments'], entry: 'segment' },
   addLeaves: { files: ['numerics', 'units', 'route', 'margins'], entry: 'add_leaves' },
-  scoreTwoClasses: { files: [...EVAL_ROWS, 'link', 'sums', 'two_classes'], entry: 'score_two_classes' },
-  scoreClasses: { files: [...EVAL_ROWS, 'link', 'sums', 'classes'], entry: 'score_classes' },
-  scoreRegression: { files: [...EVAL_ROWS, 'sums', 'regression'], entry: 'score_regression' },
+  scoreTwoClasses: {
+    files: [...EVAL_ROWS, 'link', 'lanes', 'sums', 'two_classes'],
+    entry: 'score_two_classes',
+  },
+  scoreClasses: { files: [...EVAL_ROWS, 'link', 'lanes', 'sums', 'classes'], entry: 'score_classes' },
+  scoreRegression: { files: [...EVAL_ROWS, 'lanes', 'sums', 'regression'], entry: 'score_regression' },
   collectRanks: { files: [...EVAL_ROWS, 'link', 'collect_ranks'], entry: 'collect' },
-  countDigits: { files: [...RANKS, 'radix'], entry: 'count_digits' },
-  placeDigits: { files: [...RANKS, 'radix'], entry: 'place_digits' },
-  scatter: { files: [...RANKS, 'radix'], entry: 'scatter' },
-  sumBlocks: { files: [...RANKS, 'sums', 'areas'], entry: 'sum_blocks' },
-  scanBlocks: { files: [...RANKS, 'sums', 'areas'], entry: 'scan_blocks' },
-  sumTies: { files: [...RANKS, 'sums', 'areas'], entry: 'sum_ties' },
+  countDigits: { files: [...RANKS, 'lanes', 'radix'], entry: 'count_digits' },
+  placeDigits: { files: [...RANKS, 'lanes', 'radix'], entry: 'place_digits' },
+  scatter: { files: [...RANKS, 'lanes', 'radix'], entry: 'scatter' },
+  sumBlocks: { files: [...RANKS, 'lanes', 'sums', 'areas'], entry: 'sum_blocks' },
+  scanBlocks: { files: [...RANKS, 'lanes', 'sums', 'areas'], entry: 'scan_blocks' },
+  sumTies: { files: [...RANKS, 'lanes', 'sums', 'areas'], entry: 'sum_ties' },
 };
 
 export type Pipelines = Readonly<Record<PipelineName, GPUComputePipeline>>;
 
+/** The text of a kernel from its files; `lanes` stands on subgroups, or on what takes their place. */
+function assemble(shaders: Shaders, files: readonly string[], kernels: Kernels): string {
+  const enabled = kernels.subgroups && files.includes('lanes');
+  const base = kernels.subgroups ? 'subgroups' : 'no_subgroups';
+  const texts = files.flatMap((file) =>
+    file === 'lanes' ? [shaders[base], shaders[file]] : [shaders[file]],
+  );
+  return [enabled ? 'enable subgroups;' : '', preamble(kernels), ...texts].join('\n');
+}
+
 /** Compiles every shader. @throws EnvironmentError naming the file that the device refuses. */
-export async function compilePipelines(device: GPUDevice, shaders: Shaders): Promise<Pipelines> {
+export async function compilePipelines(
+  device: GPUDevice,
+  shaders: Shaders,
+  kernels: Kernels,
+): Promise<Pipelines> {
   const compiled = await Promise.all(
     Object.entries(PIPELINES).map(async ([name, { files, entry, constants }]) => {
-      const code = preamble() + files.map((file) => shaders[file]).join('\n');
+      const code = assemble(shaders, files, kernels);
       const module = device.createShaderModule({ label: `${files.at(-1)}.wgsl`, code });
       try {
         const pipeline = await device.createComputePipelineAsync({
@@ -97,6 +113,7 @@ export async function compilePipelines(device: GPUDevice, shaders: Shaders): Pro
 
 interface Opened {
   readonly device: GPUDevice;
+  readonly kernels: Kernels;
   readonly pipelines: Pipelines;
   readonly lost: Promise<never>;
 }
@@ -111,9 +128,12 @@ export class Resident {
   readonly wordStride: number;
   /** Cells of a histogram. */
   readonly cells: number;
-  /** What the tables of a batch begin with: features, then groups of them that a workgroup sums together. */
+  /** What the tables of a batch begin with: features, then groups of them that a workgroup sums together, narrow and wide. */
   readonly descriptors: Uint32Array;
-  readonly groups: number;
+  /** With cells of two words. */
+  readonly narrowGroups: number;
+  /** With cells of four words. */
+  readonly wideGroups: number;
   readonly chunk: number;
   readonly chunks: number;
   readonly categorical: boolean;
@@ -127,7 +147,7 @@ export class Resident {
   readonly #lost: Promise<never>;
 
   constructor(
-    { device, pipelines, lost }: Opened,
+    { device, kernels, pipelines, lost }: Opened,
     data: BinnedDataset,
     scratchBytes = Number.POSITIVE_INFINITY,
   ) {
@@ -151,26 +171,22 @@ export class Resident {
     });
     device.queue.writeBuffer(this.bins, 0, packRows(data, this.wordStride * 4));
     const ofFeatures: number[] = [];
-    const groups: number[] = [];
     let cell = 0;
-    let first = 0;
-    let groupCell = 0;
-    data.features.forEach(({ bins, type }, f) => {
-      const codes = bins + 1;
-      if (cell + codes - groupCell > GROUP_CELLS) {
-        groups.push(first, f, groupCell, cell - groupCell);
-        first = f;
-        groupCell = cell;
-      }
-      ofFeatures.push(cell, codes, type === 'categorical' ? 1 : 0, 0);
-      cell += codes;
-    });
-    groups.push(first, features, groupCell, cell - groupCell);
+    for (const { bins, type } of data.features) {
+      ofFeatures.push(cell, bins + 1, type === 'categorical' ? 1 : 0, 0);
+      cell += bins + 1;
+    }
     this.cells = cell;
-    this.descriptors = Uint32Array.of(FEATURES + ofFeatures.length, 0, 0, 0, ...ofFeatures, ...groups);
-    this.groups = groups.length / 4;
-    this.chunk = SEARCH_CHUNK;
-    this.chunks = Math.ceil(features / SEARCH_CHUNK);
+    const codes = data.features.map(({ bins }) => bins + 1);
+    const narrow = groupFeatures(codes, Math.floor(kernels.histogramBytes / 8));
+    const wide = groupFeatures(codes, Math.floor(kernels.histogramBytes / 16));
+    const firstGroup = FEATURES + ofFeatures.length;
+    const header = [firstGroup, firstGroup + narrow.length, 0, 0];
+    this.descriptors = Uint32Array.from([...header, ...ofFeatures, ...narrow, ...wide]);
+    this.narrowGroups = narrow.length / 4;
+    this.wideGroups = wide.length / 4;
+    this.chunk = Math.max(kernels.searchFeatures, Math.ceil(features / MOST_CHUNKS));
+    this.chunks = Math.ceil(features / this.chunk);
     this.categorical = data.features.some(({ type }) => type === 'categorical');
     this.scratchBytes = Math.min(limit, device.limits.maxBufferSize, scratchBytes);
     this.sigmoidTable = this.#table(sigmoidTable);
@@ -212,6 +228,26 @@ export class Resident {
     this.device.queue.writeBuffer(buffer, 0, values as GPUAllowSharedBufferSource);
     return buffer;
   }
+}
+
+/** Groups of features whose cells fit together, as few as can be and of like size: feature, end, cell, cells of each. */
+function groupFeatures(codes: readonly number[], most: number): number[] {
+  const groupBy = (enough: number) => {
+    const groups: number[] = [];
+    let [first, firstCell, cell] = [0, 0, 0];
+    codes.forEach((count, f) => {
+      const own = cell - firstCell;
+      if (own + count > most || own >= enough) {
+        groups.push(first, f, firstCell, own);
+        [first, firstCell] = [f, cell];
+      }
+      cell += count;
+    });
+    groups.push(first, codes.length, firstCell, cell - firstCell);
+    return groups;
+  };
+  const fewest = groupBy(most).length / 4;
+  return groupBy(codes.reduce((sum, count) => sum + count, 0) / fewest);
 }
 
 function packRows({ bins, rows, stride, features }: BinnedDataset, to: number): Uint8Array<ArrayBuffer> {

@@ -3,9 +3,9 @@ import { listRows } from '../../data/rows.ts';
 import { EnvironmentError } from '../../errors.ts';
 import type { TrainingJob } from '../engine.ts';
 import { Buffers, concat } from './buffers.ts';
-import { EVAL, LANES, NONE, RANK, RANK_BLOCK, RANK_TILE, SPAN, SUM_WORDS, WANT } from './layout.ts';
+import { EVAL, NONE, RANK, RANK_BLOCK, RANK_TILE, SPAN, SUM_WORDS, WANT } from './layout.ts';
 import { type EvalConstants, evalConstants, metricValue, type SumPlaces, sumPlaces } from './metrics.ts';
-import type { Program } from './program.ts';
+import { type Program, shareRows } from './program.ts';
 import type { Resident } from './resident.ts';
 import { type JobScale, scaleWeights } from './scale.ts';
 
@@ -14,8 +14,6 @@ const RANK_BYTES = 256 * 2 ** 20;
 const RANK_ROW_BYTES = 16;
 /** Digits of an offset, eight bits each. */
 const DIGITS = 4;
-/** Workgroups that the rows of a set are shared among. */
-const MOST_SHARES = 64;
 /** Workgroups that a dimension of a dispatch may have. */
 const MOST_GROUPS = 65_535;
 const PIPELINE_OF = {
@@ -237,7 +235,7 @@ export class Scores {
     program.clear(this.sums);
     if (this.#waves.length > 0) program.clear(this.#buffers.get('ranges'));
     for (const { kind, first, count, rows } of this.#kinds) {
-      const groups = Math.max(1, Math.min(MOST_SHARES, Math.ceil(rows / LANES)));
+      const groups = shareRows(rows, count);
       const further =
         kind === 'regression' ? [batch.tables, this.#reciprocals(first, count)] : [metricTables];
       for (const [from, evals] of stretches(first, count)) {
