@@ -80,6 +80,7 @@ for step in "${steps[@]}"; do
     equality) section "cpu and cuda"; node 90 engines --engines cpu,cuda --timeout 40 ;;
     webgpu-equality) section "cpu and webgpu"; node 90 engines --engines cpu,webgpu --keep --timeout 45 ;;
     webgpu-single) section "webgpu: one model"; node 45 single --engine webgpu ;;
+    webgpu-core-single) section "webgpu without subgroups: one model"; node 45 single --engine webgpu-core ;;
     webgpu-batches) section "webgpu: 500 models on higgs_7k"; node 45 batches --engine webgpu ;;
     webgpu-why)
       section "what the Vulkan loader finds"

@@ -5,10 +5,9 @@ import { parseArgs } from 'node:util';
 import { median } from '../../src/bench/summary.ts';
 import { readTable } from '../../src/bench/table.ts';
 import { resolveParams, treeParams } from '../../src/boosting/params.ts';
-import type { EngineKind } from '../../src/engine/engine.ts';
 import { makeFolder, writeFileAtomically } from '../../src/files.ts';
 import { toJson } from '../../src/protocol/output.ts';
-import { binTable, makeSynthetic, requireEngine, timed, treesDigest } from './support.ts';
+import { binTable, type EngineName, makeSynthetic, requireEngine, timed, treesDigest } from './support.ts';
 
 const { values } = parseArgs({
   options: {
@@ -27,7 +26,7 @@ const rounds = Number(values.rounds);
 const set = await makeSynthetic(values.tables, values.synthetic);
 if (values.plan) process.exit(0);
 const { data } = await readTable(join(values.tables, set));
-const engine = await requireEngine(values.engine as EngineKind);
+const engine = await requireEngine(values.engine as EngineName);
 const { value: binned, seconds: binning } = await timed(() => binTable(data));
 const { value: resident, seconds: loading } = await timed(() => engine.load(binned));
 const params = treeParams(

@@ -9,8 +9,9 @@ import { binDataset } from '../../src/data/binning.ts';
 import type { BinnedDataset, Dataset } from '../../src/data/types.ts';
 import { createCpuEngine } from '../../src/engine/cpu.ts';
 import { createCudaEngine } from '../../src/engine/cuda.ts';
-import { createDawnEngine } from '../../src/engine/dawn.ts';
+import { createDawnEngine, openDawnDevice } from '../../src/engine/dawn.ts';
 import type { Engine, EngineKind, Objective, RoundResult, TreeEnsemble } from '../../src/engine/engine.ts';
+import { createWebGpuEngine } from '../../src/engine/webgpu.ts';
 
 /** What the tables of a folder are, in a file beside them. */
 export const SETS_FILE = 'sets.json';
@@ -59,17 +60,29 @@ export async function makeSynthetic(folder: string, name: string): Promise<strin
   return set;
 }
 
+/** WebGPU with the kernels that every adapter can run is an engine of its own here. */
+export type EngineName = EngineKind | 'webgpu-core';
+
+const CORE_KERNELS = {
+  subgroups: false,
+  searchLanes: 64,
+  searchFeatures: 8,
+  histogramLanes: 256,
+  histogramBytes: 16 * 1024,
+};
+
 /**
  * Opens an engine by name.
  * @throws EnvironmentError where it cannot run here.
  */
-export async function openEngine(kind: EngineKind): Promise<Engine> {
+export async function openEngine(kind: EngineName): Promise<Engine> {
+  if (kind === 'webgpu-core') return createWebGpuEngine(await openDawnDevice(CORE_KERNELS));
   if (kind === 'cuda') return createCudaEngine();
   return kind === 'webgpu' ? createDawnEngine() : createCpuEngine();
 }
 
 /** Opens an engine, or ends the process with the reason why it cannot run here. */
-export async function requireEngine(kind: EngineKind): Promise<Engine> {
+export async function requireEngine(kind: EngineName): Promise<Engine> {
   try {
     return await openEngine(kind);
   } catch (error) {
