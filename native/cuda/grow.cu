@@ -64,7 +64,7 @@ __global__ void divide_nodes(RoundView view, uint32_t depth, uint32_t step) {
     const bool is_split = n < level_end && unit.nodes[n].split.feature >= 0;
     uint32_t splits = 0;
     const uint32_t rank = block_exclusive_scan<kWarps>(is_split ? 1u : 0u, scratch, splits);
-    TaskCut cut{u, n, 0, 0, kMovedRows, 1};
+    TaskCut cut{u, n, 0, 0, depth % 2, kMovedRows, 1};
     bool moves = false;
     if (is_split) {
       const uint32_t left = nodes + 2 * rank;
@@ -87,15 +87,15 @@ __global__ void divide_nodes(RoundView view, uint32_t depth, uint32_t step) {
 }
 
 /** A warp a task: moves rows to the children of their node, into the other one of the unit's orders. Their order in a node never counts. */
-__global__ void move_rows(RoundView view, uint32_t depth, uint32_t step) {
+__global__ void move_rows(RoundView view, uint32_t step) {
   const uint32_t count = view.counts[step].partition;
   for (uint32_t t = blockIdx.x * kWarps + warp_index(); t < count; t += gridDim.x * kWarps) {
     const NodeTask task = view.partition[t];
     const UnitView& unit = view.units[task.unit];
     const JobView& job = view.jobs[unit.job];
     const RouteNode route = unit.route[task.node];
-    const uint32_t* from = unit.order[depth % 2];
-    uint32_t* to = unit.order[(depth + 1) % 2];
+    const uint32_t* from = unit.order[task.order];
+    uint32_t* to = unit.order[1 - task.order];
     uint32_t position[kMoves];
     unsigned to_left[kMoves];
     unsigned to_right[kMoves];
@@ -188,7 +188,7 @@ __global__ void count_round(RoundView view) {
 
 void split_level(const Stream& stream, const RoundView& view, const LaunchPlan& plan, uint32_t depth, uint32_t step) {
   launch(stream, "divide_nodes", divide_nodes, view.unit_count, kBlock, kWarps * sizeof(uint32_t), view, depth, step);
-  launch(stream, "move_rows", move_rows, kBlocksOfProcessor * plan.processors, kBlock, 0, view, depth, step);
+  launch(stream, "move_rows", move_rows, kBlocksOfProcessor * plan.processors, kBlock, 0, view, step);
 }
 
 void add_trees(const Stream& stream, const RoundView& view) {

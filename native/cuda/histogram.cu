@@ -25,10 +25,10 @@ static_assert(int64_t{kLowMask} * int64_t{kMaxBuildRows} < (int64_t{1} << 31), "
 static_assert(((int64_t{1} << 24) >> kLowBits) * int64_t{kMaxBuildRows} < (int64_t{1} << 31), "sums of high parts fit too");
 
 /** Puts a node on the list of histograms to sum; all lanes of a warp call it. */
-__device__ void put_build_tasks(const RoundView& view, const UnitView& unit, uint32_t u, uint32_t step, bool wanted,
-                                uint32_t node, uint32_t begin, uint32_t end) {
+__device__ void put_build_tasks(const RoundView& view, const UnitView& unit, uint32_t u, uint32_t depth, uint32_t step,
+                                bool wanted, uint32_t node, uint32_t begin, uint32_t end) {
   put_tasks(view.build, &view.counts[step].build, wanted,
-            {u, node, begin, end, view.build_rows, view.group_count[unit.wide ? 1 : 0]});
+            {u, node, begin, end, depth % 2, view.build_rows, view.group_count[unit.wide ? 1 : 0]});
 }
 
 /** Puts a node on the list to be searched; it has its slot by now. */
@@ -47,7 +47,7 @@ __device__ void put_search_task(const RoundView& view, const UnitView& unit, uin
 
 /** The nodes of a portion, each with a histogram of its own. */
 __device__ void plan_portion(const RoundView& view, const UnitView& unit, uint32_t u, const UnitState& state,
-                             const ScoreParams& score, uint32_t portion, uint32_t step) {
+                             const ScoreParams& score, uint32_t depth, uint32_t portion, uint32_t step) {
   const uint32_t first = state.level_begin + portion * unit.slots;
   const uint32_t left = first < state.level_end ? state.level_end - first : 0;
   const uint32_t count = left < unit.slots ? left : unit.slots;
@@ -65,7 +65,7 @@ __device__ void plan_portion(const RoundView& view, const UnitView& unit, uint32
       node.slot = wanted ? static_cast<int32_t>(i) : -1;
       if (is_searched) put_search_task(view, unit, u, step, first + i, -1);
     }
-    put_build_tasks(view, unit, u, step, wanted, first + i, begin, end);
+    put_build_tasks(view, unit, u, depth, step, wanted, first + i, begin, end);
   }
 }
 
@@ -91,7 +91,7 @@ struct PairPlan {
 
 /** Pairs of children; the parent's slot is in both until here. */
 __device__ void plan_pairs(const RoundView& view, const UnitView& unit, uint32_t u, UnitState& state, const ScoreParams& score,
-                           uint32_t step) {
+                           uint32_t depth, uint32_t step) {
   const uint32_t pairs = (state.level_end - state.level_begin) / 2;
   for (uint32_t i = threadIdx.x; i < pairs; i += kPlanBlock) {
     const PairPlan plan(unit, state.level_begin + 2 * i, score);
@@ -125,7 +125,7 @@ __device__ void plan_pairs(const RoundView& view, const UnitView& unit, uint32_t
       if (plan.search_large) put_search_task(view, unit, u, step, other, plan.subtracts ? small.slot : -1);
       if (plan.search_small) put_search_task(view, unit, u, step, built, -1);
     }
-    put_build_tasks(view, unit, u, step, builds, built, begin, end);
+    put_build_tasks(view, unit, u, depth, step, builds, built, begin, end);
   }
 }
 
@@ -147,9 +147,9 @@ __global__ void plan_level(RoundView view, uint32_t depth, uint32_t portion, uin
   }
   if (static_cast<int>(depth) >= job.max_depth) return;
   if (unit.portioned) {
-    plan_portion(view, unit, u, state, score, portion, step);
+    plan_portion(view, unit, u, state, score, depth, portion, step);
   } else if (portion == 0 && depth > 0) {
-    plan_pairs(view, unit, u, state, score, step);
+    plan_pairs(view, unit, u, state, score, depth, step);
   } else if (portion == 0) {
     const bool is_searched = threadIdx.x == 0 && is_splittable(state.sums, score);
     const bool builds = is_searched && state.sampled > unit.direct_rows;
@@ -158,7 +158,7 @@ __global__ void plan_level(RoundView view, uint32_t depth, uint32_t portion, uin
       unit.nodes[0].slot = static_cast<int32_t>(unit.free_list[unit.slots - 1]);
     }
     if (is_searched) put_search_task(view, unit, u, step, 0, -1);
-    if (warp_index() == 0) put_build_tasks(view, unit, u, step, builds, 0, 0, state.sampled);
+    if (warp_index() == 0) put_build_tasks(view, unit, u, depth, step, builds, 0, 0, state.sampled);
   }
 }
 
@@ -185,45 +185,76 @@ struct alignas(16) StagedRow {
 static_assert(sizeof(StagedRow) * kBuildBlock == kStagedBytes);
 
 /**
- * Cells of a group in shared memory: for each code the words of its sums one after the other, each with a lane's place for
- * every feature. A feature's cells all lie in the lane's own bank, so lanes that add a row never wait for each other.
+ * Cells of a group in shared memory: for each code the words of its sums one after the other, each with a place for every
+ * feature, so that a feature's cells all lie in the same bank.
+ *
+ * A warp adds several rows at once, a lane a 4-byte word of one of them. Lanes take the features of their word in an order
+ * that the row decides: those of four rows then add to different features, hence in different banks, at every step.
  */
 template <bool kWide, uint32_t kLanesLog2>
 struct Cells {
-  static constexpr uint32_t kLanes = 1u << kLanesLog2;
-  static constexpr uint32_t kWords = kWide ? 4 : 2;
-  static constexpr uint32_t kRowsAtOnce = kWarpSize / kLanes;
-  /** Codes that a lane fetches before it adds the first of them. */
-  static constexpr uint32_t kInFlight = 8;
-  static_assert(kInFlight * kRowsAtOnce <= kWarpSize);
+  static constexpr uint32_t kFeatures = 1u << kLanesLog2;
+  static constexpr uint32_t kSums = kWide ? 4 : 2;
+  static constexpr uint32_t kRowWords = kFeatures / kWordFeatures;
+  static constexpr uint32_t kRowsAtOnce = kWarpSize / kRowWords;
+  static constexpr uint32_t kFetches = kWarpSize / kRowsAtOnce;  // for the 32 rows that are staged
 
-  /** Adds a row to the cells of its code; `cell` is the lane's. */
-  __device__ static void add(int32_t* cell, int2 pair) {
+  /** What a lane adds to. */
+  struct Lane {
+    const uint32_t* words;           // its word of row 0
+    uint32_t row;                    // of those at once
+    uint32_t wanted;                 // steps whose feature takes part
+    int32_t* cells[kWordFeatures];   // by step
+
+    __device__ Lane(const DataView& data, const FeatureGroup& group, const uint32_t* tree_mask, int32_t* all_cells)
+        : row(lane_index() / kRowWords), wanted(0) {
+      const uint32_t word = lane_index() % kRowWords;
+      words = reinterpret_cast<const uint32_t*>(data.bins) + group.first_feature / kWordFeatures + word;
+      for (uint32_t step = 0; step < kWordFeatures; ++step) {
+        const uint32_t own = word * kWordFeatures + (step + row) % kWordFeatures;
+        const uint32_t f = group.first_feature + own;
+        const bool takes_part = own < group.features && (tree_mask[f / 32] >> (f % 32) & 1u) != 0;
+        wanted |= (takes_part ? 1u : 0u) << step;
+        cells[step] = all_cells + own;
+      }
+    }
+
+    /** Half of the groups of four rows add the Hessian first, which is in other banks where features are few. */
+    __device__ bool is_swapped() const { return kFeatures < 32 && row / kWordFeatures % 2 != 0; }
+  };
+
+  __device__ static void add(int32_t* cell, int2 pair, bool is_swapped) {
     if constexpr (kWide) {
       // Without weights the Hessian has no lower part; gradients often have no upper one.
       if ((pair.x & kLowMask) != 0) atomicAdd(cell, pair.x & kLowMask);
-      if (pair.x >> kLowBits != 0) atomicAdd(cell + kLanes, pair.x >> kLowBits);
-      if ((pair.y & kLowMask) != 0) atomicAdd(cell + 2 * kLanes, pair.y & kLowMask);
-      atomicAdd(cell + 3 * kLanes, pair.y >> kLowBits);
+      if (pair.x >> kLowBits != 0) atomicAdd(cell + kFeatures, pair.x >> kLowBits);
+      if ((pair.y & kLowMask) != 0) atomicAdd(cell + 2 * kFeatures, pair.y & kLowMask);
+      atomicAdd(cell + 3 * kFeatures, pair.y >> kLowBits);
     } else {
-      atomicAdd(cell, pair.x);
-      atomicAdd(cell + kLanes, pair.y);
+      atomicAdd(cell + (is_swapped ? kFeatures : 0), is_swapped ? pair.y : pair.x);
+      atomicAdd(cell + (is_swapped ? 0 : kFeatures), is_swapped ? pair.x : pair.y);
     }
   }
 
-  /** Adds up to 32 rows that are staged; the lane has a feature, whose codes begin at `codes_of_rows`. */
-  __device__ static void add_rows(const StagedRow* staged, uint32_t count, const uint8_t* codes_of_rows, uint32_t stride,
-                                  int32_t* own_cells) {
-    const StagedRow* own_rows = staged + (lane_index() >> kLanesLog2);
-    for (uint32_t first = 0; first < kWarpSize && first < count; first += kInFlight * kRowsAtOnce) {
-      uint32_t codes[kInFlight];
+  /** Adds the first `count` of 32 rows that are staged; those beyond have pairs of zeros. */
+  __device__ static void add_rows(const StagedRow* staged, uint32_t count, uint32_t stride_words, const Lane& lane) {
+    uint32_t codes[kFetches];
 #pragma unroll
-      for (uint32_t r = 0; r < kInFlight; ++r) {
-        codes[r] = codes_of_rows[uint64_t{own_rows[first + r * kRowsAtOnce].row} * stride];
-      }
+    for (uint32_t i = 0; i < kFetches; ++i) {
+      codes[i] = 0;
+      if (lane.wanted == 0 || i * kRowsAtOnce >= count) continue;
+      codes[i] = lane.words[uint64_t{staged[i * kRowsAtOnce + lane.row].row} * stride_words];
+    }
+    const uint32_t turn = lane.row % kWordFeatures * 8;
 #pragma unroll
-      for (uint32_t r = 0; r < kInFlight; ++r) {
-        add(own_cells + codes[r] * (kWords * kLanes), own_rows[first + r * kRowsAtOnce].pair);
+    for (uint32_t i = 0; i < kFetches; ++i) {
+      if (i * kRowsAtOnce >= count) break;
+      const int2 pair = staged[i * kRowsAtOnce + lane.row].pair;
+      const uint32_t turned = codes[i] >> turn | codes[i] << ((32 - turn) & 31);
+#pragma unroll
+      for (uint32_t step = 0; step < kWordFeatures; ++step) {
+        if ((lane.wanted >> step & 1u) == 0) continue;
+        add(lane.cells[step] + (turned >> (8 * step) & 0xffu) * (kSums * kFeatures), pair, lane.is_swapped());
       }
     }
   }
@@ -237,55 +268,59 @@ struct Cells {
       const uint32_t i = base + lane_index();
       const int32_t sum = cells[i];
       __syncwarp();
-      cells[i - i % kLanes + (i + i / (kWords * kLanes)) % kLanes] = sum;
+      cells[i - i % kFeatures + (i + i / (kSums * kFeatures)) % kFeatures] = sum;
     }
   }
 
   /** A word of the sums of a code of the own-th feature, once the places are turned: 0 the gradients', 1 the Hessians'. */
   __device__ static int64_t sum_at(const int32_t* cells, uint32_t code, uint32_t own, uint32_t word) {
-    const uint32_t place = code * (kWords * kLanes) + (own + code) % kLanes;
+    const uint32_t place = code * (kSums * kFeatures) + (own + code) % kFeatures;
     if constexpr (kWide) {
-      return int64_t{cells[place + 2 * word * kLanes]} + int64_t{cells[place + (2 * word + 1) * kLanes]} * (1 << kLowBits);
+      return int64_t{cells[place + 2 * word * kFeatures]} +
+             int64_t{cells[place + (2 * word + 1) * kFeatures]} * (1 << kLowBits);
     } else {
-      return cells[place + word * kLanes];
+      return cells[place + word * kFeatures];
     }
   }
 };
-/**
- * Adds the rows of a task to cells in shared memory. A warp takes 32 rows at a time: lanes look up a row each, then go through
- * the rows together, a lane a feature.
- */
-template <class C>
-__device__ void sum_rows(const RoundView& view, const UnitView& unit, const JobView& job, const NodeTask& task,
-                         const FeatureGroup& group, int32_t* cells, StagedRow* staged) {
-  const uint32_t* order = unit.order[depth_of(unit.nodes[task.node].heap_number) % 2];
-  const uint32_t own = lane_index() % C::kLanes;
-  const uint32_t f = group.first_feature + own;
-  const bool takes_part = own < group.features && (unit.tree_mask[f / 32] >> (f % 32) & 1u) != 0;
-  const uint8_t* codes_of_rows = view.data.bins + f;
-  const auto stride = static_cast<uint32_t>(view.data.stride);
-  const auto position_at = [&](uint32_t i) { return order[i < task.end ? i : task.begin]; };
-  // Rows beyond the last one add nothing to the cells of another.
-  const auto row_at = [&](uint32_t i, uint32_t position) {
-    const int2 pair = unit.gradients[position];
-    return StagedRow{data_row(job, position), 0, i < task.end ? pair : int2{0, 0}};
-  };
-  uint32_t base = task.begin + warp_index() * kWarpSize;
-  if (base >= task.end) return;
+/** The rows of a task as a warp goes through them, 32 at a time, a lane looking up one of them. */
+struct TaskRows {
+  const UnitView& unit;
+  const JobView& job;
+  const uint32_t* order;
+  uint32_t first;     // of the task
+  uint32_t end;
+  uint32_t base;      // of the warp's next 32
+  StagedRow next;
+  uint32_t position;  // of the row after that
+
   // Three fetches depend on each other, so each is begun while the rows before it are added.
-  uint32_t i = base + lane_index();
-  StagedRow next = row_at(i, position_at(i));
-  uint32_t position = position_at(i + kBuildBlock);
-  for (; base < task.end; base += kBuildBlock) {
+  __device__ TaskRows(const UnitView& of_unit, const JobView& of_job, const NodeTask& task)
+      : unit(of_unit),
+        job(of_job),
+        order(of_unit.order[task.order]),
+        first(task.begin),
+        end(task.end),
+        base(task.begin + warp_index() * kWarpSize) {
+    next = row_at(base + lane_index(), position_at(base + lane_index()));
+    position = position_at(base + kBuildBlock + lane_index());
+  }
+  __device__ uint32_t position_at(uint32_t i) const { return order[i < end ? i : first]; }
+  /** Rows beyond the last one add nothing to the cells of another. */
+  __device__ StagedRow row_at(uint32_t i, uint32_t at) const {
+    const int2 pair = unit.gradients[at];
+    return {data_row(job, at), 0, i < end ? pair : int2{0, 0}};
+  }
+  /** Stages 32 rows and begins to look up those after them. */
+  __device__ void stage(StagedRow* staged) {
     __syncwarp();
     staged[lane_index()] = next;
     __syncwarp();
-    i += kBuildBlock;
-    next = row_at(i, position);
-    position = position_at(i + kBuildBlock);
-    if (takes_part) C::add_rows(staged, task.end - base, codes_of_rows, stride, cells + own);
+    base += kBuildBlock;
+    next = row_at(base + lane_index(), position);
+    position = position_at(base + kBuildBlock + lane_index());
   }
-}
+};
 
 /** Hands the sums over: stores them where nobody else has sums of the node, adds them otherwise. */
 template <class C>
@@ -310,10 +345,17 @@ __device__ void hand_over(const RoundView& view, const UnitView& unit, const Nod
 template <class C>
 __device__ void build(const RoundView& view, const UnitView& unit, const NodeTask& task, const FeatureGroup& group,
                       int32_t* cells, StagedRow* staged) {
-  const uint32_t words = group.words * C::kWords;
+  TaskRows rows(unit, view.jobs[unit.job], task);
+  const typename C::Lane lane(view.data, group, unit.tree_mask, cells);
+  const auto stride_words = static_cast<uint32_t>(view.data.stride / sizeof(uint32_t));
+  const uint32_t words = group.words * C::kSums;
   for (uint32_t w = threadIdx.x; w < words / 2; w += kBuildBlock) reinterpret_cast<int2*>(cells)[w] = {0, 0};
   __syncthreads();
-  sum_rows<C>(view, unit, view.jobs[unit.job], task, group, cells, staged + warp_index() * kWarpSize);
+  while (rows.base < task.end) {
+    const uint32_t left = task.end - rows.base;
+    rows.stage(staged);
+    C::add_rows(staged, left, stride_words, lane);
+  }
   __syncthreads();
   C::turn(cells, words);
   __syncthreads();
@@ -322,8 +364,8 @@ __device__ void build(const RoundView& view, const UnitView& unit, const NodeTas
 }
 
 __global__ void __launch_bounds__(kBuildBlock, kBuildBlocks) build_histograms(RoundView view, uint32_t step) {
-  auto* staged = shared_memory<StagedRow>();
-  auto* cells = reinterpret_cast<int32_t*>(staged + kBuildBlock);
+  auto* cells = reinterpret_cast<int32_t*>(shared_memory<StagedRow>() + kBuildBlock);
+  StagedRow* staged = shared_memory<StagedRow>() + warp_index() * kWarpSize;
   const uint32_t count = view.counts[step].build;
   for (uint32_t t = blockIdx.x; t < count; t += gridDim.x) {
     const NodeTask task = view.build[t];

@@ -12,6 +12,7 @@ struct TaskCut {
   uint32_t node;
   uint32_t begin;
   uint32_t end;
+  uint32_t order;
   uint32_t rows;
   uint32_t groups;
 
@@ -19,7 +20,7 @@ struct TaskCut {
   __device__ NodeTask task(uint32_t i) const {
     const uint32_t from = begin + i / groups * rows;
     const uint32_t to = end - from < rows ? end : from + rows;
-    return {unit, node, from, to, i % groups, chunks() == 1 ? 1u : 0u};
+    return {unit, node, from, to, order, i % groups, chunks() == 1 ? 1u : 0u};
   }
 };
 

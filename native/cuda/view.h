@@ -182,6 +182,7 @@ struct NodeTask {
   uint32_t node;
   uint32_t begin;
   uint32_t end;
+  uint32_t order;  // which of the unit's
   uint32_t group;  // of features; histograms only
   uint32_t alone;  // whether no other task has rows of the node; histograms only
 };
