@@ -23,6 +23,8 @@ constexpr size_t kMaxBuildShared = size_t{96} << 10;
 constexpr size_t kMaxRoundsAtOnce = 64;
 constexpr size_t kMaxPoolBytes = size_t{256} << 20;
 constexpr size_t kPoolPart = 8;
+/** Margins of all jobs stay on the device where they take no more than this part of its memory. */
+constexpr size_t kMarginPart = 8;
 /** How long the device works between two looks at the cancel flag. */
 constexpr double kSecondsAtOnce = 0.025;
 /** Threads that turn what the device has found into trees, at most, and trees for which it takes more than one. */
@@ -52,6 +54,8 @@ struct Job {
   ScoreParams score[9];
   Buffer<int8_t> constraints;
   std::vector<int32_t> margins;  // (total, classes) while they are not on the device; empty before the first round
+  size_t margin_offset = 0;      // among those that stay on the device
+  bool has_margins = false;      // they are there
 
   size_t rounds() const { return ensemble.trees.size() / classes; }
   size_t train() const { return map->train; }
@@ -146,6 +150,7 @@ class CudaBatch::Impl {
 
  private:
   void add_job(JobSpec spec);
+  size_t available_memory() const;
   std::vector<Turn> take_turns(const std::vector<size_t>& jobs, size_t memory) const;
   size_t lay_out(Turn& turn, unsigned char* memory) const;
   void add_units(Turn& turn, size_t job, Arena& arena) const;
@@ -172,6 +177,7 @@ class CudaBatch::Impl {
   size_t pool_bytes_;
   std::vector<Job> jobs_;
   Buffer<unsigned char> memory_;
+  Buffer<int32_t> margins_;      // of all jobs; none: they wait on the host while others take their turn
   std::unique_ptr<Turn> turn_;   // whose margins are on the device
   size_t turns_ = 0;
   Stream copies_;
@@ -186,7 +192,19 @@ CudaBatch::Impl::Impl(std::shared_ptr<const CudaDataset> dataset, std::vector<Jo
       pool_bytes_(std::min(kMaxPoolBytes, dataset_->available_memory() / kPoolPart)) {
   for (const FeatureCells& feature : dataset_->features()) has_categories_ = has_categories_ || feature.categorical != 0;
   for (JobSpec& spec : specs) add_job(std::move(spec));
-  for (size_t job = 0; job < jobs_.size(); ++job) take_turns({job}, dataset_->available_memory());
+  size_t margins = 0;
+  for (Job& job : jobs_) {
+    job.margin_offset = margins;
+    margins += job.map->total * job.classes;
+  }
+  if (margins * sizeof(int32_t) <= dataset_->available_memory() / kMarginPart) margins_ = Buffer<int32_t>(margins);
+  for (size_t job = 0; job < jobs_.size(); ++job) take_turns({job}, available_memory());
+}
+
+/** Bytes that a turn may take. */
+size_t CudaBatch::Impl::available_memory() const {
+  const size_t with_margins = dataset_->available_memory(memory_.bytes() + margins_.bytes());
+  return with_margins > margins_.bytes() ? with_margins - margins_.bytes() : 0;
 }
 
 void CudaBatch::Impl::add_job(JobSpec spec) {
@@ -351,7 +369,7 @@ void CudaBatch::Impl::add_units(Turn& turn, size_t j, Arena& arena) const {
   of.target = truth.target.get();
   of.constraints = job.constraints.get();
   std::copy(std::begin(job.score), std::end(job.score), of.score);
-  of.margins = arena.take<int32_t>(map.total * job.classes);
+  of.margins = margins_.get() == nullptr ? arena.take<int32_t>(map.total * job.classes) : margins_.get() + job.margin_offset;
   const bool softmax = params.objective == Objective::kSoftmax;
   const bool regression = params.objective == Objective::kSquaredError;
   if (softmax) of.normaliser = arena.take<uint2>(map.train);
@@ -441,6 +459,7 @@ void CudaBatch::Impl::lay_out_lists(Turn& turn, Arena& arena) const {
   turn.pool_nodes = 0;
   for (const UnitView& unit : turn.units) {
     const Job& job = jobs_[turn.jobs[unit.job]];
+    turn.plan.shares_nodes = turn.plan.shares_nodes || job.train() > view.build_rows;
     builds += (job.train() / view.build_rows + unit.slots) * turn.groups[unit.wide ? 1 : 0].size();
     searches += unit.portioned ? unit.slots : job.most_level_nodes();
     moves += job.train() / kMovedRows + job.most_level_nodes();
@@ -528,6 +547,7 @@ void CudaBatch::Impl::begin(std::unique_ptr<Turn> turn) {
   upload(turn->rounds, turn->job_views[0].round, stream_);
   for (size_t j = 0; j < turn->jobs.size(); ++j) {
     Job& job = jobs_[turn->jobs[j]];
+    if (job.has_margins) continue;
     if (job.margins.empty()) {
       const std::vector<int32_t>& base = job.ensemble.base_margins;
       job.margins.resize(job.map->total * job.classes);
@@ -538,15 +558,19 @@ void CudaBatch::Impl::begin(std::unique_ptr<Turn> turn) {
     upload(job.margins, turn->job_views[j].margins, stream_);
   }
   stream_.synchronize();
-  for (const size_t j : turn->jobs) jobs_[j].margins = {};
+  for (const size_t j : turn->jobs) {
+    jobs_[j].margins = {};
+    jobs_[j].has_margins = true;
+  }
   turn_ = std::move(turn);
 }
 
-/** Takes the margins of the jobs on the device back. */
+/** Takes the margins of the jobs on the device back, unless they stay there. */
 void CudaBatch::Impl::end() {
   if (turn_ == nullptr) return;
-  for (size_t j = 0; j < turn_->jobs.size(); ++j) {
+  for (size_t j = 0; margins_.get() == nullptr && j < turn_->jobs.size(); ++j) {
     Job& job = jobs_[turn_->jobs[j]];
+    job.has_margins = false;
     job.margins.resize(job.map->total * job.classes);
     check(cudaMemcpyAsync(job.margins.data(), turn_->job_views[j].margins, job.margins.size() * sizeof(int32_t),
                           cudaMemcpyDeviceToHost, stream_.get()));
@@ -736,7 +760,7 @@ std::vector<JobScores> CudaBatch::Impl::advance(const std::vector<size_t>& jobs,
     return scores;
   }
   end();
-  std::vector<Turn> turns = take_turns(jobs, dataset_->available_memory(memory_.bytes()));
+  std::vector<Turn> turns = take_turns(jobs, available_memory());
   turns_ = turns.size();
   size_t first = 0;
   for (Turn& turn : turns) {

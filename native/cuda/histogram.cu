@@ -398,7 +398,7 @@ void prepare_histograms(const DeviceInfo& device) { allow_shared_memory(build_hi
 void sum_histograms(const Stream& stream, const RoundView& view, const LaunchPlan& plan, uint32_t depth, uint32_t portion,
                     uint32_t step) {
   launch(stream, "plan_level", plan_level, view.unit_count, kPlanBlock, 0, view, depth, portion, step);
-  launch(stream, "clear_histograms", clear_histograms, resident_blocks(plan), kBlock, 0, view, step);
+  if (plan.shares_nodes) launch(stream, "clear_histograms", clear_histograms, resident_blocks(plan), kBlock, 0, view, step);
   launch(stream, "build_histograms", build_histograms, resident_blocks(plan), kBuildBlock, plan.build_shared_bytes, view,
          step);
 }

@@ -12,6 +12,7 @@ struct LaunchPlan {
   unsigned processors = 0;
   size_t build_shared_bytes = 0;
   bool has_categories = false;
+  bool shares_nodes = false;  // several blocks may sum the rows of a node
   bool any_softmax = false;
   bool any_squared_error = false;
   bool samples_features = false;
