@@ -19,6 +19,8 @@ namespace {
 
 /** Shared memory of a block that sums histograms at most: two fit a processor. */
 constexpr size_t kMaxBuildShared = size_t{96} << 10;
+constexpr unsigned kMostBuildBlock = 1024;
+constexpr unsigned kLeastBuildBlock = 512;
 /** Rounds whose trees the device keeps before the host fetches them, and what memory there is for them. */
 constexpr size_t kMaxRoundsAtOnce = 64;
 constexpr size_t kMaxPoolBytes = size_t{256} << 20;
@@ -308,7 +310,7 @@ size_t CudaBatch::Impl::lay_out(Turn& turn, unsigned char* memory) const {
   turn.evals.clear();
   turn.ranks.clear();
   turn.rounds.clear();
-  const size_t shared = std::min(kMaxBuildShared, dataset_->device().shared_bytes) - kStagedBytes;
+  const size_t shared = std::min(kMaxBuildShared, dataset_->device().shared_bytes) - kMostBuildBlock * kStagedBytes;
   turn.plan.build_shared_bytes = 0;
   for (const bool wide : {false, true}) {
     const size_t cell_bytes = wide ? 16 : 8;
@@ -385,7 +387,7 @@ void CudaBatch::Impl::add_units(Turn& turn, size_t j, Arena& arena) const {
   const size_t slots = turn.slots == 0 ? most_slots(job) : std::min(turn.slots, most_slots(job));
   for (const FeatureGroup& group : turn.groups[regression ? 1 : 0]) {
     turn.plan.build_shared_bytes =
-        std::max(turn.plan.build_shared_bytes, size_t{group.words} * (regression ? 16 : 8) + kStagedBytes);
+        std::max(turn.plan.build_shared_bytes, size_t{group.words} * (regression ? 16 : 8));
   }
   for (size_t c = 0; c < job.classes; ++c) {
     UnitView unit{};
@@ -471,6 +473,8 @@ void CudaBatch::Impl::lay_out_lists(Turn& turn, Arena& arena) const {
       turn.portions[depth] = std::max(turn.portions[depth], (nodes + unit.slots - 1) / unit.slots);
     }
   }
+  turn.plan.build_block = turn.plan.shares_nodes ? kMostBuildBlock : kLeastBuildBlock;
+  turn.plan.build_shared_bytes += turn.plan.build_block * kStagedBytes;
   turn.steps = 0;
   for (const size_t portions : turn.portions) turn.steps += portions;
   const size_t node_bytes = sizeof(FinishedNode) + (has_categories_ ? sizeof(CodeSet) : 0);

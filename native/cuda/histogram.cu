@@ -11,10 +11,8 @@ namespace {
 
 constexpr unsigned kBlock = 256;
 constexpr unsigned kPlanBlock = 128;
-constexpr unsigned kBuildBlock = 1024;
-/** Blocks of a processor that sum histograms, as far as shared memory goes. */
-constexpr unsigned kBuildBlocks = 1;
-constexpr unsigned kBuildWarps = kBuildBlock / kWarpSize;
+/** Threads that sum histograms on a processor: their registers allow no more. */
+constexpr unsigned kMostBuildThreads = 1024;
 
 /** A wide gradient or Hessian is summed as its lower 12 bits and the rest. */
 constexpr int kLowBits = 12;
@@ -182,7 +180,7 @@ struct alignas(16) StagedRow {
   uint32_t reserved;
   int2 pair;
 };
-static_assert(sizeof(StagedRow) * kBuildBlock == kStagedBytes);
+static_assert(sizeof(StagedRow) == kStagedBytes);
 
 /**
  * Cells of a group in shared memory: for each code the words of its sums one after the other, each with a place for every
@@ -264,7 +262,7 @@ struct Cells {
    * banks, as reading them one after the other wants it.
    */
   __device__ static void turn(int32_t* cells, uint32_t words) {
-    for (uint32_t base = warp_index() * kWarpSize; base < words; base += kBuildBlock) {
+    for (uint32_t base = warp_index() * kWarpSize; base < words; base += blockDim.x) {
       const uint32_t i = base + lane_index();
       const int32_t sum = cells[i];
       __syncwarp();
@@ -303,7 +301,7 @@ struct TaskRows {
         end(task.end),
         base(task.begin + warp_index() * kWarpSize) {
     next = row_at(base + lane_index(), position_at(base + lane_index()));
-    position = position_at(base + kBuildBlock + lane_index());
+    position = position_at(base + blockDim.x + lane_index());
   }
   __device__ uint32_t position_at(uint32_t i) const { return order[i < end ? i : first]; }
   /** Rows beyond the last one add nothing to the cells of another. */
@@ -316,9 +314,9 @@ struct TaskRows {
     __syncwarp();
     staged[lane_index()] = next;
     __syncwarp();
-    base += kBuildBlock;
+    base += blockDim.x;
     next = row_at(base + lane_index(), position);
-    position = position_at(base + kBuildBlock + lane_index());
+    position = position_at(base + blockDim.x + lane_index());
   }
 };
 
@@ -328,7 +326,7 @@ __device__ void hand_over(const RoundView& view, const UnitView& unit, const Nod
                           const int32_t* cells) {
   const auto slot = static_cast<uint32_t>(unit.nodes[task.node].slot);
   Sums* histogram = unit.histograms + size_t{slot} * view.data.cells;
-  for (uint32_t own = warp_index(); own < group.features; own += kBuildWarps) {
+  for (uint32_t own = warp_index(); own < group.features; own += blockDim.x / kWarpSize) {
     const FeatureCells feature = view.data.features[group.first_feature + own];
     auto* words = reinterpret_cast<int64_t*>(histogram + feature.first);
     for (uint32_t w = lane_index(); w < 2u * feature.codes; w += kWarpSize) {
@@ -349,7 +347,7 @@ __device__ void build(const RoundView& view, const UnitView& unit, const NodeTas
   const typename C::Lane lane(view.data, group, unit.tree_mask, cells);
   const auto stride_words = static_cast<uint32_t>(view.data.stride / sizeof(uint32_t));
   const uint32_t words = group.words * C::kSums;
-  for (uint32_t w = threadIdx.x; w < words / 2; w += kBuildBlock) reinterpret_cast<int2*>(cells)[w] = {0, 0};
+  for (uint32_t w = threadIdx.x; w < words / 2; w += blockDim.x) reinterpret_cast<int2*>(cells)[w] = {0, 0};
   __syncthreads();
   while (rows.base < task.end) {
     const uint32_t left = task.end - rows.base;
@@ -363,8 +361,8 @@ __device__ void build(const RoundView& view, const UnitView& unit, const NodeTas
   __syncthreads();
 }
 
-__global__ void __launch_bounds__(kBuildBlock, kBuildBlocks) build_histograms(RoundView view, uint32_t step) {
-  auto* cells = reinterpret_cast<int32_t*>(shared_memory<StagedRow>() + kBuildBlock);
+__global__ void __launch_bounds__(kMostBuildThreads) build_histograms(RoundView view, uint32_t step) {
+  auto* cells = reinterpret_cast<int32_t*>(shared_memory<StagedRow>() + blockDim.x);
   StagedRow* staged = shared_memory<StagedRow>() + warp_index() * kWarpSize;
   const uint32_t count = view.counts[step].build;
   for (uint32_t t = blockIdx.x; t < count; t += gridDim.x) {
@@ -387,7 +385,8 @@ __global__ void __launch_bounds__(kBuildBlock, kBuildBlocks) build_histograms(Ro
 size_t resident_blocks(const LaunchPlan& plan) {
   constexpr size_t kSharedOfProcessor = 200 << 10;
   const size_t fitting = kSharedOfProcessor / (plan.build_shared_bytes + 1024);
-  const size_t blocks = fitting < 1 ? 1 : fitting > kBuildBlocks ? kBuildBlocks : fitting;
+  const size_t most = kMostBuildThreads / plan.build_block;
+  const size_t blocks = fitting < 1 ? 1 : fitting > most ? most : fitting;
   return blocks * plan.processors;
 }
 
@@ -399,7 +398,7 @@ void sum_histograms(const Stream& stream, const RoundView& view, const LaunchPla
                     uint32_t step) {
   launch(stream, "plan_level", plan_level, view.unit_count, kPlanBlock, 0, view, depth, portion, step);
   if (plan.shares_nodes) launch(stream, "clear_histograms", clear_histograms, resident_blocks(plan), kBlock, 0, view, step);
-  launch(stream, "build_histograms", build_histograms, resident_blocks(plan), kBuildBlock, plan.build_shared_bytes, view,
+  launch(stream, "build_histograms", build_histograms, resident_blocks(plan), plan.build_block, plan.build_shared_bytes, view,
          step);
 }
 

@@ -10,6 +10,8 @@ namespace lockstep::cuda {
 /** What launches depend on beside the view. */
 struct LaunchPlan {
   unsigned processors = 0;
+  /** Where few nodes are large, many warps share their sums; where there are many, blocks take turns at the processor. */
+  unsigned build_block = 1024;
   size_t build_shared_bytes = 0;
   bool has_categories = false;
   bool shares_nodes = false;  // several blocks may sum the rows of a node
@@ -19,8 +21,8 @@ struct LaunchPlan {
   bool samples_by_node = false;
 };
 
-/** Shared memory of a block that sums histograms, beside the cells. */
-inline constexpr size_t kStagedBytes = 16 << 10;
+/** Shared memory of a block that sums histograms, beside the cells, for each thread. */
+inline constexpr size_t kStagedBytes = 16;
 
 /** Warps that sample_features runs at most: RoundView.feature_keys has room for so many. */
 inline constexpr unsigned kSamplingWarps = 1024;
