@@ -92,7 +92,8 @@ for step in "${steps[@]}"; do
     native)
       section "native checks of the CUDA engine"
       attempt 150 "$work/native/lockstep_cuda_tests"
-      section "native: one model on random codes"
+      section "native: ceilings, and one model on random codes"
+      attempt 30 "$work/native/lockstep_cuda_ceilings"
       attempt 60 "$work/native/lockstep_bench" synthetic:1000000x28 20 6 "$(nproc)"
       attempt 60 "$work/native/lockstep_cuda_bench" synthetic:1000000x28 20 6 none 1 1 --kernels
       ;;

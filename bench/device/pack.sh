@@ -30,11 +30,11 @@ compiler=${CUDACXX:-$(command -v nvcc || ls -d "$PWD"/build/nvcc/lib/python3*/si
 native=build/device-pack
 CUDACXX=$compiler node node_modules/cmake-js/bin/cmake-js configure --out "$native" -G Ninja --CDLOCKSTEP_CUDA=ON \
   --CDLOCKSTEP_CUDA_ARCHITECTURES="$architectures" --CDLOCKSTEP_NATIVE_TESTS=ON --CDLOCKSTEP_NATIVE_BENCH=ON > "$native.log" 2>&1 &&
-  cmake --build "$native" --target lockstep_addon lockstep_cuda_addon lockstep_cuda_tests lockstep_cuda_bench lockstep_bench \
+  cmake --build "$native" --target lockstep_addon lockstep_cuda_addon lockstep_cuda_tests lockstep_cuda_bench lockstep_cuda_ceilings lockstep_bench \
     >> "$native.log" 2>&1 || { cat "$native.log" >&2; exit 1; }
 strip -o "$staged/app/build/Release/lockstep.node" "$native/Release/lockstep.node"
 strip -o "$staged/app/build/Release/lockstep_cuda.node" "$native/Release/lockstep_cuda.node"
-for program in lockstep_cuda_tests lockstep_cuda_bench lockstep_bench; do
+for program in lockstep_cuda_tests lockstep_cuda_bench lockstep_cuda_ceilings lockstep_bench; do
   strip -o "$staged/native/$program" "$(find "$native" -maxdepth 2 -name "$program" -type f)"
 done
 

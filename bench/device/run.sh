@@ -19,9 +19,12 @@ step "build"
 dir=build/device-native
 cmake -S . -B "$dir" -G Ninja -DCMAKE_BUILD_TYPE=Release -DLOCKSTEP_NATIVE_TESTS=ON -DLOCKSTEP_NATIVE_BENCH=ON \
   -DLOCKSTEP_CUDA=ON -DLOCKSTEP_CUDA_ARCHITECTURES="${LOCKSTEP_CUDA_ARCHITECTURES:-90}" > /dev/null &&
-  cmake --build "$dir" --target lockstep_cuda_tests lockstep_cuda_bench lockstep_bench | tail -1 || exit 1
+  cmake --build "$dir" --target lockstep_cuda_tests lockstep_cuda_bench lockstep_cuda_ceilings lockstep_bench | tail -1 || exit 1
 
 failed=0
+step "ceilings"
+timeout 30 "$dir/lockstep_cuda_ceilings"
+
 step "checks: the CUDA engine against the CPU engine"
 timeout 150 "$dir/lockstep_cuda_tests" || failed=1
 

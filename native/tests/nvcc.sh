@@ -16,5 +16,5 @@ fi
 dir=build/native-tests-cuda
 CUDACXX=$compiler cmake -S . -B "$dir" -G Ninja -DLOCKSTEP_NATIVE_TESTS=ON -DLOCKSTEP_NATIVE_BENCH=ON \
   -DLOCKSTEP_WERROR=ON -DLOCKSTEP_CUDA=ON -DLOCKSTEP_CUDA_ARCHITECTURES="${1:-90}" > /dev/null
-cmake --build "$dir" --target lockstep_cuda_tests lockstep_cuda_bench > "$dir/build.log" || { cat "$dir/build.log"; exit 1; }
+cmake --build "$dir" --target lockstep_cuda_tests lockstep_cuda_bench lockstep_cuda_ceilings > "$dir/build.log" || { cat "$dir/build.log"; exit 1; }
 echo "nvcc: $("$compiler" --version | tail -1)"
