@@ -1,5 +1,6 @@
 // Whether the ensemble that a run chooses is worth having: its test metric beside that of the best single member, on public sets.
 
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,8 +32,10 @@ interface Run {
   readonly baseline: number;
   readonly optimized: number;
   readonly ensemble: number;
-  /** Test metric of each method, and its mean score on the folds. */
-  readonly methods: Readonly<Record<string, { readonly folds: number; readonly test: number }>>;
+  /** Test metric of each method, and its scores on the folds. */
+  readonly methods: Readonly<Record<string, { readonly folds: readonly number[]; readonly test: number }>>;
+  /** Fold scores of each member, best first. */
+  readonly member_folds: readonly (readonly number[])[];
 }
 
 const data = new URL('../../tests/data/', import.meta.url).pathname;
@@ -70,11 +73,12 @@ ensemble: {methods: [voting, stacking, blending, weighted, greedy]}
       optimized: test('optimized'),
       ensemble: test('ensemble'),
       methods: Object.fromEntries(
-        ensemble!.fitted.map(({ method, score, scores }) => [
+        ensemble!.fitted.map(({ method, foldScores, scores }) => [
           method,
-          { folds: score, test: scores.metrics.test![primary]! },
+          { folds: foldScores, test: scores.metrics.test![primary]! },
         ]),
       ),
+      member_folds: ensemble!.members.map(({ foldScores }) => foldScores),
     };
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -83,8 +87,41 @@ ensemble: {methods: [voting, stacking, blending, weighted, greedy]}
 
 const mean = (numbers: readonly number[]) => numbers.reduce((sum, x) => sum + x, 0) / numbers.length;
 
-const runs: Run[] = [];
-for (const set of values.sets.split(',') as PublicSet[]) {
+/** Of the mean of the numbers. */
+function standardError(numbers: readonly number[]): number {
+  const middle = mean(numbers);
+  const squares = numbers.reduce((sum, x) => sum + (x - middle) ** 2, 0);
+  return Math.sqrt(squares / (numbers.length - 1) / numbers.length);
+}
+
+const signOf = ({ metric }: Run) => (metricDirection(metric as 'auc_roc') === 'maximize' ? 1 : -1);
+
+/** The method with the best mean on the folds, unless it is less than so many standard errors better than voting. */
+function chooseCautiously(run: Run, errors: number): string {
+  const sign = signOf(run);
+  const folds = (method: string) => run.methods[method]!.folds.map((score) => sign * score);
+  const best = Object.keys(run.methods).reduce((a, b) => (mean(folds(b)) > mean(folds(a)) ? b : a));
+  const gains = folds(best).map((score, fold) => score - folds('voting')[fold]!);
+  return best !== 'voting' && mean(gains) > errors * standardError(gains) ? best : 'voting';
+}
+
+/** Ways of choosing a method; the first is the run's. */
+const RULES: Readonly<Record<string, (run: Run) => string>> = {
+  'best on the folds': (run) => run.method,
+  'voting within 1 SE': (run) => chooseCautiously(run, 1),
+  'voting within 2 SE': (run) => chooseCautiously(run, 2),
+  'voting always': () => 'voting',
+};
+
+const sets = values.sets.split(',') as PublicSet[];
+/** Sets that are left out stay in the file. */
+const kept = existsSync(values.out)
+  ? (JSON.parse(readFileSync(values.out, 'utf8')) as { runs: Run[] }).runs.filter(
+      ({ set }) => !sets.includes(set as PublicSet),
+    )
+  : [];
+const runs: Run[] = [...kept];
+for (const set of sets) {
   for (const seed of values.seeds.split(',').map(Number)) {
     const run = await runOnce(set, seed);
     runs.push(run);
@@ -95,15 +132,13 @@ for (const set of values.sets.split(',') as PublicSet[]) {
     toJson({ machine: describeMachine(), trials: Number(values.trials), runs }),
   );
 }
-const rows = values.sets.split(',').map((set) => {
-  const ofSet = runs.filter((run) => run.set === set);
-  const { metric } = ofSet[0]!;
-  const sign = metricDirection(metric as 'auc_roc') === 'maximize' ? 1 : -1;
-  const better = ofSet.filter(({ ensemble, optimized }) => sign * ensemble > sign * optimized).length;
+const ofSets = [...new Set(runs.map(({ set }) => set))].map((set) => runs.filter((run) => run.set === set));
+const rows = ofSets.map((ofSet) => {
+  const better = ofSet.filter((run) => signOf(run) * (run.ensemble - run.optimized) > 0).length;
   const column = (pick: (run: Run) => number) => mean(ofSet.map(pick)).toPrecision(6);
   return [
-    set,
-    metric,
+    ofSet[0]!.set,
+    ofSet[0]!.metric,
     column(({ baseline }) => baseline),
     column(({ optimized }) => optimized),
     column(({ ensemble }) => ensemble),
@@ -120,4 +155,14 @@ const head = [
   'ensemble better',
   'methods chosen',
 ];
-process.stdout.write(`${markdownTable(head, rows)}\n`);
+const gains = ofSets.map((ofSet) => [
+  ofSet[0]!.set,
+  ...Object.values(RULES).map((choose) => {
+    const differences = ofSet.map((run) => signOf(run) * (run.methods[choose(run)]!.test - run.optimized));
+    return `${mean(differences).toPrecision(2)} ± ${standardError(differences).toPrecision(2)}`;
+  }),
+]);
+process.stdout.write(
+  `${markdownTable(head, rows)}\n\nGain over the best member, by the rule that chooses the method:\n`,
+);
+process.stdout.write(`\n${markdownTable(['set', ...Object.keys(RULES)], gains)}\n`);
