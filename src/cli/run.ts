@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import type { MetricName } from '../engine/engine.ts';
-import { ExitCode } from '../errors.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
 import type { RunOutcome } from '../protocol/run.ts';
 import type { StageName } from '../protocol/stages.ts';
 import { formatNumber } from '../reporting/format.ts';
+import { failedChecks, GATES_FILE, gateRows } from '../reporting/gates-report.ts';
 import {
   type CommandContext,
   engineOption,
@@ -16,7 +16,7 @@ import {
   type TrainingOptions,
 } from './options.ts';
 import { createProgress } from './progress.ts';
-import { print, printJson, table } from './terminal.ts';
+import { print, printError, printJson, table } from './terminal.ts';
 
 interface RunCommandOptions extends TrainingOptions {
   readonly out?: string;
@@ -44,13 +44,17 @@ export function addRunCommand(program: Command, { signal }: CommandContext): voi
     .command('run')
     .summary('run an experiment: train, search, score, write reports and the evidence package')
     .description(
-      'Runs the experiment of a config: reads the data, trains the baseline, searches hyperparameters, scores, compares the models, and writes models, metrics, reports and the evidence package.',
+      'Runs the experiment of a config: reads the data, trains the baseline, searches hyperparameters, scores, compares the models, judges them by the quality gates, and writes models, metrics, reports and the evidence package. Exits with 1 where a gate fails.',
     )
     .argument('<config>', 'experiment file (YAML)', path)
     .option('--out <dir>', 'output folder (default: experiments/<name of the experiment>)', path)
     .addOption(engineOption())
     .option('--resume', 'go on with the search that the output folder holds')
-    .option('--stages <names>', 'stages to run, with commas: baseline, optimize, ensemble, compare', list)
+    .option(
+      '--stages <names>',
+      'stages to run, with commas: baseline, optimize, ensemble, compare, gates',
+      list,
+    )
     .addOption(setOption())
     .addOption(jsonOption())
     .addOption(quietOption())
@@ -99,6 +103,8 @@ export async function runAndPrint(
 function printOutcome(outcome: RunOutcome, json: boolean): void {
   const { out, engine, fingerprints, metrics, files, warnings, primary, baseline, search, comparison } =
     outcome;
+  const { gates, exit } = outcome;
+  process.exitCode = exit;
   if (json) {
     const best = search && { best: { number: search.best.number, value: search.best.value } };
     const compared = comparison && { best_model: comparison.best_model, verdict: comparison.verdict };
@@ -109,10 +115,12 @@ function printOutcome(outcome: RunOutcome, json: boolean): void {
       metrics,
       ...best,
       ...compared,
+      ...(gates && { gates: { passed: gates.passed, failed: failedChecks(gates) } }),
       files,
       warnings,
-      exit: ExitCode.done,
+      exit,
     });
+    for (const failure of gates === undefined ? [] : failedChecks(gates)) printError(failure);
     return;
   }
   const tables = Object.entries(metrics).map(([name, of]) =>
@@ -127,8 +135,11 @@ function printOutcome(outcome: RunOutcome, json: boolean): void {
     ...(baseline ? [['report', `${out}/reports/training_report.md`]] : []),
     ...(search ? [['search', `${out}/reports/optimization_report.md`]] : []),
     ...(comparison ? [['comparison', `${out}/reports/comparison_analysis.md`]] : []),
+    ...(gates ? [['gates', `${out}/${GATES_FILE}`]] : []),
     ...Object.keys(fingerprints).map((name) => ['model', `${out}/models/${name}_model.json`]),
   ];
   const verdict = comparison === undefined ? [] : [comparison.verdict];
-  print([...tables, ...verdict, table(places)].join('\n\n'));
+  const judged = gates === undefined ? [] : [table(gateRows(gates))];
+  print([...tables, ...verdict, ...judged, table(places)].join('\n\n'));
+  for (const failure of gates === undefined ? [] : failedChecks(gates)) printError(failure);
 }

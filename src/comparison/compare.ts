@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type DecidingTest, PAIR_TESTS, type PairTestName } from '../config/comparison-tests.ts';
 import { InputError, InterruptedError } from '../errors.ts';
 import { type Direction, type MetricName, metricDirection } from '../metrics/metrics.ts';
+import { overfittingRatio } from '../metrics/overfitting.ts';
 import { friedmanTest, averageRanks as ranksOf } from '../stats/friedman.ts';
 import { criticalDifference, criticalDifferenceGroups, nemenyiTest } from '../stats/nemenyi.ts';
 import { compareRanks, holm } from '../stats/pairwise.ts';
@@ -356,8 +357,7 @@ function overfittingOf(
   const train = scoreOn(model, 'train', metric);
   const val = scoreOn(model, 'val', metric);
   if (train === undefined || val === undefined) return undefined;
-  const [part, whole] = metricDirection(metric) === 'maximize' ? [val, train] : [train, val];
-  const ratio = part > 0 && whole > 0 ? part / whole : Number.NaN;
+  const ratio = overfittingRatio(metric, train, val);
   return { train, val, ratio, overfitted: ratio < least };
 }
 

@@ -8,13 +8,16 @@ import { chooseEngine, type EngineChoice } from '../engine/choose.ts';
 import { resolveThreads } from '../engine/cpu.ts';
 import type { MetricName } from '../engine/engine.ts';
 import type { EnsembleModel } from '../ensemble/ensemble-model.ts';
-import { BudgetError, InputError, InterruptedError, type LockstepError } from '../errors.ts';
+import { BudgetError, ExitCode, InputError, InterruptedError, type LockstepError } from '../errors.ts';
+import type { GatesRecord } from '../gates/gates.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
+import { failedChecks } from '../reporting/gates-report.ts';
 import { trainingReport } from '../reporting/training-report.ts';
 import { type CompareResult, runCompare } from './compare.ts';
 import { type EnsembleResult, runEnsemble } from './ensemble.ts';
 import { writeEnsemble } from './ensemble-output.ts';
 import { describeEnvironment, type EnvironmentRecord } from './environment.ts';
+import { runGates } from './gates.ts';
 import { JOURNAL_FILE, type OptimizeResult, runOptimize } from './optimize.ts';
 import { writeSearch } from './optimize-output.ts';
 import { OutputFolder, toJson } from './output.ts';
@@ -67,6 +70,10 @@ export interface RunOutcome {
   readonly ensemble?: EnsembleResult;
   /** Absent without the stage compare. */
   readonly comparison?: Comparison;
+  /** Absent without the stage gates. */
+  readonly gates?: GatesRecord;
+  /** ExitCode.checkFailed where a gate failed. */
+  readonly exit: number;
   readonly warnings: readonly string[];
 }
 
@@ -113,6 +120,7 @@ interface RunRecord {
   readonly search?: OptimizeResult | undefined;
   readonly scoring?: ScoringRecord;
   readonly compared?: CompareResult | undefined;
+  readonly gates?: GatesRecord | undefined;
 }
 
 /** The machine and the threads used, for a report. */
@@ -153,7 +161,7 @@ function reportOf(record: Omit<RunRecord, 'exit'>, baseline: TrainedModel, engin
 }
 
 function runJson(record: RunRecord) {
-  const { experiment, models = {}, search, scoring, compared } = record;
+  const { experiment, models = {}, search, scoring, compared, gates } = record;
   return {
     experiment: experiment.loaded.config.experiment.name,
     fingerprints: ofModels(models, ({ model }) => model.fingerprint),
@@ -174,6 +182,7 @@ function runJson(record: RunRecord) {
     features: experiment.binned.features.length,
     ...(scoring && { scoring }),
     ...(compared && { latency_us: compared.latencies, best_model: compared.comparison.best_model.name }),
+    ...(gates && { gates: { passed: gates.passed, failed: failedChecks(gates) } }),
     sources: experiment.data.sources,
     environment: record.environment,
     warnings: record.warnings,
@@ -193,6 +202,8 @@ function stagesOf(asked: readonly StageName[] | undefined, config: LoadedConfig[
   const isOn: Partial<Record<StageName, boolean>> = {
     optimize: optimization.enabled,
     ensemble: optimization.enabled && ensemble.methods.length > 0,
+    // Without a search there is neither an improvement nor a cross-validation to judge.
+    gates: optimization.enabled,
   };
   return new Set(STAGES.filter((stage) => isOn[stage] ?? true));
 }
@@ -289,15 +300,27 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
     }
     const scoring = scoringRecord(experiment, search !== undefined);
     await writeTestPredictions(output, testRowsOf(experiment), models);
+    const cvScores = search && {
+      ...search.cvScores,
+      ...(ensemble && { ensemble: ensemble.best.foldScores }),
+    };
     if (stages.has('compare')) {
-      const cvScores = search && {
-        ...search.cvScores,
-        ...(ensemble && { ensemble: ensemble.best.foldScores }),
-      };
       const run = { models, cvScores, folds: scoring.folds };
       compared = await runCompare(output, experiment, run, { reporter, signal });
     }
-    await output.writeJson('run.json', runJson({ ...record, exit: 0, models, search, scoring, compared }));
+    const finished = { ...record, models, search, scoring, compared };
+    let gates: GatesRecord | undefined;
+    if (stages.has('gates')) {
+      const run = {
+        models,
+        cvScores,
+        comparison: compared?.comparison,
+        record: runJson({ ...finished, exit: 0 }),
+      };
+      gates = await runGates(output, experiment, run, { reporter });
+    }
+    const exit = gates?.passed === false ? ExitCode.checkFailed : ExitCode.done;
+    await output.writeJson('run.json', runJson({ ...finished, exit, gates }));
     return {
       out: output.path,
       files: [...output.written, ...(search ? [JOURNAL_FILE] : [])],
@@ -309,6 +332,8 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       ...(search && { search }),
       ...(ensemble && { ensemble }),
       ...(compared && { comparison: compared.comparison }),
+      ...(gates && { gates }),
+      exit,
       warnings,
     };
   } catch (error) {

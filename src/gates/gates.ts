@@ -1,0 +1,336 @@
+import type { Comparison } from '../comparison/compare.ts';
+import { type MetricName, metricDirection } from '../metrics/metrics.ts';
+import { overfittingRatio } from '../metrics/overfitting.ts';
+import type { SplitMetrics } from '../metrics/score.ts';
+
+/** `not significant` and `off` do not fail a gate. */
+export type Verdict = 'passed' | 'failed' | 'not significant' | 'off';
+
+/** One checkbox of the protocol. */
+export interface GateCheck {
+  readonly check: string;
+  readonly title: string;
+  /** null: there is nothing to measure, which fails. */
+  readonly measured: number | string | null;
+  readonly threshold: string;
+  readonly verdict: Verdict;
+  /** Why it failed, or what the numbers are. */
+  readonly detail?: string;
+}
+
+export interface Gate {
+  readonly gate: 1 | 2 | 3;
+  readonly title: string;
+  readonly passed: boolean;
+  readonly checks: readonly GateCheck[];
+}
+
+/** gates.json. */
+export interface GatesRecord {
+  readonly passed: boolean;
+  readonly gates: readonly Gate[];
+}
+
+/** What was found on looking at something again: how many were looked at, and what is wrong with them. */
+export interface Inspection {
+  readonly count: number;
+  readonly problems: readonly string[];
+}
+
+/** Thresholds, as the section gates of a config has them. */
+export interface GateSettings {
+  /** 0 is off. */
+  readonly overfitting_ratio: number;
+  readonly targets: Readonly<Partial<Record<MetricName, number>>>;
+  readonly require_significance: boolean;
+}
+
+/** What gates are judged by. Absent: the run has not got it. */
+export interface GatesInput {
+  readonly settings: GateSettings;
+  readonly metric: MetricName;
+  /** The file of the config in the output folder, read and checked again. */
+  readonly config?: Inspection | undefined;
+  readonly sources: readonly { readonly rows: number; readonly sha256: string }[];
+  readonly trainingRows: number;
+  readonly seed?: number | undefined;
+  /** false: the config switches it off. */
+  readonly tracking?: Inspection | false | undefined;
+  /** Metrics by model. */
+  readonly models: Readonly<Record<string, SplitMetrics>>;
+  readonly cvScores?: Readonly<Record<string, readonly number[]>> | undefined;
+  readonly folds?: number | undefined;
+  readonly comparison?: Comparison | undefined;
+  /** Files of metrics, models and hyperparameters against what the run knows. */
+  readonly metricFiles?: Inspection | undefined;
+  readonly modelFiles?: Inspection | undefined;
+  readonly hyperparameters?: Inspection | undefined;
+  /** What a repetition needs. */
+  readonly evidence?: Inspection | undefined;
+}
+
+const number = (value: number) => String(Number(value.toPrecision(6)));
+
+/** A check that holds where all that was looked at is as it should be. */
+function inspected(check: string, title: string, found: Inspection | undefined, missing: string): GateCheck {
+  const threshold = 'all';
+  if (found === undefined)
+    return { check, title, measured: null, threshold, verdict: 'failed', detail: missing };
+  const { count, problems } = found;
+  const measured = `${Math.max(count - problems.length, 0)} of ${count}`;
+  const holds = count > 0 && problems.length === 0;
+  return {
+    check,
+    title,
+    measured,
+    threshold,
+    verdict: holds ? 'passed' : 'failed',
+    ...(!holds && { detail: problems[0] ?? missing }),
+  };
+}
+
+function checkData({ sources, trainingRows }: GatesInput): GateCheck {
+  const unknown = sources.filter(({ sha256 }) => !/^[0-9a-f]{64}$/.test(sha256)).length;
+  const holds = sources.length > 0 && unknown === 0 && trainingRows > 0;
+  return {
+    check: 'data_loaded',
+    title: 'Data loaded successfully',
+    measured: trainingRows,
+    threshold: '≥ 1 training row, every source with its SHA-256',
+    verdict: holds ? 'passed' : 'failed',
+    ...(!holds && {
+      detail: trainingRows > 0 ? 'A source of the data has no SHA-256.' : 'There are no training rows.',
+    }),
+  };
+}
+
+function checkSeed({ seed }: GatesInput): GateCheck {
+  const holds = seed !== undefined && Number.isSafeInteger(seed) && seed >= 0;
+  return {
+    check: 'seeds_set',
+    title: 'Seeds set for reproducibility',
+    measured: seed ?? null,
+    threshold: 'an integer from 0',
+    verdict: holds ? 'passed' : 'failed',
+    ...(!holds && { detail: 'The run has no seed.' }),
+  };
+}
+
+function checkTracking({ tracking }: GatesInput): GateCheck {
+  const title = 'Tracking initialized';
+  if (tracking === false) {
+    return {
+      check: 'tracking_initialized',
+      title,
+      measured: 'off',
+      threshold: 'all',
+      verdict: 'off',
+      detail: 'tracking.mlflow.enabled is false.',
+    };
+  }
+  return inspected('tracking_initialized', title, tracking, 'The run was not recorded.');
+}
+
+/** The part of the data by which models are judged outside the folds. */
+function judged(metrics: SplitMetrics, metric: MetricName): number | undefined {
+  return (metrics.test ?? metrics.val ?? metrics.train)?.[metric];
+}
+
+function checkBaseline({ models, metric }: GatesInput): GateCheck {
+  const value = models.baseline && judged(models.baseline, metric);
+  const holds = value !== undefined && Number.isFinite(value);
+  return {
+    check: 'baseline_established',
+    title: 'Baseline performance established',
+    measured: holds ? value : null,
+    threshold: `a value of ${metric}`,
+    verdict: holds ? 'passed' : 'failed',
+    ...(!holds && { detail: `The baseline has no ${metric}.` }),
+  };
+}
+
+/** By the test that decides the comparison: not to reach it fails only where the config says so. */
+function checkImprovement({ comparison, settings }: GatesInput): GateCheck {
+  const check = 'improvement_demonstrated';
+  const title = 'Improvement over baseline demonstrated';
+  const failed = (detail: string, measured: number | null = null, threshold = 'better than the baseline') =>
+    ({ check, title, measured, threshold, verdict: 'failed', detail }) as const;
+  if (comparison === undefined) return failed('The stage compare has not been run.');
+  const { experiments, best_model: best, decision, alpha, direction, pairs } = comparison;
+  const baseline = experiments.find(({ name }) => name === 'baseline');
+  if (baseline === undefined) return failed('The comparison is without the baseline.');
+  if (experiments.length < 2) return failed('There is no model beside the baseline.');
+  if (best.name === 'baseline') return failed('No model is better than the baseline.', 0);
+  const top = experiments[0]!;
+  const sign = direction === 'maximize' ? 1 : -1;
+  const gain =
+    top.cv_mean !== undefined && baseline.cv_mean !== undefined
+      ? sign * (top.cv_mean - baseline.cv_mean)
+      : undefined;
+  const p =
+    comparison.statistical_tests.holm?.find(({ second }) => second === 'baseline')?.adjusted_p_value ??
+    (decision.test === 'friedman'
+      ? decision.p_value
+      : pairs.find(({ second }) => second === 'baseline')?.tests[decision.test]?.adjusted_p_value) ??
+    decision.p_value;
+  const measured = gain ?? null;
+  const threshold = `better than the baseline; ${decision.test} p < ${number(alpha)}${settings.require_significance ? '' : ' is not required'}`;
+  const test =
+    decision.not_run ?? (p === null ? 'the test says nothing' : `${decision.test} has p = ${number(p)}`);
+  const about = `${best.name} against the baseline: ${test}.`;
+  const passes = { check, title, measured: measured ?? best.score, threshold, detail: about };
+  if (decision.worse.includes('baseline')) return { ...passes, verdict: 'passed' };
+  if (decision.better.includes('baseline'))
+    return failed(`The test finds the baseline better: ${about}`, measured, threshold);
+  if (settings.require_significance) return { ...passes, verdict: 'failed' };
+  return { ...passes, verdict: 'not significant' };
+}
+
+function checkFolds({ cvScores, folds }: GatesInput): GateCheck {
+  const check = 'cross_validation_completed';
+  const title = 'Cross-validation completed';
+  const threshold = folds === undefined ? 'a score on every fold' : `a score on each of ${folds} folds`;
+  if (cvScores === undefined || folds === undefined || Object.keys(cvScores).length === 0) {
+    return {
+      check,
+      title,
+      measured: null,
+      threshold,
+      verdict: 'failed',
+      detail: 'There are no scores of folds: the stage optimize has not been run.',
+    };
+  }
+  const finished = (scores: readonly number[]) => scores.filter((score) => Number.isFinite(score)).length;
+  const short = Object.entries(cvScores).find(
+    ([, scores]) => scores.length !== folds || finished(scores) !== folds,
+  );
+  return {
+    check,
+    title,
+    measured: Math.min(...Object.values(cvScores).map(finished)),
+    threshold,
+    verdict: short === undefined ? 'passed' : 'failed',
+    ...(short && { detail: `${short[0]} has ${finished(short[1])} of ${folds} scores.` }),
+  };
+}
+
+function checkOverfitting({ models, metric, settings }: GatesInput): GateCheck {
+  const check = 'no_overfitting';
+  const title = 'No overfitting detected';
+  const least = settings.overfitting_ratio;
+  const ratio = metricDirection(metric) === 'maximize' ? 'validation / training' : 'training / validation';
+  const threshold = `${ratio} ${metric} > ${number(least)}`;
+  if (least === 0) {
+    return {
+      check,
+      title,
+      measured: 'off',
+      threshold,
+      verdict: 'off',
+      detail: 'gates.overfitting_ratio is 0.',
+    };
+  }
+  const ratios = Object.entries(models).flatMap(([name, { train, val }]) =>
+    train?.[metric] === undefined || val?.[metric] === undefined
+      ? []
+      : [
+          {
+            name,
+            train: train[metric],
+            val: val[metric],
+            ratio: overfittingRatio(metric, train[metric], val[metric]),
+          },
+        ],
+  );
+  if (ratios.length === 0) {
+    return {
+      check,
+      title,
+      measured: null,
+      threshold,
+      verdict: 'failed',
+      detail: 'No model has a training and a validation score.',
+    };
+  }
+  const worst =
+    ratios.find(({ ratio: of }) => Number.isNaN(of)) ?? ratios.reduce((a, b) => (b.ratio < a.ratio ? b : a));
+  const holds = worst.ratio > least;
+  return {
+    check,
+    title,
+    measured: Number.isNaN(worst.ratio) ? null : worst.ratio,
+    threshold,
+    verdict: holds ? 'passed' : 'failed',
+    detail: `${worst.name}: ${number(worst.train)} in training, ${number(worst.val)} in validation.`,
+  };
+}
+
+/** Targets are for the best model, on the test rows where there are any. */
+function checkTargets({ settings, models, comparison }: GatesInput): GateCheck[] {
+  const name =
+    comparison?.best_model.name ??
+    (models.ensemble ? 'ensemble' : models.optimized ? 'optimized' : 'baseline');
+  return Object.entries(settings.targets).map(([metric, target]): GateCheck => {
+    const of = metric as MetricName;
+    const isMaximized = metricDirection(of) === 'maximize';
+    const metrics = models[name];
+    const value = metrics && judged(metrics, of);
+    const holds = value !== undefined && (isMaximized ? value >= target! : value <= target!);
+    return {
+      check: `target_${metric}`,
+      title: `Target of ${metric} reached`,
+      measured: value === undefined || Number.isNaN(value) ? null : value,
+      threshold: `${isMaximized ? '≥' : '≤'} ${number(target!)}`,
+      verdict: holds ? 'passed' : 'failed',
+      detail:
+        value === undefined
+          ? `${name} has no ${metric}.`
+          : `${name}, on the ${metrics?.test ? 'test' : 'validation'} rows.`,
+    };
+  });
+}
+
+function gate(of: 1 | 2 | 3, title: string, checks: readonly GateCheck[]): Gate {
+  return { gate: of, title, passed: checks.every(({ verdict }) => verdict !== 'failed'), checks };
+}
+
+/** Judges a run by the protocol's quality gates. A check whose input is missing fails. */
+export function evaluateGates(input: GatesInput): GatesRecord {
+  const gates = [
+    gate(1, 'Training Setup', [
+      inspected(
+        'configuration_validated',
+        'Configuration validated',
+        input.config,
+        'There is no config to check.',
+      ),
+      checkData(input),
+      checkSeed(input),
+      checkTracking(input),
+    ]),
+    gate(2, 'Model Performance', [
+      checkBaseline(input),
+      checkImprovement(input),
+      checkFolds(input),
+      checkOverfitting(input),
+      ...checkTargets(input),
+    ]),
+    gate(3, 'Experiment Tracking', [
+      inspected('metrics_logged', 'All metrics logged', input.metricFiles, 'No metrics were written.'),
+      inspected('artifacts_saved', 'Model artifacts saved', input.modelFiles, 'No model was saved.'),
+      inspected(
+        'hyperparameters_recorded',
+        'Hyperparameters recorded',
+        input.hyperparameters,
+        'No hyperparameters were written.',
+      ),
+      inspected(
+        'reproducibility',
+        'Reproducibility guaranteed',
+        input.evidence,
+        'Nothing was recorded to repeat the run by.',
+      ),
+    ]),
+  ];
+  return { passed: gates.every(({ passed }) => passed), gates };
+}

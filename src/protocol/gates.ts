@@ -1,0 +1,162 @@
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { Comparison } from '../comparison/compare.ts';
+import { type LoadedConfig, loadConfig } from '../config/load.ts';
+import type { SplitName } from '../data/types.ts';
+import { loadModel } from '../ensemble/load.ts';
+import { readFileBytes } from '../files.ts';
+import { evaluateGates, type GatesRecord, type Inspection } from '../gates/gates.ts';
+import type { SplitMetrics } from '../metrics/score.ts';
+import { GATES_FILE } from '../reporting/gates-report.ts';
+import type { OutputFolder } from './output.ts';
+import type { PreparedExperiment } from './prepare.ts';
+import type { Reporter } from './reporter.ts';
+import { CV_SCORES_FILE, METRIC_FILES } from './run-data.ts';
+
+/** What the stage knows of a run. */
+export interface GatedRun {
+  readonly models: Readonly<
+    Record<string, { readonly metrics: SplitMetrics; readonly model: { readonly fingerprint: string } }>
+  >;
+  readonly cvScores?: Readonly<Record<string, readonly number[]>> | undefined;
+  readonly comparison?: Comparison | undefined;
+  /** What a repetition needs, as run.json records it. */
+  readonly record: Readonly<Record<string, unknown>>;
+}
+
+/** Configs below the output folder, by the model that they make. */
+const CONFIG_FILES = {
+  baseline: 'configs/baseline_config.yaml',
+  optimized: 'configs/best_config.yaml',
+} as const;
+
+/** Runs checks that throw or say what is wrong; the problems are sentences. */
+async function inspect(checks: readonly (() => Promise<string | undefined>)[]): Promise<Inspection> {
+  const problems: string[] = [];
+  for (const check of checks) {
+    const problem = await check().catch((error: Error) => error.message);
+    if (problem !== undefined) problems.push(problem);
+  }
+  return { count: checks.length, problems };
+}
+
+async function readJson(path: string): Promise<unknown> {
+  return JSON.parse(new TextDecoder().decode(await readFileBytes(path, 'JSON')));
+}
+
+/** JSON has null for what is not finite. */
+const asWritten = (value: unknown) => JSON.parse(JSON.stringify(value)) as unknown;
+
+function inspectConfig(output: OutputFolder, loaded: LoadedConfig): Promise<Inspection> {
+  const name = output.written.includes(CONFIG_FILES.baseline) ? CONFIG_FILES.baseline : undefined;
+  return inspect([
+    async () => {
+      const again = await loadConfig(name === undefined ? loaded.path : join(output.path, name), {
+        overrides: name === undefined ? loaded.overrides : [],
+      });
+      return isDeepStrictEqual(asWritten(again.config), asWritten(loaded.config))
+        ? undefined
+        : `${name ?? loaded.path} no longer says what the run was started with.`;
+    },
+  ]);
+}
+
+function inspectMetrics(output: OutputFolder, { models, cvScores }: GatedRun): Promise<Inspection> {
+  const checks: { readonly file: string; readonly expected: unknown }[] = Object.entries(
+    METRIC_FILES,
+  ).flatMap(([split, file]) => {
+    const expected = Object.fromEntries(
+      Object.entries(models).flatMap(([name, { metrics }]) => {
+        const of = metrics[split as SplitName];
+        return of === undefined ? [] : [[name, of]];
+      }),
+    );
+    return Object.keys(expected).length === 0 ? [] : [{ file, expected }];
+  });
+  if (cvScores !== undefined) checks.push({ file: CV_SCORES_FILE, expected: cvScores });
+  return inspect(
+    checks.map(({ file, expected }) => async () => {
+      const found = await readJson(join(output.path, file));
+      return isDeepStrictEqual(found, asWritten(expected))
+        ? undefined
+        : `${file} has other values than the run.`;
+    }),
+  );
+}
+
+function inspectModels(output: OutputFolder, { models }: GatedRun): Promise<Inspection> {
+  return inspect(
+    Object.entries(models).map(([name, { model }]) => async () => {
+      const file = `models/${name}_model.json`;
+      const { fingerprint } = await loadModel(join(output.path, file));
+      return fingerprint === model.fingerprint
+        ? undefined
+        : `${file} has the fingerprint ${fingerprint}, not the run's.`;
+    }),
+  );
+}
+
+/** Each model's config must have the hyperparameters that the model has. */
+function inspectHyperparameters(output: OutputFolder, { models }: GatedRun): Promise<Inspection> {
+  const made = Object.entries(CONFIG_FILES).filter(([name]) => models[name] !== undefined);
+  return inspect(
+    made.map(([name, file]) => async () => {
+      const { hyperparameters } = (await loadConfig(join(output.path, file))).config;
+      const model = await loadModel(join(output.path, `models/${name}_model.json`));
+      const params = ('params' in model ? model.params : {}) as Readonly<Record<string, unknown>>;
+      const wrong = Object.entries(hyperparameters).find(
+        ([key, value]) => typeof value !== 'object' && key in params && params[key] !== value,
+      );
+      if (wrong === undefined) return undefined;
+      return `${file} has ${wrong[0]} ${JSON.stringify(wrong[1])}, the model ${JSON.stringify(params[wrong[0]])}.`;
+    }),
+  );
+}
+
+/** What `run.json` must say for a run to be repeated and compared. */
+const NEEDED = ['fingerprints', 'seed', 'engine', 'sources', 'environment', 'rows', 'features'] as const;
+
+function inspectEvidence({ record, models }: GatedRun): Promise<Inspection> {
+  const fingerprints = record.fingerprints as Readonly<Record<string, string>> | undefined;
+  return inspect([
+    ...NEEDED.map((key) => async () => (record[key] === undefined ? `run.json has no ${key}.` : undefined)),
+    ...Object.keys(models).map(
+      (name) => async () =>
+        /^[0-9a-f]{64}$/.test(fingerprints?.[name] ?? '')
+          ? undefined
+          : `run.json has no fingerprint of ${name}.`,
+    ),
+  ]);
+}
+
+/** The stage gates: judges a run by what it knows and by what its files say, and writes gates.json. */
+export async function runGates(
+  output: OutputFolder,
+  experiment: PreparedExperiment,
+  run: GatedRun,
+  { reporter }: { readonly reporter: Reporter },
+): Promise<GatesRecord> {
+  reporter.step('Judging the run by the quality gates');
+  const { loaded, data, splits, seed, metrics } = experiment;
+  const { gates: settings, optimization } = loaded.config;
+  const training = splits.find(({ name }) => name === 'train')?.rows;
+  const record = evaluateGates({
+    settings,
+    metric: metrics[0]!,
+    config: await inspectConfig(output, loaded),
+    sources: data.sources,
+    trainingRows: training === undefined ? 0 : training.end - training.start,
+    seed,
+    tracking: false,
+    models: Object.fromEntries(Object.entries(run.models).map(([name, { metrics: of }]) => [name, of])),
+    cvScores: run.cvScores,
+    folds: run.cvScores && optimization.cv,
+    comparison: run.comparison,
+    metricFiles: await inspectMetrics(output, run),
+    modelFiles: await inspectModels(output, run),
+    hyperparameters: await inspectHyperparameters(output, run),
+    evidence: await inspectEvidence(run),
+  });
+  await output.writeDeliverable(GATES_FILE, `${JSON.stringify(record, null, 2)}\n`);
+  return record;
+}
