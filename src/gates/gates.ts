@@ -153,37 +153,43 @@ function checkBaseline({ models, metric }: GatesInput): GateCheck {
 function checkImprovement({ comparison, settings }: GatesInput): GateCheck {
   const check = 'improvement_demonstrated';
   const title = 'Improvement over baseline demonstrated';
-  const failed = (detail: string, measured: number | null = null, threshold = 'better than the baseline') =>
-    ({ check, title, measured, threshold, verdict: 'failed', detail }) as const;
+  const failed = (detail: string) =>
+    ({
+      check,
+      title,
+      measured: null,
+      threshold: 'better than the baseline',
+      verdict: 'failed',
+      detail,
+    }) as const;
   if (comparison === undefined) return failed('The stage compare has not been run.');
   const { experiments, best_model: best, decision, alpha, direction, pairs } = comparison;
   const baseline = experiments.find(({ name }) => name === 'baseline');
   if (baseline === undefined) return failed('The comparison is without the baseline.');
   if (experiments.length < 2) return failed('There is no model beside the baseline.');
-  if (best.name === 'baseline') return failed('No model is better than the baseline.', 0);
-  const top = experiments[0]!;
+  // The best of those that are to be better than the baseline.
+  const top = experiments.find(({ name }) => name !== 'baseline')!;
   const sign = direction === 'maximize' ? 1 : -1;
   const gain =
     top.cv_mean !== undefined && baseline.cv_mean !== undefined
       ? sign * (top.cv_mean - baseline.cv_mean)
       : undefined;
+  const ofBoth = ({ first, second }: { readonly first: string; readonly second: string }) =>
+    first === top.name && second === 'baseline';
+  const { test: decider } = decision;
+  const tested = decider === 'friedman' ? undefined : pairs.find(ofBoth)?.tests[decider];
   const p =
-    comparison.statistical_tests.holm?.find(({ second }) => second === 'baseline')?.adjusted_p_value ??
-    (decision.test === 'friedman'
-      ? decision.p_value
-      : pairs.find(({ second }) => second === 'baseline')?.tests[decision.test]?.adjusted_p_value) ??
+    tested?.adjusted_p_value ??
+    comparison.statistical_tests.holm?.find(ofBoth)?.adjusted_p_value ??
     decision.p_value;
-  const measured = gain ?? null;
   const threshold = `better than the baseline; ${decision.test} p < ${number(alpha)}${settings.require_significance ? '' : ' is not required'}`;
   const test =
     decision.not_run ?? (p === null ? 'the test says nothing' : `${decision.test} has p = ${number(p)}`);
-  const about = `${best.name} against the baseline: ${test}.`;
-  const passes = { check, title, measured: measured ?? best.score, threshold, detail: about };
-  if (decision.worse.includes('baseline')) return { ...passes, verdict: 'passed' };
-  if (decision.better.includes('baseline'))
-    return failed(`The test finds the baseline better: ${about}`, measured, threshold);
-  if (settings.require_significance) return { ...passes, verdict: 'failed' };
-  return { ...passes, verdict: 'not significant' };
+  const detail = `${best.name === 'baseline' ? 'No model' : top.name} is better than the baseline; ${test}.`;
+  const of = { check, title, measured: gain ?? null, threshold, detail };
+  if (best.name !== 'baseline' && decision.worse.includes('baseline')) return { ...of, verdict: 'passed' };
+  const isWorse = best.name === 'baseline' && decision.worse.includes(top.name);
+  return { ...of, verdict: isWorse || settings.require_significance ? 'failed' : 'not significant' };
 }
 
 function checkFolds({ cvScores, folds }: GatesInput): GateCheck {

@@ -105,7 +105,12 @@ function inspectHyperparameters(output: OutputFolder, { models }: GatedRun): Pro
       const model = await loadModel(join(output.path, `models/${name}_model.json`));
       const params = ('params' in model ? model.params : {}) as Readonly<Record<string, unknown>>;
       const wrong = Object.entries(hyperparameters).find(
-        ([key, value]) => typeof value !== 'object' && key in params && params[key] !== value,
+        // Of several classes the data may say how many they are.
+        ([key, value]) =>
+          typeof value !== 'object' &&
+          key in params &&
+          params[key] !== value &&
+          !(key === 'num_class' && value === 0),
       );
       if (wrong === undefined) return undefined;
       return `${file} has ${wrong[0]} ${JSON.stringify(wrong[1])}, the model ${JSON.stringify(params[wrong[0]])}.`;

@@ -13,6 +13,7 @@ const LAYERS = [
   'metrics',
   'stats',
   'comparison',
+  'gates',
   'boosting',
   'ensemble',
   'tuning',

@@ -105,17 +105,17 @@ const cases: readonly BadInput[] = [
   {
     claim: 'max_depth 40 is refused at its line',
     config: `${smallConfig}  max_depth: 40\n`,
-    message: /x\.yaml:9:14 hyperparameters\.max_depth: must be a whole number from 1 to 30/,
+    message: /x\.yaml:10:14 hyperparameters\.max_depth: must be a whole number from 1 to 30/,
   },
   {
     claim: 'a tab in the indentation is refused at its line',
     config: smallConfig.replace('  name', '\tname'),
-    message: /x\.yaml:3:1: a tab is used for indentation/,
+    message: /x\.yaml:4:1: a tab is used for indentation/,
   },
   {
     claim: 'a duplicate key is refused at its line',
     config: `${smallConfig}  n_estimators: 6\n`,
-    message: /x\.yaml:9:3: the key n_estimators is given twice/,
+    message: /x\.yaml:10:3: the key n_estimators is given twice/,
   },
   {
     claim: 'an alias bomb is refused',
@@ -225,8 +225,8 @@ it('with --json all errors of a config are in one object on stdout', async () =>
   expect(error.exit).toBe(2);
   expect(error.message).toMatch(/^x\.yaml has 2 errors/);
   expect(error.issues).toMatchObject([
-    { source: 'x.yaml', line: 9, column: 3, path: 'hyperparameters.max_dept' },
-    { source: 'x.yaml', line: 10, path: 'hyperparameters.learning_rate' },
+    { source: 'x.yaml', line: 10, column: 3, path: 'hyperparameters.max_dept' },
+    { source: 'x.yaml', line: 11, path: 'hyperparameters.learning_rate' },
   ]);
   expect(ended.code).toBe(2);
 });

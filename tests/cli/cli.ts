@@ -93,8 +93,9 @@ export function kindsCsv(): string {
   return ['a,b,y', ...rows, ''].join('\n');
 }
 
-/** Config of a short training on train.csv. */
+/** Config of a short training on train.csv, whose few rows are overfitted. */
 export const smallConfig = `optimization: {n_trials: 4, cv: 2}
+gates: {overfitting_ratio: 0}
 experiment:
   name: small
 data:

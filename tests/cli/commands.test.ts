@@ -67,6 +67,7 @@ describe('run, then predict and verify', () => {
       'experiment_comparison.md',
       'configs/baseline_config.yaml',
       'configs/best_config.yaml',
+      'gates.json',
       'metrics/curves.json',
       'metrics/cv_scores.json',
       'metrics/history.json',
@@ -89,6 +90,27 @@ describe('run, then predict and verify', () => {
     const plots = [...STUDY_PLOTS, ...comparison.map((name) => `comparison_${name}.svg`)];
     const others = ['run.json', 'study.journal', ...plots.map((name) => `plots/${name}`)];
     expect(await filesBelow(join(folder, 'out'))).toEqual([...deliverables, ...evidence, ...others].sort());
+  });
+
+  it('run ends with 1 where a gate fails, names it, and keeps everything', async () => {
+    const other = await newFolder();
+    await writeExperiment(other);
+    const failing = ['--set', 'gates.targets={auc_roc: 1.1}', '--set', 'optimization.n_trials=2'];
+    const { code, stdout, stderr } = await cli(
+      ['run', 'x.yaml', '--out', 'out', '--quiet', ...failing],
+      other,
+    );
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^2 +Target of auc_roc reached +failed +[\d.]+ +≥ 1\.1$/m);
+    expect(stderr).toMatch(
+      /^error: Gate 2, Target of auc_roc reached: measured [\d.]+, wanted ≥ 1\.1: .*\.$/m,
+    );
+    const read = async (name: string) => JSON.parse(await readFile(join(other, 'out', name), 'utf8'));
+    expect((await read('gates.json')).passed).toBe(false);
+    const { exit, gates } = await read('run.json');
+    expect(exit).toBe(1);
+    expect(gates).toEqual({ passed: false, failed: [expect.stringMatching(/^Gate 2, Target of auc_roc/)] });
+    expect(await filesBelow(join(other, 'out', 'models'))).toContain('ensemble_model.json');
   });
 
   it('run writes histories, metrics, curves and run.json that agree with each other', async () => {
@@ -400,7 +422,7 @@ describe('init', () => {
     expect(again.stderr).toMatch(/^error: experiment\.yaml exists already; add --force/);
     expect(again.code).toBe(2);
 
-    const quick = ['--set', 'optimization.n_trials=9'];
+    const quick = ['--set', 'optimization.n_trials=9', '--set', 'gates.overfitting_ratio=0'];
     const run = await cli(['run', 'experiment.yaml', '--out', 'out', '--json', ...quick], folder);
     const outcome = JSON.parse(run.stdout);
     expect(Object.keys(outcome)).toEqual([
@@ -411,6 +433,7 @@ describe('init', () => {
       'best',
       'best_model',
       'verdict',
+      'gates',
       'files',
       'warnings',
       'exit',

@@ -14,6 +14,7 @@ data:
   target: y
   split: {train: 0.6, val: 0.2, test: 0.2}
 hyperparameters: {n_estimators: 6, max_depth: ${depth}}
+gates: {overfitting_ratio: 0}
 optimization: {n_trials: 4, cv: 3, generation: 2}
 ensemble: {methods: [voting]}
 ${more}`;

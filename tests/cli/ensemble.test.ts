@@ -32,6 +32,7 @@ model:
   task_type: ${kind === 'regression' ? 'regression' : 'classification'}
 hyperparameters:
   n_estimators: 10
+gates: {overfitting_ratio: 0}
 optimization: {n_trials: 6, cv: 3, generation: 3, search_space: {max_depth: {type: int, low: 1, high: 4}, learning_rate: {type: float, low: 0.1, high: 0.5}}}
 ensemble: {methods: [${METHODS.join(', ')}], top_k: 3${more}}
 `;
