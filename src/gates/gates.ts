@@ -54,8 +54,8 @@ export interface GatesInput {
   readonly sources: readonly { readonly rows: number; readonly sha256: string }[];
   readonly trainingRows: number;
   readonly seed?: number | undefined;
-  /** false: the config switches it off. */
-  readonly tracking?: Inspection | false | undefined;
+  /** Or a sentence that says why runs are not recorded. */
+  readonly tracking?: Inspection | string | undefined;
   /** Metrics by model. */
   readonly models: Readonly<Record<string, SplitMetrics>>;
   readonly cvScores?: Readonly<Record<string, readonly number[]>> | undefined;
@@ -118,14 +118,14 @@ function checkSeed({ seed }: GatesInput): GateCheck {
 
 function checkTracking({ tracking }: GatesInput): GateCheck {
   const title = 'Tracking initialized';
-  if (tracking === false) {
+  if (typeof tracking === 'string') {
     return {
       check: 'tracking_initialized',
       title,
       measured: 'off',
       threshold: 'all',
       verdict: 'off',
-      detail: 'tracking.mlflow.enabled is false.',
+      detail: tracking,
     };
   }
   return inspected('tracking_initialized', title, tracking, 'The run was not recorded.');

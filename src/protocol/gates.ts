@@ -152,7 +152,7 @@ export async function runGates(
     sources: data.sources,
     trainingRows: training === undefined ? 0 : training.end - training.start,
     seed,
-    tracking: false,
+    tracking: 'Runs are not recorded for MLflow yet.',
     models: Object.fromEntries(Object.entries(run.models).map(([name, { metrics: of }]) => [name, of])),
     cvScores: run.cvScores,
     folds: run.cvScores && optimization.cv,

@@ -210,9 +210,9 @@ describe('quality gates', () => {
     expect((await checkOf('target_logloss', { models, settings: targets(0.29) })).verdict).toBe('failed');
   });
 
-  it('tracking that the config switches off is off, which fails nothing', async () => {
-    const record = evaluateGates(await inputOf({ tracking: false }));
+  it('tracking that is off fails nothing, and the reason is given', async () => {
+    const record = evaluateGates(await inputOf({ tracking: 'Nobody asked.' }));
     expect(record.passed).toBe(true);
-    expect(record.gates[0]!.checks.at(-1)!.verdict).toBe('off');
+    expect(record.gates[0]!.checks.at(-1)).toMatchObject({ verdict: 'off', detail: 'Nobody asked.' });
   });
 });
