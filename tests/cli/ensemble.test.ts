@@ -112,10 +112,17 @@ describe('the stage ensemble with passthrough', () => {
     const kinds = ['red', 'green', 'blue'];
     const rows = Array.from({ length: 240 }, (_, i) => {
       const [a, b, noise] = [(i * 37) % 101, (i * 53) % 29, ((i * 71) % 83) / 83];
-      return [i % 7 === 0 ? '' : a, i % 11 === 0 ? '' : kinds[b % 3], Number(a / 101 + (b % 3) + noise > 1.5)];
+      return [
+        i % 7 === 0 ? '' : a,
+        i % 11 === 0 ? '' : kinds[b % 3],
+        Number(a / 101 + (b % 3) + noise > 1.5),
+      ];
     });
     const csv = ['a,kind,y', ...rows.map((row) => row.join(',')), ''].join('\n');
-    const config = configOf('binary', ', passthrough: true').replace(METHODS.join(', '), 'stacking, blending');
+    const config = configOf('binary', ', passthrough: true').replace(
+      METHODS.join(', '),
+      'stacking, blending',
+    );
     await writeExperiment(folder, { csv, config });
     const run = await cli(['run', 'x.yaml', '--out', 'out', '--json', '--quiet'], folder);
     expect(run).toMatchObject({ code: 0, stderr: '' });
