@@ -423,10 +423,6 @@ const ensemble = z.strictObject({
     .enum(['soft', 'hard'])
     .default('soft')
     .describe('Mean of probabilities, or count of predicted classes; voting only. Values have a mean.'),
-  passthrough: z
-    .boolean()
-    .default(false)
-    .describe('Stacking and blending see the features of the rows too; their columns then stay in memory.'),
 });
 
 const comparison = z.strictObject({

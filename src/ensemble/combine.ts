@@ -3,7 +3,6 @@ import { expNegative, logitMargin, negativeLogMargin } from '../numerics/link.ts
 import { powerOfTwo, rint } from '../numerics/power.ts';
 import { predictedClass } from '../numerics/softmax.ts';
 import type { MemberOutputs } from './outputs.ts';
-import { encodePassed, type PassedFeature, passedWidth } from './passed.ts';
 
 /** How an ensemble makes one output of those of its members; plain data, as files have it. */
 export type Combiner =
@@ -19,8 +18,6 @@ export type Combiner =
       readonly type: 'linear';
       readonly intercept: readonly number[];
       readonly coefficients: readonly (readonly number[])[];
-      /** Features whose columns follow the members' outputs. */
-      readonly passed?: readonly PassedFeature[];
     };
 
 const MARGIN_LIMIT = 2 ** 30;
@@ -69,14 +66,11 @@ function votes({ kind, members, rows, width }: MemberOutputs): Float64Array {
 }
 
 function linear(
-  { intercept, coefficients, passed = [] }: Extract<Combiner, { type: 'linear' }>,
-  { members, rows, width, features }: MemberOutputs,
+  { intercept, coefficients }: Extract<Combiner, { type: 'linear' }>,
+  { members, rows, width }: MemberOutputs,
 ): Float64Array {
   const outputs = intercept.length;
   const result = new Float64Array(rows * outputs);
-  const besides = passedWidth(passed);
-  const first = members.length * width;
-  const encoded = besides === 0 ? undefined : encodePassed(passed, features!);
   for (let row = 0; row < rows; row++) {
     for (let c = 0; c < outputs; c++) {
       const own = coefficients[c]!;
@@ -84,7 +78,6 @@ function linear(
       members.forEach((values, k) => {
         for (let j = 0; j < width; j++) sum += own[k * width + j]! * values[row * width + j]!;
       });
-      for (let j = 0; j < besides; j++) sum += own[first + j]! * encoded![row * besides + j]!;
       result[row * outputs + c] = sum;
     }
   }

@@ -3,7 +3,6 @@ import { InputError } from '../errors.ts';
 import type { Combiner } from './combine.ts';
 import type { EnsembleModel, Member } from './ensemble-model.ts';
 import { ENSEMBLE_METHODS, type EnsembleMethod } from './methods.ts';
-import type { PassedFeature } from './passed.ts';
 
 export const ENSEMBLE_FORMAT = 'lockstep-ensemble';
 export const ENSEMBLE_VERSION = 1;
@@ -85,17 +84,6 @@ function readFileName(reader: JsonReader, value: unknown, place: string): string
   return file;
 }
 
-function readPassed(reader: JsonReader, value: unknown): PassedFeature[] {
-  return reader.array(value, 'combiner.passed').map((item, f) => {
-    const place = `combiner.passed[${f}]`;
-    const feature = reader.object(item, place);
-    const name = reader.string(feature.name, `${place}.name`);
-    if (feature.categories === undefined) return { name, mean: reader.number(feature.mean, `${place}.mean`) };
-    const categories = reader.array(feature.categories, `${place}.categories`);
-    return { name, categories: categories.map((of, c) => reader.string(of, `${place}.categories[${c}]`)) };
-  });
-}
-
 function readCombiner(reader: JsonReader, value: unknown): Combiner {
   const combiner = reader.object(value, 'combiner');
   const type = reader.oneOf(combiner.type, 'combiner.type', ['average', 'vote', 'linear'] as const);
@@ -113,7 +101,6 @@ function readCombiner(reader: JsonReader, value: unknown): Combiner {
         coefficients: reader
           .array(combiner.coefficients, 'combiner.coefficients')
           .map((row, k) => numbers(row, `combiner.coefficients[${k}]`)),
-        ...(combiner.passed !== undefined && { passed: readPassed(reader, combiner.passed) }),
       };
   }
 }

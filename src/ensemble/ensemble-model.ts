@@ -19,7 +19,6 @@ import {
 } from './ensemble-file.ts';
 import type { EnsembleMethod } from './methods.ts';
 import { type MemberOutputs, outputsOfMargins } from './outputs.ts';
-import { columnsOfRow, type PassedFeature, passedWidth } from './passed.ts';
 
 /** A model by the name it has in its ensemble. */
 export interface Member {
@@ -82,16 +81,12 @@ export class EnsembleModel {
     return this.combineMargins(
       this.members.map(({ model }) => model.predictMargins(columns, rows)),
       rows,
-      columns,
     );
   }
 
-  /**
-   * The ensemble's margins from those of its members, in their order.
-   * @param columns of the rows, which a combiner that passes features through needs
-   */
-  combineMargins(margins: readonly Int32Array[], rows: number, columns?: readonly Column[]): Int32Array {
-    return combine(this.combiner, this.#memberOutputs(margins, rows, columns), this);
+  /** The ensemble's margins from those of its members, in their order. */
+  combineMargins(margins: readonly Int32Array[], rows: number): Int32Array {
+    return combine(this.combiner, this.#memberOutputs(margins, rows), this);
   }
 
   /** Predictions of the first `rows` rows, as `Model.predict` gives them. */
@@ -109,13 +104,13 @@ export class EnsembleModel {
     for (const { model } of this.members) {
       margins.push(await model.predictMarginsAsync(columns, rows, options));
     }
-    return predictionsOf(this, this.combineMargins(margins, rows, columns));
+    return predictionsOf(this, this.combineMargins(margins, rows));
   }
 
   /** The prediction for one row given by feature name, as `Model.predictRow` gives it. */
   predictRow(row: Readonly<Record<string, RowValue>>): Prediction {
     const margins = this.members.map(({ model }) => Int32Array.from(model.predictRowMargins(row)));
-    return linkOf(this)(this.combineMargins(margins, 1, columnsOfRow(this.features, row)));
+    return linkOf(this)(this.combineMargins(margins, 1));
   }
 
   /** The text of a file that holds the members too. */
@@ -163,18 +158,13 @@ export class EnsembleModel {
     return ensemble;
   }
 
-  #memberOutputs(
-    margins: readonly Int32Array[],
-    rows: number,
-    columns: readonly Column[] | undefined,
-  ): MemberOutputs {
+  #memberOutputs(margins: readonly Int32Array[], rows: number): MemberOutputs {
     const kind = kindOf(this.objective);
     return {
       kind,
       rows,
       width: kind === 'multiclass' ? this.outputs : 1,
       members: margins.map((of, k) => outputsOfMargins(this.members[k]!.model, of)),
-      ...(columns && { features: { columns, rows: Uint32Array.from({ length: rows }, (_, row) => row) } }),
     };
   }
 }
@@ -187,14 +177,7 @@ function numbersOf(combiner: Combiner): unknown[] {
     case 'vote':
       return [combiner.type];
     case 'linear':
-      return [
-        combiner.type,
-        combiner.intercept,
-        combiner.coefficients,
-        ...(combiner.passed === undefined
-          ? []
-          : [combiner.passed.map((of) => [of.name, 'mean' in of ? of.mean : of.categories])]),
-      ];
+      return [combiner.type, combiner.intercept, combiner.coefficients];
   }
 }
 
@@ -221,17 +204,6 @@ function checkAlike(members: readonly Member[]): void {
   if (names.size < members.length) throw new InputError('Two members of an ensemble have the same name.');
 }
 
-/** Whether all features are passed through, in their order and by their kinds, or none. */
-function passesFeatures(passed: readonly PassedFeature[], { features }: Model): boolean {
-  if (passed.length === 0) return true;
-  return (
-    passed.length === features.length &&
-    passed.every(
-      (of, f) => of.name === features[f]!.name && 'mean' in of === (features[f]!.type !== 'categorical'),
-    )
-  );
-}
-
 function checkCombiner(combiner: Combiner, members: readonly Member[]): void {
   const { model } = members[0]!;
   const outputs = kindOf(model.objective) === 'multiclass' ? model.outputs : 1;
@@ -242,10 +214,7 @@ function checkCombiner(combiner: Combiner, members: readonly Member[]): void {
         ? combiner.weights.length === members.length
         : combiner.intercept.length === outputs &&
           combiner.coefficients.length === outputs &&
-          passesFeatures(combiner.passed ?? [], model) &&
-          combiner.coefficients.every(
-            (row) => row.length === members.length * outputs + passedWidth(combiner.passed ?? []),
-          );
+          combiner.coefficients.every((row) => row.length === members.length * outputs);
   if (!fits) {
     throw new InputError(
       `The ensemble's ${combiner.type} does not fit its ${members.length} members of ${model.objective}.`,

@@ -4,7 +4,6 @@ import type { Combiner } from './combine.ts';
 import { selectGreedily } from './greedy.ts';
 import { fitLogisticRegression, type LinearModel } from './logistic-regression.ts';
 import type { MemberOutputs } from './outputs.ts';
-import { encodePassed, fitPassed, type PassedFeature, passedWidth } from './passed.ts';
 import { fitRidge } from './ridge.ts';
 import type { JudgedOutputs, Truth } from './truth.ts';
 import { fitWeights } from './weighted.ts';
@@ -14,8 +13,6 @@ export { ENSEMBLE_METHODS, type EnsembleMethod } from '../config/ensemble-method
 export interface MethodOptions {
   /** Whether voting takes the mean of outputs or counts predicted classes; values have a mean in any case. */
   readonly voting: 'soft' | 'hard';
-  /** Whether stacking and blending see the features of the rows too. */
-  readonly passthrough?: boolean | undefined;
 }
 
 /**
@@ -28,7 +25,7 @@ export async function fitCombiner(
   method: EnsembleMethod,
   outOfFold: JudgedOutputs,
   holdOut: JudgedOutputs,
-  { voting, passthrough = false }: MethodOptions,
+  { voting }: MethodOptions,
 ): Promise<Combiner> {
   const { outputs } = outOfFold;
   const count = outputs.members.length;
@@ -41,9 +38,9 @@ export async function fitCombiner(
     case 'greedy':
       return { type: 'average', weights: selectGreedily(outOfFold) };
     case 'stacking':
-      return fitMetaModel(outOfFold, passthrough);
+      return fitMetaModel(outOfFold);
     case 'blending':
-      return fitMetaModel(holdOut, passthrough);
+      return fitMetaModel(holdOut);
   }
 }
 
@@ -62,20 +59,16 @@ export function checkOutputs({ members, rows }: MemberOutputs, names: readonly s
   });
 }
 
-/**
- * A logistic regression (C = 1) of the members' probabilities, or a ridge regression (alpha = 1) of their values; with passthrough, of the
- * features too.
- */
-function fitMetaModel({ outputs, truth }: JudgedOutputs, passthrough: boolean): Combiner {
-  const passed = passthrough ? fitPassed(outputs.features!) : [];
-  const x = rowsOf(outputs, passed);
-  const features = outputs.members.length * outputs.width + passedWidth(passed);
+/** A logistic regression (C = 1) of the members' probabilities, or a ridge regression (alpha = 1) of their values. */
+function fitMetaModel({ outputs, truth }: JudgedOutputs): Combiner {
+  const x = rowsOf(outputs);
+  const features = outputs.members.length * outputs.width;
   const { label, weight } = truth;
   const fitted =
     outputs.kind === 'regression'
       ? fitRidge({ x, features, value: label, weight })
       : fitLogisticRegression({ x, features, label, weight, classes: classesOf(outputs, truth) });
-  return { type: 'linear', ...rounded(fitted), ...(passthrough && { passed }) };
+  return { type: 'linear', ...rounded(fitted) };
 }
 
 function classesOf({ kind, width }: MemberOutputs, { label }: Truth): number {
@@ -97,27 +90,14 @@ function rounded({ coefficients, intercept }: LinearModel): LinearModel {
   };
 }
 
-/** The outputs of all members side by side, and after them what is passed through. */
-function rowsOf(
-  { members, rows, width, features: besides }: MemberOutputs,
-  passed: readonly PassedFeature[],
-): Float64Array {
-  const first = members.length * width;
-  const features = first + passedWidth(passed);
+/** The outputs of all members side by side, (rows, members · width). */
+function rowsOf({ members, rows, width }: MemberOutputs): Float64Array {
+  const features = members.length * width;
   const x = new Float64Array(rows * features);
   members.forEach((values, k) => {
     for (let row = 0; row < rows; row++) {
       for (let c = 0; c < width; c++) x[row * features + k * width + c] = values[row * width + c]!;
     }
   });
-  if (passed.length > 0) {
-    const encoded = encodePassed(passed, besides!);
-    for (let row = 0; row < rows; row++) {
-      x.set(
-        encoded.subarray(row * (features - first), (row + 1) * (features - first)),
-        row * features + first,
-      );
-    }
-  }
   return x;
 }

@@ -1,7 +1,6 @@
 import { type OutputScale, predictionsOf } from '../boosting/output.ts';
 import { kindOf, type ModelKind, type Objective } from '../config/objectives.ts';
 import type { TreeEnsemble } from '../engine/engine.ts';
-import type { FeatureRows } from './passed.ts';
 
 /** What the members of an ensemble say of the same rows. */
 export interface MemberOutputs {
@@ -11,8 +10,6 @@ export interface MemberOutputs {
   readonly width: number;
   /** One a member, (rows, width), row-major: the probability of the second class, of every class, or the value. */
   readonly members: readonly Float64Array[];
-  /** What a meta-model may see beside them. */
-  readonly features?: FeatureRows | undefined;
 }
 
 /** A member's outputs from its margins, (rows, outputs): probabilities also where the objective predicts classes. */
@@ -33,11 +30,10 @@ export function outputsOfTrees(
 
 /** The outputs of the listed rows, in their order. */
 export function takeRows(outputs: MemberOutputs, rows: Uint32Array): MemberOutputs {
-  const { width, features } = outputs;
+  const { width } = outputs;
   return {
     ...outputs,
     rows: rows.length,
-    ...(features && { features: { ...features, rows: rows.map((row) => features.rows[row]!) } }),
     members: outputs.members.map((values) => {
       const taken = new Float64Array(rows.length * width);
       rows.forEach((row, i) => {

@@ -112,11 +112,11 @@ export async function runEnsemble(
   const fitted: ScoredEnsemble[] = [];
   for (const method of config.methods) {
     reporter.step(`Building the ensemble ${method}`);
-    const { voting, passthrough } = config;
-    const fit = await fitEnsemble(method, outOfFold, { folds: foldRows, holdOut, voting, passthrough });
+    const { voting } = config;
+    const fit = await fitEnsemble(method, outOfFold, { folds: foldRows, holdOut, voting });
     const model = new EnsembleModel(method, fit.combiner, members);
     const scores = await scoreParts(experiment, model, async (rows) =>
-      model.combineMargins(margins.get(rows)!, rows.end - rows.start, columnsAt(experiment, rows)),
+      model.combineMargins(margins.get(rows)!, rows.end - rows.start),
     );
     fitted.push({ ...fit, model, scores });
     if (signal?.aborted) throw new InterruptedError();
@@ -256,30 +256,20 @@ async function memberMargins(
   return margins;
 }
 
-/** The columns of a part of the data, where they are kept. */
-function columnsAt({ columns, splits }: PreparedExperiment, { start }: RowRange) {
-  const part = splits.find(({ rows }) => rows.start === start)!;
-  return columns?.[part.name];
-}
-
 /** Outputs with the truth of their rows. */
 function judge(
-  experiment: PreparedExperiment,
+  { binned, params, metrics }: PreparedExperiment,
   members: readonly { readonly name: string }[],
   { marginBits, baseValue }: Pick<TreeEnsemble, 'marginBits' | 'baseValue'>,
   { start, end }: RowRange,
   values: readonly Float64Array[],
 ): JudgedOutputs {
-  const { binned, params, metrics } = experiment;
   const kind = kindOf(params.objective);
-  const columns = columnsAt(experiment, { start, end });
-  const rows = Uint32Array.from({ length: end - start }, (_, row) => row);
   const outputs: MemberOutputs = {
     kind,
     rows: end - start,
     width: kind === 'multiclass' ? values[0]!.length / (end - start) : 1,
     members: values,
-    ...(columns && { features: { columns, rows } }),
   };
   checkOutputs(
     outputs,

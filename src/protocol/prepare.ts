@@ -6,7 +6,7 @@ import type { LoadedConfig } from '../config/load.ts';
 import { kindOf } from '../config/objectives.ts';
 import { type BinningOptions, binTables, type RowRange, rowStride } from '../data/binning.ts';
 import { type ExperimentData, loadExperimentData } from '../data/load.ts';
-import type { BinnedDataset, Column, Dataset, Schema, SplitName } from '../data/types.ts';
+import type { BinnedDataset, Dataset, Schema, SplitName } from '../data/types.ts';
 import { resolveThreads } from '../engine/cpu.ts';
 import { type Engine, type MetricName, outputsOf } from '../engine/engine.ts';
 import { BudgetError } from '../errors.ts';
@@ -21,8 +21,6 @@ export interface PreparedExperiment {
   readonly binned: BinnedDataset;
   /** Bins the tables with another number of bins; only where max_bin is searched, as the columns stay in memory for it. */
   readonly binAgain?: ((maxBin: number) => Promise<BinnedDataset>) | undefined;
-  /** The columns of each part of the data; only where ensembles pass features through, as they stay in memory for it. */
-  readonly columns?: Readonly<Partial<Record<SplitName, readonly Column[]>>> | undefined;
   /** Group number of each training row, where data.group names a column. */
   readonly groups?: Int32Array | undefined;
   /** Row ranges of the parts that exist, in the order in which they lie in the binned table. */
@@ -143,10 +141,6 @@ function tablesOf({ train, val, test }: ExperimentData): [Dataset, ...Dataset[]]
   return [train, ...[val, test].filter((table) => table !== undefined)];
 }
 
-function columnsOf(data: ExperimentData): Partial<Record<SplitName, readonly Column[]>> {
-  return Object.fromEntries(SPLITS.flatMap((name) => (data[name] ? [[name, data[name].columns]] : [])));
-}
-
 /** A function of its own, so that nothing else keeps hold of the tables. */
 function binner(
   tables: readonly [Dataset, ...Dataset[]],
@@ -184,7 +178,6 @@ export async function prepareExperiment(
     data: { schema: data.schema, sources: data.sources },
     binned,
     binAgain: searchesBins ? binner(tables, features, { threads, signal }) : undefined,
-    columns: config.ensemble.passthrough ? columnsOf(data) : undefined,
     groups: data.groups,
     splits: SPLITS.filter((name) => data[name] !== undefined).map((name, i) => ({ name, rows: ranges[i]! })),
     params,

@@ -1,7 +1,6 @@
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { EnsembleModel } from '../../src/ensemble/ensemble-model.ts';
 import { cli, type Ended, filesBelow, kindsCsv, scratch, writeExperiment } from './cli.ts';
 
 const newFolder = scratch();
@@ -103,47 +102,6 @@ describe.each(Object.keys(CSV))('the stage ensemble of a %s experiment', (kind) 
     expect(JSON.parse(resumed.stdout).fingerprints).toEqual(JSON.parse(run.stdout).fingerprints);
     const timeless = async (out: string) => ({ ...(await read('ensemble_results.json', out)), seconds: 0 });
     expect(await timeless('again')).toEqual(await timeless('out'));
-  });
-});
-
-describe('the stage ensemble with passthrough', () => {
-  it('makes ensembles that see the features too, with the same predictions for a table and for a row', async () => {
-    const folder = await newFolder();
-    const kinds = ['red', 'green', 'blue'];
-    const rows = Array.from({ length: 240 }, (_, i) => {
-      const [a, b, noise] = [(i * 37) % 101, (i * 53) % 29, ((i * 71) % 83) / 83];
-      return [
-        i % 7 === 0 ? '' : a,
-        i % 11 === 0 ? '' : kinds[b % 3],
-        Number(a / 101 + (b % 3) + noise > 1.5),
-      ];
-    });
-    const csv = ['a,kind,y', ...rows.map((row) => row.join(',')), ''].join('\n');
-    const config = configOf('binary', ', passthrough: true').replace(
-      METHODS.join(', '),
-      'stacking, blending',
-    );
-    await writeExperiment(folder, { csv, config });
-    const run = await cli(['run', 'x.yaml', '--out', 'out', '--json', '--quiet'], folder);
-    expect(run).toMatchObject({ code: 0, stderr: '' });
-    const path = join(folder, 'out/models/ensemble_stacking.json');
-    const { combiner } = JSON.parse(await readFile(path, 'utf8'));
-    expect(combiner.passed).toEqual([
-      { name: 'a', mean: expect.any(Number) },
-      { name: 'kind', categories: ['blue', 'green', 'red'] },
-    ]);
-    expect(combiner.coefficients[0]).toHaveLength(3 + 1 + 3);
-    const ended = await cli(['predict', '--model', path, '--data', 'train.csv', '--out', '-'], folder);
-    const table = ended.stdout.trim().split('\n').slice(1);
-    const ensemble = await EnsembleModel.load(path);
-    const alone = rows.map(([a, kind]) =>
-      ensemble.predictRow({ a: a === '' ? null : Number(a), kind: kind === '' ? null : String(kind) }),
-    );
-    expect(table.map((line) => Number(line.split(',')[1]))).toEqual(alone);
-    const text = await readFile(path, 'utf8');
-    const altered = join(folder, 'out/models/altered.json');
-    await writeFile(altered, text.replace('"blue"', '"pink"'));
-    await expect(EnsembleModel.load(altered)).rejects.toThrow(/was altered: its fingerprint/);
   });
 });
 

@@ -88,39 +88,6 @@ def regression(rows, count):
     }
 
 
-def features_of(rows, label):
-    """Row numbers, by which members know their predictions, and two features that say something of the label."""
-    a = np.round((rng.normal(size=rows) + 0.5 * label) * 256) / 256
-    b = np.round((rng.normal(size=rows) - label) * 2560) / 256
-    return np.column_stack([np.arange(rows), a, b])
-
-
-def passthrough(classes, rows, count):
-    """Stacking with passthrough; no classes: a regression."""
-    label = rng.integers(classes, size=rows) if classes else np.round(rng.normal(size=rows) * 768) / 256
-    x = features_of(rows, label)
-    if classes:
-        members = members_of(classes, rows, count, label)
-        known = [(f"m{i}", Known(p).fit(x, label)) for i, p in enumerate(members)]
-        final = LogisticRegression(tol=1e-13, max_iter=1_000_000, solver="newton-cg")
-        stacking = StackingClassifier(known, final, cv="prefit", passthrough=True).fit(x, label)
-        predicted = stacking.predict_proba(x)
-        predicted = predicted[:, 1] if classes == 2 else predicted
-    else:
-        members = [np.round((label + rng.normal(size=rows)) * 256) / 256 for _ in range(count)]
-        known = [(f"m{i}", KnownValues(v).fit(x, label)) for i, v in enumerate(members)]
-        stacking = StackingRegressor(known, Ridge(), cv="prefit", passthrough=True).fit(x, label)
-        predicted = stacking.predict(x)
-    return {
-        "classes": classes,
-        "label": label.tolist(),
-        "features": x.T.tolist(),
-        "members": [(p[:, 1] if classes == 2 else p).ravel().tolist() for p in members],
-        "predicted": np.asarray(predicted).ravel().tolist(),
-        "coefficients": np.atleast_2d(stacking.final_estimator_.coef_).ravel().tolist(),
-    }
-
-
 fixture = {
     "sklearn": sklearn.__version__,
     "classification": [
@@ -129,7 +96,6 @@ fixture = {
         classification(3, 100, 3, False),
     ],
     "regression": regression(80, 3),
-    "passthrough": [passthrough(2, 120, 3), passthrough(3, 100, 2), passthrough(0, 80, 2)],
 }
 path = Path(__file__).parent / "fixtures" / "sklearn.json"
 path.write_text(json.dumps(fixture) + "\n")

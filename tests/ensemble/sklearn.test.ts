@@ -8,7 +8,7 @@ import { predictedClass } from '../../src/numerics/softmax.ts';
 import { judged } from './support.ts';
 
 /** What make_fixtures.py wrote. */
-const { classification, regression, passthrough } = JSON.parse(
+const { classification, regression } = JSON.parse(
   readFileSync(new URL('fixtures/sklearn.json', import.meta.url), 'utf8'),
 ) as {
   classification: {
@@ -28,22 +28,13 @@ const { classification, regression, passthrough } = JSON.parse(
     stacking: number[];
     coefficients: number[];
   };
-  passthrough: {
-    /** 0: a regression. */
-    classes: number;
-    label: number[];
-    features: number[][];
-    members: number[][];
-    predicted: number[];
-    coefficients: number[];
-  }[];
 };
 
 type Given = ReturnType<typeof judged>;
 
 /** Margins and predictions of a method, fitted to the rows that it predicts. */
-async function made(given: Given, method: EnsembleMethod, voting: 'soft' | 'hard' = 'soft', passes = false) {
-  const combiner = await fitCombiner(method, given, given, { voting, passthrough: passes });
+async function made(given: Given, method: EnsembleMethod, voting: 'soft' | 'hard' = 'soft') {
+  const combiner = await fitCombiner(method, given, given, { voting });
   const { outputs, truth } = given;
   const margins = combine(combiner, outputs, truth.scale);
   const scale = { ...truth.scale, baseMargins: new Array<number>(outputs.width).fill(0) };
@@ -102,47 +93,5 @@ describe('ensembles of values', () => {
     const { predictions, combiner } = await made(given, 'stacking');
     expectClose(predictions, regression.stacking, 2e-6);
     expectClose(coefficientsOf(combiner), regression.coefficients, 1e-6);
-  });
-});
-
-describe.each(passthrough)('stacking that passes features through, $classes classes', (fixture) => {
-  const { classes, label, members, features, predicted, coefficients } = fixture;
-  const objective = classes === 0 ? 'reg:squarederror' : classes === 2 ? 'binary:logistic' : 'multi:softprob';
-  const { outputs, truth } = judged({
-    objective,
-    label,
-    members,
-    metric: classes === 0 ? 'rmse' : 'logloss',
-  });
-  const columns = features.map((values, f) => ({
-    kind: 'numeric' as const,
-    name: `f${f}`,
-    values: Float32Array.from(values),
-  }));
-  const rows = Uint32Array.from(label, (_, row) => row);
-  const given = { outputs: { ...outputs, features: { columns, rows } }, truth };
-
-  it("has scikit-learn's predictions and coefficients", async () => {
-    const { predictions, combiner } = await made(given, 'stacking', 'soft', true);
-    expectClose(predictions, predicted, classes === 0 ? 2e-6 : 1e-6);
-    expectClose(coefficientsOf(combiner), coefficients, 2e-6);
-  });
-
-  it('takes a missing value for the mean of the rows that it was fitted to', async () => {
-    const values = columns[1]!.values.slice();
-    values[3] = Number.NaN;
-    values[4] = Number.POSITIVE_INFINITY;
-    const holed = [columns[0]!, { ...columns[1]!, values }, columns[2]!];
-    const known = values.filter(Number.isFinite);
-    const mean = Math.fround(known.reduce((sum, value) => sum + value, 0) / known.length);
-    const filled = values.map((value) => (Number.isFinite(value) ? value : mean));
-    const full = [columns[0]!, { ...columns[1]!, values: filled }, columns[2]!];
-    const of = (some: typeof columns) => ({
-      outputs: { ...outputs, features: { columns: some, rows } },
-      truth,
-    });
-    const a = await made(of(holed), 'stacking', 'soft', true);
-    const b = await made(of(full), 'stacking', 'soft', true);
-    expect(a.margins).toEqual(b.margins);
   });
 });
