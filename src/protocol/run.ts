@@ -8,12 +8,14 @@ import { chooseEngine, type EngineChoice } from '../engine/choose.ts';
 import { resolveThreads } from '../engine/cpu.ts';
 import type { MetricName } from '../engine/engine.ts';
 import type { EnsembleModel } from '../ensemble/ensemble-model.ts';
+import { seesFeatures } from '../ensemble/methods.ts';
+import { checkPassed } from '../ensemble/passthrough.ts';
 import { BudgetError, InputError, InterruptedError, type LockstepError } from '../errors.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
 import { trainingReport } from '../reporting/training-report.ts';
 import { type CompareResult, runCompare } from './compare.ts';
-import { type EnsembleResult, runEnsemble } from './ensemble.ts';
-import { writeEnsemble } from './ensemble-output.ts';
+import { type EnsembleResult, runEnsemble, type SkippedEnsemble } from './ensemble.ts';
+import { writeEnsemble, writeSkippedEnsemble } from './ensemble-output.ts';
 import { describeEnvironment, type EnvironmentRecord } from './environment.ts';
 import { JOURNAL_FILE, type OptimizeResult, runOptimize } from './optimize.ts';
 import { writeSearch } from './optimize-output.ts';
@@ -63,7 +65,7 @@ export interface RunOutcome {
   readonly baseline?: TrainedModel;
   /** Absent without the stage optimize. */
   readonly search?: OptimizeResult;
-  /** Absent without the stage ensemble. */
+  /** Absent without the stage ensemble, and where that had no time. */
   readonly ensemble?: EnsembleResult;
   /** Absent without the stage compare. */
   readonly comparison?: Comparison;
@@ -111,6 +113,7 @@ interface RunRecord {
   readonly error?: string;
   readonly models?: Models;
   readonly search?: OptimizeResult | undefined;
+  readonly ensemble?: EnsembleResult | SkippedEnsemble | undefined;
   readonly scoring?: ScoringRecord;
   readonly compared?: CompareResult | undefined;
 }
@@ -152,8 +155,15 @@ function reportOf(record: Omit<RunRecord, 'exit'>, baseline: TrainedModel, engin
   });
 }
 
+/** What run.json says of the stage ensemble: what it has made and left out, or why it has made nothing. */
+function ensembleJson(ensemble: EnsembleResult | SkippedEnsemble) {
+  if ('skipped' in ensemble) return ensemble;
+  const { fitted, best, leftOut } = ensemble;
+  return { methods: fitted.map(({ method }) => method), best: best.method, left_out: leftOut };
+}
+
 function runJson(record: RunRecord) {
-  const { experiment, models = {}, search, scoring, compared } = record;
+  const { experiment, models = {}, search, ensemble, scoring, compared } = record;
   return {
     experiment: experiment.loaded.config.experiment.name,
     fingerprints: ofModels(models, ({ model }) => model.fingerprint),
@@ -163,6 +173,7 @@ function runJson(record: RunRecord) {
       ...(search && { search: search.timings }),
     },
     ...(search && { trials: search.trials.length, best_trial: search.best.number }),
+    ...(ensemble && { ensemble: ensembleJson(ensemble) }),
     engine: record.engine,
     threads: experiment.threads,
     exit: record.exit,
@@ -226,7 +237,10 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
   const stages = stagesOf(options.stages, config);
   const threads = resolveThreads(config.resources.n_jobs);
   const engine = await chooseEngine(options.engine ?? config.model.backend, { threads });
-  const experiment = await prepareExperiment(loaded, reporter, signal);
+  const passes =
+    stages.has('ensemble') && config.ensemble.passthrough && config.ensemble.methods.some(seesFeatures);
+  const experiment = await prepareExperiment(loaded, reporter, signal, passes);
+  if (passes) checkPassed(experiment.data.schema.features);
   const environment = await describeEnvironment({
     pythonVersion: config.environment.python_version,
     cudaVersion: config.environment.cuda_version,
@@ -239,6 +253,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
   const models: Models = {};
   let search: OptimizeResult | undefined;
   let ensemble: EnsembleResult | undefined;
+  let skipped: SkippedEnsemble | undefined;
   let baseline: TrainedModel | undefined;
   let compared: CompareResult | undefined;
 
@@ -280,12 +295,18 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       await writeMetrics(output, models);
     }
     if (stages.has('ensemble') && search !== undefined) {
-      ensemble = await runEnsemble(experiment, tables, search, baseline, { reporter, signal });
-      const { best, timings } = ensemble;
-      const { model, scores } = best;
-      models.ensemble = { ...scores, model, timings: { boosting_s: timings.ensemble_s } };
-      await writeEnsemble(output, ensemble, search.cvScores);
-      await writeMetrics(output, models);
+      const result = await runEnsemble(experiment, tables, search, baseline, { reporter, signal, deadline });
+      if ('skipped' in result) {
+        skipped = result;
+        await writeSkippedEnsemble(output, result);
+      } else {
+        ensemble = result;
+        const { best, timings } = result;
+        const { model, scores } = best;
+        models.ensemble = { ...scores, model, timings: { boosting_s: timings.ensemble_s } };
+        await writeEnsemble(output, result, search.cvScores);
+        await writeMetrics(output, models);
+      }
     }
     const scoring = scoringRecord(experiment, search !== undefined);
     await writeTestPredictions(output, testRowsOf(experiment), models);
@@ -297,7 +318,8 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       const run = { models, cvScores, folds: scoring.folds };
       compared = await runCompare(output, experiment, run, { reporter, signal });
     }
-    await output.writeJson('run.json', runJson({ ...record, exit: 0, models, search, scoring, compared }));
+    const done = { ...record, exit: 0, models, search, ensemble: ensemble ?? skipped, scoring, compared };
+    await output.writeJson('run.json', runJson(done));
     return {
       out: output.path,
       files: [...output.written, ...(search ? [JOURNAL_FILE] : [])],
