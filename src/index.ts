@@ -87,6 +87,7 @@ export {
   type MethodOptions,
 } from './ensemble/methods.ts';
 export { type MemberOutputs, outputsOfMargins } from './ensemble/outputs.ts';
+export type { PassedFeature } from './ensemble/passthrough.ts';
 export type { JudgedOutputs, Truth } from './ensemble/truth.ts';
 export {
   BudgetError,

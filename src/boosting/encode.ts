@@ -305,6 +305,24 @@ export class RowReader {
   }
 }
 
+/** A function that reads a row by feature name, as `RowReader` does, into columns of one value, which are made anew. */
+export function rowColumns(
+  features: readonly ModelFeature[],
+): (record: Readonly<Record<string, RowValue>>) => Column[] {
+  // Without pooled categories, ranks are the places in the lists of categories.
+  const encoders = features.map(({ pooled: _pooled, ...spec }) => encoderOf(spec, -1));
+  const reader = new RowReader(encoders);
+  return (record) => {
+    reader.readRecord(record);
+    return features.map(({ name, type, categories }, f) => {
+      if (type !== 'categorical') return { kind: 'numeric', name, values: reader.numbers.slice(f, f + 1) };
+      const rank = reader.words[f]!;
+      const code = rank < categories!.length ? rank : -1;
+      return { kind: 'categorical', name, categories: categories!, codes: Int32Array.of(code) };
+    });
+  };
+}
+
 /** A function that writes the words of the row that a reader has read last to the start of `words`. */
 export function rowWriter(
   encoders: readonly FeatureEncoder[],

@@ -423,6 +423,12 @@ const ensemble = z.strictObject({
     .enum(['soft', 'hard'])
     .default('soft')
     .describe('Mean of probabilities, or count of predicted classes; voting only. Values have a mean.'),
+  passthrough: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether the regression of stacking and blending sees the features of the rows beside the members.',
+    ),
 });
 
 const comparison = z.strictObject({

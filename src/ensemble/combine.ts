@@ -3,6 +3,7 @@ import { expNegative, logitMargin, negativeLogMargin } from '../numerics/link.ts
 import { powerOfTwo, rint } from '../numerics/power.ts';
 import { predictedClass } from '../numerics/softmax.ts';
 import type { MemberOutputs } from './outputs.ts';
+import { type PassedFeature, passedCategories, passedNumber } from './passthrough.ts';
 
 /** How an ensemble makes one output of those of its members; plain data, as files have it. */
 export type Combiner =
@@ -12,12 +13,15 @@ export type Combiner =
   | { readonly type: 'vote' }
   /**
    * intercept + coefficients · outputs: a log-odds (binary), one for each class up to a constant (multiclass), or the value. One row of
-   * coefficients for each output, with the width of each member in turn.
+   * coefficients for each output, with the width of each member in turn; then, with `features`, one for each number among them, and
+   * one for each category of the others, both in the order of the features.
    */
   | {
       readonly type: 'linear';
       readonly intercept: readonly number[];
       readonly coefficients: readonly (readonly number[])[];
+      /** All features of the rows, in their order; absent where the combiner takes the members alone. */
+      readonly features?: readonly PassedFeature[];
     };
 
 const MARGIN_LIMIT = 2 ** 30;
@@ -30,6 +34,7 @@ const toMargin = (value: number) => rint(Math.min(Math.max(value, -MARGIN_LIMIT)
 
 /**
  * The margins of an ensemble, which its predictions and metrics come from as a model's do; (rows, width), row-major.
+ * @param outputs with the columns of the combiner's features where it has such
  * @param scale What the margins of values are in units of (regression); classifiers have 2^−20.
  */
 export function combine(
@@ -37,7 +42,11 @@ export function combine(
   outputs: MemberOutputs,
   scale: Pick<OutputScale, 'marginBits' | 'baseValue'>,
 ): Int32Array {
-  if (combiner.type === 'linear') return marginsOf(linear(combiner, outputs), outputs.kind, scale, true);
+  if (combiner.type === 'linear') {
+    const sums = linear(combiner, outputs);
+    const within = outputs.kind === 'multiclass' ? lowered(sums, combiner.intercept.length) : sums;
+    return marginsOf(within, outputs.kind, scale, true);
+  }
   const mean = combiner.type === 'vote' ? votes(outputs) : average(combiner.weights, outputs);
   return marginsOf(mean, outputs.kind, scale, false);
 }
@@ -66,8 +75,8 @@ function votes({ kind, members, rows, width }: MemberOutputs): Float64Array {
 }
 
 function linear(
-  { intercept, coefficients }: Extract<Combiner, { type: 'linear' }>,
-  { members, rows, width }: MemberOutputs,
+  { intercept, coefficients, features = [] }: Extract<Combiner, { type: 'linear' }>,
+  { members, rows, width, columns = [] }: MemberOutputs,
 ): Float64Array {
   const outputs = intercept.length;
   const result = new Float64Array(rows * outputs);
@@ -81,7 +90,41 @@ function linear(
       result[row * outputs + c] = sum;
     }
   }
+  let number = members.length * width;
+  let category = number + features.filter((feature) => 'mean' in feature).length;
+  features.forEach((feature, f) => {
+    const column = columns[f]!;
+    if ('mean' in feature && column.kind === 'numeric') {
+      for (let row = 0; row < rows; row++) {
+        const value = passedNumber(feature, column.values[row]!);
+        for (let c = 0; c < outputs; c++) result[row * outputs + c]! += coefficients[c]![number]! * value;
+      }
+      number++;
+    } else if ('categories' in feature && column.kind === 'categorical') {
+      const places = passedCategories(feature.categories, column, rows);
+      for (let row = 0; row < rows; row++) {
+        const place = places[row]!;
+        if (place < 0) continue;
+        for (let c = 0; c < outputs; c++) result[row * outputs + c]! += coefficients[c]![category + place]!;
+      }
+      category += feature.categories.length;
+    }
+  });
   return result;
+}
+
+/**
+ * Log-odds of several classes within the margins' limit: those of a row with a greater one are lowered together, so that the class that
+ * is ahead stays ahead.
+ */
+function lowered(values: Float64Array, outputs: number): Float64Array {
+  const limit = MARGIN_LIMIT / CLASSIFIER_UNIT;
+  for (let start = 0; start < values.length; start += outputs) {
+    const row = values.subarray(start, start + outputs);
+    const above = Math.max(...row) - limit;
+    for (let c = 0; above > 0 && c < outputs; c++) row[c]! -= above;
+  }
+  return values;
 }
 
 /** Int32Array.from, which takes ten times as long. */

@@ -3,9 +3,14 @@ import { InputError } from '../errors.ts';
 import type { Combiner } from './combine.ts';
 import type { EnsembleModel, Member } from './ensemble-model.ts';
 import { ENSEMBLE_METHODS, type EnsembleMethod } from './methods.ts';
+import type { PassedFeature } from './passthrough.ts';
 
 export const ENSEMBLE_FORMAT = 'lockstep-ensemble';
-export const ENSEMBLE_VERSION = 1;
+const NEWEST_VERSION = 2;
+
+/** The version of an ensemble's file: 2 where it takes features of the rows, which readers of version 1 do not know. */
+export const versionOf = (combiner: Combiner): number =>
+  combiner.type === 'linear' && combiner.features !== undefined ? 2 : 1;
 
 /** A member in an ensemble's file: the model itself, or the name of its file. */
 interface MemberEntry {
@@ -28,7 +33,7 @@ export function formatEnsemble(ensemble: EnsembleModel, source: (member: Member)
   const { method, objective, fingerprint, target, combiner } = ensemble;
   const head = {
     format: ENSEMBLE_FORMAT,
-    version: ENSEMBLE_VERSION,
+    version: versionOf(combiner),
     method,
     objective,
     fingerprint,
@@ -59,7 +64,7 @@ export function readEnsemble(text: string, name: string): EnsembleFile {
   if (file.format !== ENSEMBLE_FORMAT) {
     throw new InputError(`${name} is not a Lockstep ensemble: its "format" is not "${ENSEMBLE_FORMAT}".`);
   }
-  reader.version(file, 'version', ENSEMBLE_VERSION);
+  reader.version(file, 'version', NEWEST_VERSION);
   return {
     method: reader.oneOf(file.method, 'method', ENSEMBLE_METHODS),
     fingerprint: reader.string(file.fingerprint, 'fingerprint'),
@@ -101,6 +106,26 @@ function readCombiner(reader: JsonReader, value: unknown): Combiner {
         coefficients: reader
           .array(combiner.coefficients, 'combiner.coefficients')
           .map((row, k) => numbers(row, `combiner.coefficients[${k}]`)),
+        ...(combiner.features !== undefined && {
+          features: reader
+            .array(combiner.features, 'combiner.features')
+            .map((item, f) => readPassed(reader, item, `combiner.features[${f}]`)),
+        }),
       };
   }
+}
+
+function readPassed(reader: JsonReader, value: unknown, place: string): PassedFeature {
+  const feature = reader.object(value, place);
+  const name = reader.string(feature.name, `${place}.name`);
+  if (feature.categories !== undefined) {
+    const categories = reader
+      .array(feature.categories, `${place}.categories`)
+      .map((category, c) => reader.string(category, `${place}.categories[${c}]`));
+    return { name, categories };
+  }
+  const mean = reader.number(feature.mean, `${place}.mean`);
+  const scale = reader.number(feature.scale, `${place}.scale`);
+  if (scale < 1) throw reader.error(`${place}.scale is ${scale}, below 1`);
+  return { name, mean, scale };
 }

@@ -1,4 +1,5 @@
 import { dirname, join } from 'node:path';
+import { checkColumns, rowColumns } from '../boosting/encode.ts';
 import { sha256Hex } from '../boosting/fingerprint.ts';
 import { decodeText } from '../boosting/json-reader.ts';
 import { Model, type ModelFeature, type Prediction, type RowValue } from '../boosting/model.ts';
@@ -12,13 +13,14 @@ import { readFileBytes, writeFileAtomically } from '../files.ts';
 import { type Combiner, combine } from './combine.ts';
 import {
   ENSEMBLE_FORMAT,
-  ENSEMBLE_VERSION,
   type EnsembleFile,
   formatEnsemble,
   readEnsemble,
+  versionOf,
 } from './ensemble-file.ts';
 import type { EnsembleMethod } from './methods.ts';
 import { type MemberOutputs, outputsOfMargins } from './outputs.ts';
+import { type PassedFeature, passedWidth } from './passthrough.ts';
 
 /** A model by the name it has in its ensemble. */
 export interface Member {
@@ -43,6 +45,8 @@ export class EnsembleModel {
   readonly baseMargins: readonly number[];
   /** SHA-256 over method, combiner and the fingerprints of the members: with equal ones, ensembles predict the same. */
   readonly fingerprint: string;
+  /** A row by feature name as columns, for a combiner that takes features. */
+  readonly #columnsOfRow: ((row: Readonly<Record<string, RowValue>>) => Column[]) | undefined;
 
   /** @throws InputError where members differ in objective, features or classes, or the combiner does not fit them. */
   constructor(method: EnsembleMethod, combiner: Combiner, members: readonly Member[]) {
@@ -62,12 +66,21 @@ export class EnsembleModel {
     this.baseMargins = model.baseMargins;
     const identity = [
       ENSEMBLE_FORMAT,
-      ENSEMBLE_VERSION,
+      versionOf(combiner),
       method,
       numbersOf(combiner),
       members.map((member) => [member.name, member.model.fingerprint]),
     ];
     this.fingerprint = sha256Hex(new TextEncoder().encode(JSON.stringify(identity)));
+    if (combiner.type === 'linear' && combiner.features !== undefined) {
+      const known = combiner.features;
+      this.#columnsOfRow = rowColumns(
+        this.features.map((spec, f) => {
+          const feature = known[f]!;
+          return 'categories' in feature ? { ...spec, categories: feature.categories } : spec;
+        }),
+      );
+    }
     Object.freeze(this);
   }
 
@@ -81,12 +94,25 @@ export class EnsembleModel {
     return this.combineMargins(
       this.members.map(({ model }) => model.predictMargins(columns, rows)),
       rows,
+      columns,
     );
   }
 
-  /** The ensemble's margins from those of its members, in their order. */
-  combineMargins(margins: readonly Int32Array[], rows: number): Int32Array {
-    return combine(this.combiner, this.#memberOutputs(margins, rows), this);
+  /** Whether the combiner takes the features of the rows beside what the members say. */
+  get takesFeatures(): boolean {
+    return this.#columnsOfRow !== undefined;
+  }
+
+  /**
+   * The ensemble's margins from those of its members, in their order.
+   * @param columns of the same rows, as `predictMargins` takes them; not needed but where `takesFeatures`
+   * @throws InputError where they are needed and are not those of the members.
+   */
+  combineMargins(margins: readonly Int32Array[], rows: number, columns?: readonly Column[]): Int32Array {
+    const outputs = this.#memberOutputs(margins, rows);
+    if (!this.takesFeatures) return combine(this.combiner, outputs, this);
+    checkColumns(this.features, columns ?? [], rows);
+    return combine(this.combiner, { ...outputs, columns }, this);
   }
 
   /** Predictions of the first `rows` rows, as `Model.predict` gives them. */
@@ -104,13 +130,13 @@ export class EnsembleModel {
     for (const { model } of this.members) {
       margins.push(await model.predictMarginsAsync(columns, rows, options));
     }
-    return predictionsOf(this, this.combineMargins(margins, rows));
+    return predictionsOf(this, this.combineMargins(margins, rows, columns));
   }
 
   /** The prediction for one row given by feature name, as `Model.predictRow` gives it. */
   predictRow(row: Readonly<Record<string, RowValue>>): Prediction {
     const margins = this.members.map(({ model }) => Int32Array.from(model.predictRowMargins(row)));
-    return linkOf(this)(this.combineMargins(margins, 1));
+    return linkOf(this)(this.combineMargins(margins, 1, this.#columnsOfRow?.(row)));
   }
 
   /** The text of a file that holds the members too. */
@@ -177,7 +203,16 @@ function numbersOf(combiner: Combiner): unknown[] {
     case 'vote':
       return [combiner.type];
     case 'linear':
-      return [combiner.type, combiner.intercept, combiner.coefficients];
+      return [
+        combiner.type,
+        combiner.intercept,
+        combiner.coefficients,
+        ...(combiner.features ?? []).map((feature) =>
+          'categories' in feature
+            ? [feature.name, feature.categories]
+            : [feature.name, feature.mean, feature.scale],
+        ),
+      ];
   }
 }
 
@@ -214,10 +249,28 @@ function checkCombiner(combiner: Combiner, members: readonly Member[]): void {
         ? combiner.weights.length === members.length
         : combiner.intercept.length === outputs &&
           combiner.coefficients.length === outputs &&
-          combiner.coefficients.every((row) => row.length === members.length * outputs);
+          combiner.coefficients.every(
+            (row) => row.length === members.length * outputs + passedWidth(combiner.features ?? []),
+          );
   if (!fits) {
     throw new InputError(
       `The ensemble's ${combiner.type} does not fit its ${members.length} members of ${model.objective}.`,
     );
   }
+  if (combiner.type === 'linear' && combiner.features !== undefined) {
+    checkPassedFeatures(combiner.features, model.features);
+  }
+}
+
+function checkPassedFeatures(passed: readonly PassedFeature[], features: readonly ModelFeature[]): void {
+  const place = Array.from({ length: Math.max(passed.length, features.length) }, (_, f) => f).find((f) => {
+    const feature = passed[f];
+    const spec = features[f];
+    return feature?.name !== spec?.name || 'categories' in feature! !== (spec!.type === 'categorical');
+  });
+  if (place === undefined) return;
+  const name = (features[place] ?? passed[place])!.name;
+  throw new InputError(
+    `The ensemble takes other features of the rows than its members do, which differ at ${name}; fit it again with the members' columns.`,
+  );
 }

@@ -1,11 +1,9 @@
 import { expNegative } from '../numerics/link.ts';
 import { rint } from '../numerics/power.ts';
+import { type LinearRows, widthOf } from './linear-rows.ts';
 
 /** What a logistic regression is fitted to. */
-export interface ClassifiedRows {
-  /** (rows, features), row-major. */
-  readonly x: Float64Array;
-  readonly features: number;
+export interface ClassifiedRows extends LinearRows {
   /** Class of each row, from 0. */
   readonly label: ArrayLike<number>;
   /** 2: one log-odds, that of class 1; more: one for each class. */
@@ -24,8 +22,8 @@ const MAX_NEWTON = 100;
 const MAX_HALVINGS = 40;
 
 /**
- * L2-regularised logistic regression, binary or multinomial: minimises Σ weight · loss + ‖coefficients‖² / (2C), intercepts free, as
- * `sklearn.linear_model.LogisticRegression(C)` does, to a gradient of 1e-10 of the rows' weight. Newton's method, each step by conjugate
+ * L2-regularised logistic regression, binary or multinomial: minimises Σ weight · loss + Σ penalty · coefficient² / (2C), intercepts free,
+ * as `sklearn.linear_model.LogisticRegression(C)` does, to a gradient of 1e-10 of the rows' weight. Newton's method, each step by conjugate
  * gradients with the Hessian's diagonal as preconditioner (Nocedal and Wright, Numerical Optimization, 7.1).
  * @param c inverse of the strength of regularisation, > 0
  */
@@ -55,14 +53,28 @@ export function fitLogisticRegression(rows: ClassifiedRows, c = 1): LinearModel 
     if (halvings === MAX_HALVINGS) break;
     theta.set(next);
   }
-  const stride = rows.features + 1;
+  const stride = widthOf(rows) + 1;
   const outputs = size / stride;
+  if (rows.penalty && outputs > 1) balance(theta, stride);
   return {
     coefficients: Array.from({ length: outputs }, (_, k) =>
-      Array.from(theta.subarray(k * stride, k * stride + rows.features)),
+      Array.from(theta.subarray(k * stride, (k + 1) * stride - 1)),
     ),
-    intercept: Array.from({ length: outputs }, (_, k) => theta[k * stride + rows.features]!),
+    intercept: Array.from({ length: outputs }, (_, k) => theta[(k + 1) * stride - 1]!),
   };
+}
+
+/**
+ * Makes the coefficients of each column, and the intercepts, sum to 0 over the classes, as coefficients do at the minimum: a constant added
+ * to them changes no probability, so that where the penalty is next to nothing steps cannot tell.
+ */
+function balance(theta: Float64Array, stride: number): void {
+  const outputs = theta.length / stride;
+  for (let j = 0; j < stride; j++) {
+    let sum = 0;
+    for (let k = 0; k < outputs; k++) sum += theta[k * stride + j]!;
+    for (let k = 0; k < outputs; k++) theta[k * stride + j]! -= sum / outputs;
+  }
 }
 
 /** e^x for x ≤ 0, of x to 40 binary places: the platform's own may differ in the last bit, and with it the steps. */
@@ -107,20 +119,29 @@ class Problem {
   readonly size: number;
   readonly totalWeight: number;
   readonly #rows: ClassifiedRows;
-  readonly #penalty: number;
   readonly #count: number;
   readonly #outputs: number;
   readonly #stride: number;
+  /** One a parameter. */
+  readonly #penalties: Float64Array;
+  readonly #hotPerRow: number;
+  readonly #hotIndex: Int32Array;
   /** Of the parameters evaluated last: (rows, outputs). */
   readonly #probability: Float64Array;
 
   constructor(rows: ClassifiedRows, penalty: number) {
     this.#rows = rows;
-    this.#penalty = penalty;
     this.#count = rows.label.length;
     this.#outputs = rows.classes > 2 ? rows.classes : 1;
-    this.#stride = rows.features + 1;
+    this.#stride = widthOf(rows) + 1;
     this.size = this.#outputs * this.#stride;
+    this.#penalties = Float64Array.from({ length: this.size }, (_, i) => {
+      const column = i % this.#stride;
+      if (column === this.#stride - 1) return 0;
+      return column < rows.features && rows.penalty ? penalty * rows.penalty[column]! : penalty;
+    });
+    this.#hotPerRow = rows.hot?.perRow ?? 0;
+    this.#hotIndex = rows.hot?.index ?? new Int32Array(0);
     this.#probability = new Float64Array(this.#count * this.#outputs);
     let total = 0;
     for (let row = 0; row < this.#count; row++) total += this.#weight(row);
@@ -135,8 +156,13 @@ class Problem {
   #score(theta: Float64Array, output: number, row: number): number {
     const { x, features } = this.#rows;
     const start = output * this.#stride;
-    let sum = theta[start + features]!;
+    let sum = theta[start + this.#stride - 1]!;
     for (let j = 0; j < features; j++) sum += theta[start + j]! * x[row * features + j]!;
+    const perRow = this.#hotPerRow;
+    for (let h = row * perRow; h < (row + 1) * perRow; h++) {
+      const column = this.#hotIndex[h]!;
+      if (column >= 0) sum += theta[start + features + column]!;
+    }
     return sum;
   }
 
@@ -170,32 +196,27 @@ class Problem {
       for (let k = 0; k < outputs; k++) p[row * outputs + k]! /= sum;
       loss += this.#weight(row) * (Math.log(sum) + top - ownScore);
     }
-    return loss + (this.#penalty / 2) * this.#squares(theta);
+    return loss + theta.reduce((sum, t, i) => sum + this.#penalties[i]! * t * t, 0) / 2;
   }
 
-  #squares(theta: Float64Array): number {
-    let sum = 0;
-    theta.forEach((t, i) => {
-      if (!this.#isIntercept(i)) sum += t * t;
-    });
-    return sum;
-  }
-
-  #isIntercept(i: number): boolean {
-    return i % this.#stride === this.#stride - 1;
+  /** Adds a row's part, factor · (row, 1) for an output. */
+  #add(sums: Float64Array, output: number, row: number, factor: number): void {
+    const { x, features } = this.#rows;
+    const start = output * this.#stride;
+    for (let j = 0; j < features; j++) sums[start + j]! += factor * x[row * features + j]!;
+    const perRow = this.#hotPerRow;
+    for (let h = row * perRow; h < (row + 1) * perRow; h++) {
+      const column = this.#hotIndex[h]!;
+      if (column >= 0) sums[start + features + column]! += factor;
+    }
+    sums[start + this.#stride - 1]! += factor;
   }
 
   /** Σ over rows of factor(row, output) · (row, 1), with the penalty's part for `theta`. */
   #accumulate(theta: Float64Array, factors: Float64Array): Float64Array {
-    const { x, features } = this.#rows;
-    const sums = theta.map((t, i) => (this.#isIntercept(i) ? 0 : this.#penalty * t));
+    const sums = theta.map((t, i) => this.#penalties[i]! * t);
     for (let row = 0; row < this.#count; row++) {
-      for (let k = 0; k < this.#outputs; k++) {
-        const factor = factors[row * this.#outputs + k]!;
-        const start = k * this.#stride;
-        for (let j = 0; j < features; j++) sums[start + j]! += factor * x[row * features + j]!;
-        sums[start + features]! += factor;
-      }
+      for (let k = 0; k < this.#outputs; k++) this.#add(sums, k, row, factors[row * this.#outputs + k]!);
     }
     return sums;
   }
@@ -246,11 +267,16 @@ class Problem {
         const factor = this.#weight(row) * p * (1 - p);
         const start = k * this.#stride;
         for (let j = 0; j < features; j++) diagonal[start + j]! += factor * x[row * features + j]! ** 2;
-        diagonal[start + features]! += factor;
+        const perRow = this.#hotPerRow;
+        for (let h = row * perRow; h < (row + 1) * perRow; h++) {
+          const column = this.#hotIndex[h]!;
+          if (column >= 0) diagonal[start + features + column]! += factor;
+        }
+        diagonal[start + this.#stride - 1]! += factor;
       }
     }
     return diagonal.map((d, i) => {
-      const penalised = d + (this.#isIntercept(i) ? 0 : this.#penalty);
+      const penalised = d + this.#penalties[i]!;
       return penalised > 0 ? penalised : 1;
     });
   }

@@ -2,6 +2,7 @@ import type { EnsembleMethod } from '../config/ensemble-methods.ts';
 import { InputError } from '../errors.ts';
 import type { Combiner } from './combine.ts';
 import { selectGreedily } from './greedy.ts';
+import { linearRowsOf } from './linear-rows.ts';
 import { fitLogisticRegression, type LinearModel } from './logistic-regression.ts';
 import type { MemberOutputs } from './outputs.ts';
 import { fitRidge } from './ridge.ts';
@@ -10,16 +11,21 @@ import { fitWeights } from './weighted.ts';
 
 export { ENSEMBLE_METHODS, type EnsembleMethod } from '../config/ensemble-methods.ts';
 
+/** Whether a method makes use of the features of the rows where it has them. */
+export const seesFeatures = (method: EnsembleMethod): boolean =>
+  method === 'stacking' || method === 'blending';
+
 export interface MethodOptions {
   /** Whether voting takes the mean of outputs or counts predicted classes; values have a mean in any case. */
   readonly voting: 'soft' | 'hard';
 }
 
 /**
- * Fits what a method makes of its members.
+ * Fits what a method makes of its members. Where outputs have the features of their rows, stacking and blending see those too, as
+ * scikit-learn's `passthrough` has it: docs/ensembles.md.
  * @param outOfFold members' outputs for rows that they were not trained on
  * @param holdOut what blending is fitted to instead
- * @throws InputError where an output is not finite.
+ * @throws InputError where stacking or blending is given rows of a single class, or features of too many categories.
  */
 export async function fitCombiner(
   method: EnsembleMethod,
@@ -59,16 +65,15 @@ export function checkOutputs({ members, rows }: MemberOutputs, names: readonly s
   });
 }
 
-/** A logistic regression (C = 1) of the members' probabilities, or a ridge regression (alpha = 1) of their values. */
+/** A logistic regression (C = 1) of the members' probabilities, or a ridge regression (alpha = 1) of their values, and of features. */
 function fitMetaModel({ outputs, truth }: JudgedOutputs): Combiner {
-  const x = rowsOf(outputs);
-  const features = outputs.members.length * outputs.width;
   const { label, weight } = truth;
+  const { passed, ...rows } = linearRowsOf(outputs);
   const fitted =
     outputs.kind === 'regression'
-      ? fitRidge({ x, features, value: label, weight })
-      : fitLogisticRegression({ x, features, label, weight, classes: classesOf(outputs, truth) });
-  return { type: 'linear', ...rounded(fitted) };
+      ? fitRidge({ ...rows, value: label, weight })
+      : fitLogisticRegression({ ...rows, label, weight, classes: classesOf(outputs, truth) });
+  return { type: 'linear', ...rounded(fitted), ...(passed && { features: passed }) };
 }
 
 function classesOf({ kind, width }: MemberOutputs, { label }: Truth): number {
@@ -88,16 +93,4 @@ function rounded({ coefficients, intercept }: LinearModel): LinearModel {
     coefficients: coefficients.map((row) => row.map(Math.fround)),
     intercept: intercept.map(Math.fround),
   };
-}
-
-/** The outputs of all members side by side, (rows, members · width). */
-function rowsOf({ members, rows, width }: MemberOutputs): Float64Array {
-  const features = members.length * width;
-  const x = new Float64Array(rows * features);
-  members.forEach((values, k) => {
-    for (let row = 0; row < rows; row++) {
-      for (let c = 0; c < width; c++) x[row * features + k * width + c] = values[row * width + c]!;
-    }
-  });
-  return x;
 }

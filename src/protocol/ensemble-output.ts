@@ -1,4 +1,4 @@
-import type { EnsembleResult } from './ensemble.ts';
+import type { EnsembleResult, SkippedEnsemble } from './ensemble.ts';
 import type { CvScores } from './optimize.ts';
 import { type OutputFolder, toJson } from './output.ts';
 import { CV_SCORES_FILE } from './run-data.ts';
@@ -6,7 +6,7 @@ import { CV_SCORES_FILE } from './run-data.ts';
 const memberFile = (name: string) => `${name}_model.json`;
 
 /** ensemble_results.json. */
-function resultsJson({ members, fitted, best, timings }: EnsembleResult) {
+function resultsJson({ members, fitted, best, leftOut, onlyTrained, timings }: EnsembleResult) {
   return {
     members: members.map(({ name, value, foldScores, model }) => ({
       name,
@@ -24,8 +24,15 @@ function resultsJson({ members, fitted, best, timings }: EnsembleResult) {
       fingerprint: model.fingerprint,
     })),
     best: best.method,
+    left_out: leftOut,
+    only_trained_members: onlyTrained,
     seconds: timings.ensemble_s,
   };
+}
+
+/** Writes why the stage ensemble has left nothing. */
+export async function writeSkippedEnsemble(output: OutputFolder, skipped: SkippedEnsemble): Promise<void> {
+  await output.writeDeliverable('ensemble_results.json', toJson(skipped));
 }
 
 /**

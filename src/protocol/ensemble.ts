@@ -6,7 +6,7 @@ import { listRows } from '../data/rows.ts';
 import type { TreeEnsemble } from '../engine/engine.ts';
 import { EnsembleModel } from '../ensemble/ensemble-model.ts';
 import { bestEnsemble, type FittedEnsemble, fitEnsemble, foldScoresOf } from '../ensemble/fit.ts';
-import { checkOutputs } from '../ensemble/methods.ts';
+import { checkOutputs, type EnsembleMethod, seesFeatures } from '../ensemble/methods.ts';
 import { type MemberOutputs, outputsOfTrees } from '../ensemble/outputs.ts';
 import { benefitOf, type JudgedOutputs, type Truth } from '../ensemble/truth.ts';
 import { InputError, InterruptedError } from '../errors.ts';
@@ -47,13 +47,27 @@ export interface EnsembleResult {
   readonly fitted: readonly ScoredEnsemble[];
   /** The one with the best score on the folds. */
   readonly best: ScoredEnsemble;
+  /** Methods of the config that were not begun when the time was up. */
+  readonly leftOut: readonly EnsembleMethod[];
+  /** Whether the time was up before members were trained, so that only models of the run take part that were trained already. */
+  readonly onlyTrained: boolean;
   readonly timings: { readonly ensemble_s: number };
+}
+
+/** Why the stage has made nothing: the time was up. */
+export interface SkippedEnsemble {
+  readonly skipped: string;
 }
 
 export interface EnsembleOptions {
   readonly reporter: Reporter;
   readonly signal?: AbortSignal | undefined;
+  /** `performance.now()` time after which no training begins, and no method but voting, which is fitted to nothing. */
+  readonly deadline?: number | undefined;
 }
+
+/** Advice for a run whose time was up before the stage. */
+const MORE_TIME = 'raise resources.max_time_hours, or set optimization.timeout_hours below it';
 
 /** A model that could take part: the baseline, which is no trial, or a complete trial. */
 interface Candidate {
@@ -72,58 +86,109 @@ interface JudgedCandidate extends Candidate {
 
 /**
  * The ensemble stage: takes the best models of a run, fits every method of the config to what their fold models predict for rows that
- * they were not trained on, and scores the best.
+ * they were not trained on, and scores the best. After the deadline it makes do with models that are trained, and with voting; which
+ * methods and members there are is all that time decides.
  * @param baseline takes part where it is given
- * @throws InputError where there are fewer than two models, InterruptedError on abort.
+ * @throws InputError where there are fewer than two models and the search was not cut short, InterruptedError on abort.
  */
 export async function runEnsemble(
   experiment: PreparedExperiment,
   tables: BinnedTables,
   search: OptimizeResult,
   baseline: TrainedModel | undefined,
-  { reporter, signal }: EnsembleOptions,
-): Promise<EnsembleResult> {
+  { reporter, signal, deadline = Number.POSITIVE_INFINITY }: EnsembleOptions,
+): Promise<EnsembleResult | SkippedEnsemble> {
   const started = performance.now();
+  const isLate = () => performance.now() >= deadline;
   const { ensemble: config } = experiment.loaded.config;
-  const candidates = candidatesOf(search, baseline !== undefined, experiment);
-  if (candidates.length < 2) {
+  const found = candidatesOf(search, baseline !== undefined, experiment);
+  if (found.length < 2) {
+    if (search.end === 'time') return skip(`the search had time for too few trials; ${MORE_TIME}`, reporter);
     throw new InputError(
-      `An ensemble needs two models and the run has ${candidates.length}; raise optimization.n_trials, or leave out the stage ensemble.`,
+      `An ensemble needs two models and the run has ${found.length}; raise optimization.n_trials, or leave out the stage ensemble.`,
     );
   }
   reporter.step('Choosing the members of ensembles');
+  const trained = trainedModels(experiment, search, baseline);
+  const isTrained = ({ number }: Candidate) => trained.has(number);
+  const lateAtOnce = isLate();
+  let onlyTrained = lateAtOnce && !found.every(isTrained);
+  const candidates = lateAtOnce
+    ? found.filter((of) => isTrained(of) && search.keptFolds.get(of.number) !== undefined)
+    : found;
+  if (candidates.length < 2)
+    return skip(`the time was up before its members were trained; ${MORE_TIME}`, reporter);
   const foldRows = experimentFolds(experiment).map(({ validation }) => listRows(validation));
-  const training = experiment.splits[0]!.rows;
+  const training = experiment.splits[0]!;
   const outputs = await foldOutputs(experiment, tables, search, candidates, signal);
   const { trees } = search.optimized;
   const all = judge(experiment, candidates, trees, training, spread(experiment, outputs, foldRows));
-  const chosen = bestCandidates(candidates, all, foldRows).slice(0, config.top_k);
+  const judged = bestCandidates(candidates, all, foldRows);
+  let chosen = judged.slice(0, config.top_k);
+  if (isLate() && !chosen.every(isTrained)) {
+    onlyTrained = true;
+    chosen = judged.filter(isTrained).slice(0, config.top_k);
+    if (chosen.length < 2)
+      return skip(`the time was up before its members were trained; ${MORE_TIME}`, reporter);
+  }
+  if (onlyTrained) {
+    reporter.warn(
+      `ensembles have only the members ${chosen.map(({ name }) => name).join(' and ')}, which were trained already: the time was up`,
+    );
+  }
   reporter.step(`Training the ${chosen.length} members of ensembles`);
-  const members = await trainMembers(experiment, tables, search, baseline, chosen, signal);
+  const members = await trainMembers(experiment, tables, search, trained, chosen, signal);
   const ofChosen = chosen.map(({ place }) => all.outputs.members[place]!);
   const outOfFold = { truth: all.truth, outputs: { ...all.outputs, members: ofChosen } };
   const margins = new Map<RowRange, Int32Array[]>();
   for (const { rows } of experiment.splits) margins.set(rows, await memberMargins(tables, members, rows));
-  const validation = experiment.splits.find(({ name }) => name === 'val')?.rows;
-  const ofValidation = (rows: RowRange) =>
+  const validation = experiment.splits.find(({ name }) => name === 'val');
+  const ofValidation = ({ rows }: Split) =>
     margins.get(rows)!.map((of, k) => outputsOfTrees(experiment.params, members[k]!.trees, of));
   const holdOut = validation && judge(experiment, members, trees, validation, ofValidation(validation));
 
   const fitted: ScoredEnsemble[] = [];
+  const leftOut: EnsembleMethod[] = [];
   for (const method of config.methods) {
+    if (method !== 'voting' && isLate()) {
+      leftOut.push(method);
+      continue;
+    }
     reporter.step(`Building the ensemble ${method}`);
     const { voting } = config;
-    const fit = await fitEnsemble(method, outOfFold, { folds: foldRows, holdOut, voting });
+    const sees = config.passthrough && seesFeatures(method);
+    const fit = await fitEnsemble(method, sees ? withColumns(outOfFold, training) : outOfFold, {
+      folds: foldRows,
+      holdOut: holdOut && sees ? withColumns(holdOut, validation!) : holdOut,
+      voting,
+    });
     const model = new EnsembleModel(method, fit.combiner, members);
-    const scores = await scoreParts(experiment, model, async (rows) =>
-      model.combineMargins(margins.get(rows)!, rows.end - rows.start),
-    );
+    const scores = await scoreParts(experiment, model, async (rows) => {
+      const { columns } = experiment.splits.find((split) => split.rows === rows)!;
+      return model.combineMargins(margins.get(rows)!, rows.end - rows.start, columns);
+    });
     fitted.push({ ...fit, model, scores });
     if (signal?.aborted) throw new InterruptedError();
   }
+  if (fitted.length === 0) return skip(`the time was up before its first method; ${MORE_TIME}`, reporter);
+  if (leftOut.length > 0) {
+    reporter.warn(`the time was up before the ensembles ${leftOut.join(' and ')}, which are left out`);
+  }
   const best = bestEnsemble(fitted, outOfFold.truth);
   const ensemble_s = (performance.now() - started) / 1000;
-  return { members, fitted, best, timings: { ensemble_s } };
+  return { members, fitted, best, leftOut, onlyTrained, timings: { ensemble_s } };
+}
+
+type Split = PreparedExperiment['splits'][number];
+
+function skip(reason: string, reporter: Reporter): SkippedEnsemble {
+  reporter.warn(`the stage ensemble is left out: ${reason}`);
+  return { skipped: reason };
+}
+
+/** Outputs with the features of their rows. */
+function withColumns({ truth, outputs }: JudgedOutputs, { columns }: Split): JudgedOutputs {
+  return { truth, outputs: { ...outputs, columns } };
 }
 
 const mean = (values: readonly number[]) => values.reduce((sum, v) => sum + v, 0) / values.length;
@@ -168,18 +233,30 @@ function bestCandidates(
     .sort((a, b) => benefitOf(metric, mean(b.foldScores)) - benefitOf(metric, mean(a.foldScores)));
 }
 
+type TrainedMember = Pick<EnsembleMember, 'model' | 'trees' | 'maxBin'>;
+
+/** The models that the run has trained on all training rows, by the number of their trial. */
+function trainedModels(
+  experiment: PreparedExperiment,
+  search: OptimizeResult,
+  baseline: TrainedModel | undefined,
+): Map<number, TrainedMember> {
+  const trained = new Map<number, TrainedMember>();
+  trained.set(search.best.number, { ...search.optimized, maxBin: search.params.max_bin });
+  if (baseline) trained.set(BASE_NUMBER, { ...baseline, maxBin: experiment.params.max_bin });
+  return trained;
+}
+
 /** The members, trained on all training rows; those that the run has not trained yet as one batch for each number of bins. */
 async function trainMembers(
   experiment: PreparedExperiment,
   tables: BinnedTables,
   search: OptimizeResult,
-  baseline: TrainedModel | undefined,
+  already: ReadonlyMap<number, TrainedMember>,
   candidates: readonly JudgedCandidate[],
   signal: AbortSignal | undefined,
 ): Promise<EnsembleMember[]> {
-  const trained = new Map<number, Pick<EnsembleMember, 'model' | 'trees' | 'maxBin'>>();
-  trained.set(search.best.number, { ...search.optimized, maxBin: search.params.max_bin });
-  if (baseline) trained.set(BASE_NUMBER, { ...baseline, maxBin: experiment.params.max_bin });
+  const trained = new Map(already);
   const missing = candidates.flatMap(({ number }) => {
     if (trained.has(number)) return [];
     const trial = search.trials[number]!;
@@ -261,7 +338,7 @@ function judge(
   { binned, params, metrics }: PreparedExperiment,
   members: readonly { readonly name: string }[],
   { marginBits, baseValue }: Pick<TreeEnsemble, 'marginBits' | 'baseValue'>,
-  { start, end }: RowRange,
+  { rows: { start, end } }: Split,
   values: readonly Float64Array[],
 ): JudgedOutputs {
   const kind = kindOf(params.objective);

@@ -6,7 +6,7 @@ import type { LoadedConfig } from '../config/load.ts';
 import { kindOf } from '../config/objectives.ts';
 import { type BinningOptions, binTables, type RowRange, rowStride } from '../data/binning.ts';
 import { type ExperimentData, loadExperimentData } from '../data/load.ts';
-import type { BinnedDataset, Dataset, Schema, SplitName } from '../data/types.ts';
+import type { BinnedDataset, Column, Dataset, Schema, SplitName } from '../data/types.ts';
 import { resolveThreads } from '../engine/cpu.ts';
 import { type Engine, type MetricName, outputsOf } from '../engine/engine.ts';
 import { BudgetError } from '../errors.ts';
@@ -16,7 +16,7 @@ import type { Reporter } from './reporter.ts';
 /** An experiment with its data binned, ready for any engine. */
 export interface PreparedExperiment {
   readonly loaded: LoadedConfig & { readonly config: FittedConfig };
-  /** What is known of the tables; their columns are let go once binned. */
+  /** What is known of the tables; their columns are let go once binned, but where `columns` has them. */
   readonly data: Pick<ExperimentData, 'schema' | 'sources'>;
   readonly binned: BinnedDataset;
   /** Bins the tables with another number of bins; only where max_bin is searched, as the columns stay in memory for it. */
@@ -27,6 +27,8 @@ export interface PreparedExperiment {
   readonly splits: readonly {
     readonly name: SplitName;
     readonly rows: RowRange;
+    /** The features, only where prepareExperiment is told to keep them. */
+    readonly columns?: readonly Column[] | undefined;
   }[];
   readonly params: BoosterParams;
   readonly seed: number;
@@ -152,6 +154,7 @@ function binner(
 
 /**
  * Reads, checks and bins the data of a config.
+ * @param keepColumns whether the features stay in memory, for ensembles that see them
  * @throws InputError for data that cannot be used, BudgetError where training would not fit max_memory_gb,
  *   InterruptedError on abort.
  */
@@ -159,6 +162,7 @@ export async function prepareExperiment(
   loaded: LoadedConfig,
   reporter: Reporter,
   signal?: AbortSignal,
+  keepColumns = false,
 ): Promise<PreparedExperiment> {
   const threads = resolveThreads(loaded.config.resources.n_jobs);
 
@@ -179,7 +183,11 @@ export async function prepareExperiment(
     binned,
     binAgain: searchesBins ? binner(tables, features, { threads, signal }) : undefined,
     groups: data.groups,
-    splits: SPLITS.filter((name) => data[name] !== undefined).map((name, i) => ({ name, rows: ranges[i]! })),
+    splits: SPLITS.filter((name) => data[name] !== undefined).map((name, i) => ({
+      name,
+      rows: ranges[i]!,
+      ...(keepColumns && { columns: data[name]!.columns }),
+    })),
     params,
     seed: config.environment.random_seed,
     threads,

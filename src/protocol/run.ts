@@ -8,14 +8,16 @@ import { chooseEngine, type EngineChoice } from '../engine/choose.ts';
 import { resolveThreads } from '../engine/cpu.ts';
 import type { MetricName } from '../engine/engine.ts';
 import type { EnsembleModel } from '../ensemble/ensemble-model.ts';
+import { seesFeatures } from '../ensemble/methods.ts';
+import { checkPassed } from '../ensemble/passthrough.ts';
 import { BudgetError, ExitCode, InputError, InterruptedError, type LockstepError } from '../errors.ts';
 import type { GatesRecord } from '../gates/gates.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
 import { failedChecks } from '../reporting/gates-report.ts';
 import { trainingReport } from '../reporting/training-report.ts';
 import { type CompareResult, runCompare } from './compare.ts';
-import { type EnsembleResult, runEnsemble } from './ensemble.ts';
-import { writeEnsemble } from './ensemble-output.ts';
+import { type EnsembleResult, runEnsemble, type SkippedEnsemble } from './ensemble.ts';
+import { writeEnsemble, writeSkippedEnsemble } from './ensemble-output.ts';
 import { describeEnvironment, type EnvironmentRecord } from './environment.ts';
 import { runGates } from './gates.ts';
 import { JOURNAL_FILE, type OptimizeResult, runOptimize } from './optimize.ts';
@@ -66,7 +68,7 @@ export interface RunOutcome {
   readonly baseline?: TrainedModel;
   /** Absent without the stage optimize. */
   readonly search?: OptimizeResult;
-  /** Absent without the stage ensemble. */
+  /** Absent without the stage ensemble, and where that had no time. */
   readonly ensemble?: EnsembleResult;
   /** Absent without the stage compare. */
   readonly comparison?: Comparison;
@@ -118,6 +120,7 @@ interface RunRecord {
   readonly error?: string;
   readonly models?: Models;
   readonly search?: OptimizeResult | undefined;
+  readonly ensemble?: EnsembleResult | SkippedEnsemble | undefined;
   readonly scoring?: ScoringRecord;
   readonly compared?: CompareResult | undefined;
   readonly gates?: GatesRecord | undefined;
@@ -160,8 +163,15 @@ function reportOf(record: Omit<RunRecord, 'exit'>, baseline: TrainedModel, engin
   });
 }
 
+/** What run.json says of the stage ensemble: what it has made and left out, or why it has made nothing. */
+function ensembleJson(ensemble: EnsembleResult | SkippedEnsemble) {
+  if ('skipped' in ensemble) return ensemble;
+  const { fitted, best, leftOut } = ensemble;
+  return { methods: fitted.map(({ method }) => method), best: best.method, left_out: leftOut };
+}
+
 function runJson(record: RunRecord) {
-  const { experiment, models = {}, search, scoring, compared, gates } = record;
+  const { experiment, models = {}, search, ensemble, scoring, compared, gates } = record;
   return {
     experiment: experiment.loaded.config.experiment.name,
     fingerprints: ofModels(models, ({ model }) => model.fingerprint),
@@ -171,6 +181,7 @@ function runJson(record: RunRecord) {
       ...(search && { search: search.timings }),
     },
     ...(search && { trials: search.trials.length, best_trial: search.best.number }),
+    ...(ensemble && { ensemble: ensembleJson(ensemble) }),
     engine: record.engine,
     threads: experiment.threads,
     exit: record.exit,
@@ -237,7 +248,10 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
   const stages = stagesOf(options.stages, config);
   const threads = resolveThreads(config.resources.n_jobs);
   const engine = await chooseEngine(options.engine ?? config.model.backend, { threads });
-  const experiment = await prepareExperiment(loaded, reporter, signal);
+  const passes =
+    stages.has('ensemble') && config.ensemble.passthrough && config.ensemble.methods.some(seesFeatures);
+  const experiment = await prepareExperiment(loaded, reporter, signal, passes);
+  if (passes) checkPassed(experiment.data.schema.features);
   const environment = await describeEnvironment({
     pythonVersion: config.environment.python_version,
     cudaVersion: config.environment.cuda_version,
@@ -250,6 +264,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
   const models: Models = {};
   let search: OptimizeResult | undefined;
   let ensemble: EnsembleResult | undefined;
+  let skipped: SkippedEnsemble | undefined;
   let baseline: TrainedModel | undefined;
   let compared: CompareResult | undefined;
 
@@ -291,12 +306,18 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       await writeMetrics(output, models);
     }
     if (stages.has('ensemble') && search !== undefined) {
-      ensemble = await runEnsemble(experiment, tables, search, baseline, { reporter, signal });
-      const { best, timings } = ensemble;
-      const { model, scores } = best;
-      models.ensemble = { ...scores, model, timings: { boosting_s: timings.ensemble_s } };
-      await writeEnsemble(output, ensemble, search.cvScores);
-      await writeMetrics(output, models);
+      const result = await runEnsemble(experiment, tables, search, baseline, { reporter, signal, deadline });
+      if ('skipped' in result) {
+        skipped = result;
+        await writeSkippedEnsemble(output, result);
+      } else {
+        ensemble = result;
+        const { best, timings } = result;
+        const { model, scores } = best;
+        models.ensemble = { ...scores, model, timings: { boosting_s: timings.ensemble_s } };
+        await writeEnsemble(output, result, search.cvScores);
+        await writeMetrics(output, models);
+      }
     }
     const scoring = scoringRecord(experiment, search !== undefined);
     await writeTestPredictions(output, testRowsOf(experiment), models);
@@ -308,7 +329,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       const run = { models, cvScores, folds: scoring.folds };
       compared = await runCompare(output, experiment, run, { reporter, signal });
     }
-    const finished = { ...record, models, search, scoring, compared };
+    const finished = { ...record, models, search, ensemble: ensemble ?? skipped, scoring, compared };
     let gates: GatesRecord | undefined;
     if (stages.has('gates')) {
       const run = {

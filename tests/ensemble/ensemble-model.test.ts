@@ -167,7 +167,7 @@ describe('an ensemble', () => {
     expect(await refused(text.replace('0.25', '0.5'))).toContain(`${path} was altered`);
     expect(await refused(text.replace('"weighted"', '"stolen"'))).toContain('method is "stolen"');
     expect(await refused(text.slice(0, -30))).toContain('is not a whole JSON file');
-    expect(await refused(text.replace('"version": 1', '"version": 2'))).toContain('newer than 1');
+    expect(await refused(text.replace('"version": 1', '"version": 3'))).toContain('newer than 2');
     const beside = ensemble.toTextWithFiles((name) => `${name}.json`);
     await members[0]!.model.save(join(folder, 'm0.json'));
     await members[0]!.model.save(join(folder, 'm1.json'));

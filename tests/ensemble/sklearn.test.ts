@@ -5,10 +5,10 @@ import type { Objective } from '../../src/engine/engine.ts';
 import { type Combiner, combine } from '../../src/ensemble/combine.ts';
 import { type EnsembleMethod, fitCombiner } from '../../src/ensemble/methods.ts';
 import { predictedClass } from '../../src/numerics/softmax.ts';
-import { judged } from './support.ts';
+import { judged, numericColumns } from './support.ts';
 
 /** What make_fixtures.py wrote. */
-const { classification, regression } = JSON.parse(
+const { classification, regression, passthrough } = JSON.parse(
   readFileSync(new URL('fixtures/sklearn.json', import.meta.url), 'utf8'),
 ) as {
   classification: {
@@ -27,6 +27,24 @@ const { classification, regression } = JSON.parse(
     mean: number[];
     stacking: number[];
     coefficients: number[];
+  };
+  passthrough: {
+    classification: {
+      classes: number;
+      label: number[];
+      weight: number[] | null;
+      members: (number | number[])[][];
+      features: number[][];
+      stacking: number[][];
+      coefficients: number[][];
+    }[];
+    regression: {
+      label: number[];
+      members: number[][];
+      features: number[][];
+      stacking: number[];
+      coefficients: number[];
+    };
   };
 };
 
@@ -47,8 +65,14 @@ function expectClose(actual: ArrayLike<number>, expected: readonly number[], mos
   expect(Math.max(...apart)).toBeLessThan(most);
 }
 
-const coefficientsOf = (combiner: Combiner) =>
-  combiner.type === 'linear' ? combiner.coefficients.flat() : [];
+/** Coefficients of the members' outputs and of the features as they are. */
+function coefficientsOf(combiner: Combiner): number[] {
+  if (combiner.type !== 'linear') return [];
+  const scales = (combiner.features ?? []).flatMap((feature) => ('scale' in feature ? feature.scale : []));
+  return combiner.coefficients.flatMap((row) =>
+    row.map((c, j) => c / (scales[j - row.length + scales.length] ?? 1)),
+  );
+}
 
 describe.each(classification)('ensembles of $classes classes', (fixture) => {
   const { classes, label, weight, members } = fixture;
@@ -93,5 +117,35 @@ describe('ensembles of values', () => {
     const { predictions, combiner } = await made(given, 'stacking');
     expectClose(predictions, regression.stacking, 2e-6);
     expectClose(coefficientsOf(combiner), regression.coefficients, 1e-6);
+  });
+});
+
+describe.each(passthrough.classification)('stacking of $classes classes with passthrough', (fixture) => {
+  const { classes, label, weight, members, features } = fixture;
+
+  it("has StackingClassifier's probabilities and coefficients", async () => {
+    const given = judged({
+      objective: classes === 2 ? 'binary:logistic' : 'multi:softprob',
+      label,
+      weight: weight ?? undefined,
+      members: members.map((of) => of.flat()),
+      metric: 'logloss',
+      columns: numericColumns(features),
+    });
+    const { predictions, combiner } = await made(given, 'stacking');
+    const shown = fixture.stacking.flatMap((p) => (classes === 2 ? p[1]! : p));
+    expectClose(predictions, shown, 1e-6);
+    expectClose(coefficientsOf(combiner), fixture.coefficients.flat(), 2e-6);
+  });
+});
+
+describe('stacking of values with passthrough', () => {
+  it("has StackingRegressor's values and coefficients", async () => {
+    const { features, ...rest } = passthrough.regression;
+    const columns = numericColumns(features);
+    const given = judged({ objective: 'reg:squarederror', ...rest, metric: 'rmse', columns });
+    const { predictions, combiner } = await made(given, 'stacking');
+    expectClose(predictions, rest.stacking, 1e-6);
+    expectClose(coefficientsOf(combiner), rest.coefficients, 1e-6);
   });
 });

@@ -1,4 +1,5 @@
 import { kindOf } from '../../src/config/objectives.ts';
+import type { Column } from '../../src/data/types.ts';
 import type { MetricName, Objective } from '../../src/engine/engine.ts';
 import type { JudgedOutputs } from '../../src/ensemble/truth.ts';
 
@@ -9,10 +10,12 @@ export interface GivenOutputs {
   /** One a member, (rows, width). */
   readonly members: readonly (readonly number[])[];
   readonly metric: MetricName;
+  /** Features of the rows, which a meta-learner sees too. */
+  readonly columns?: readonly Column[];
 }
 
 /** Outputs as an ensemble is fitted to them; values have margins in units of 2^−22. */
-export function judged({ objective, label, weight, members, metric }: GivenOutputs): JudgedOutputs {
+export function judged({ objective, label, weight, members, metric, columns }: GivenOutputs): JudgedOutputs {
   const kind = kindOf(objective);
   return {
     outputs: {
@@ -20,6 +23,7 @@ export function judged({ objective, label, weight, members, metric }: GivenOutpu
       rows: label.length,
       width: members[0]!.length / label.length,
       members: members.map((values) => Float64Array.from(values)),
+      ...(columns && { columns }),
     },
     truth: {
       scale: { objective, marginBits: kind === 'regression' ? 22 : 20, baseValue: 0 },
@@ -29,3 +33,7 @@ export function judged({ objective, label, weight, members, metric }: GivenOutpu
     },
   };
 }
+
+/** Columns of numbers, NaN missing. */
+export const numericColumns = (lists: readonly (readonly number[])[]): Column[] =>
+  lists.map((values, f) => ({ kind: 'numeric', name: `f${f}`, values: Float32Array.from(values) }));
