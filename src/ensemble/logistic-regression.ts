@@ -20,6 +20,8 @@ export interface LinearModel {
 
 const MAX_NEWTON = 100;
 const MAX_HALVINGS = 40;
+/** A step that should gain less than this part of the loss is taken unseen: the loss is rounded, and the platform's logarithm is in it. */
+const LEAST_GAIN = 1e-10;
 
 /**
  * L2-regularised logistic regression, binary or multinomial: minimises Σ weight · loss + Σ penalty · coefficient² / (2C), intercepts free,
@@ -44,7 +46,7 @@ export function fitLogisticRegression(rows: ClassifiedRows, c = 1): LinearModel 
     for (; halvings < MAX_HALVINGS; halvings++, length /= 2) {
       next = theta.map((t, i) => t + length * step[i]!);
       const reached = problem.evaluate(next);
-      if (reached <= value + 1e-4 * length * slope) {
+      if (-slope <= LEAST_GAIN * value || reached <= value + 1e-4 * length * slope) {
         value = reached;
         break;
       }

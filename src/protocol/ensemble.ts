@@ -172,7 +172,7 @@ export async function runEnsemble(
   }
   if (fitted.length === 0) return skip(`the time was up before its first method; ${MORE_TIME}`, reporter);
   if (leftOut.length > 0) {
-    reporter.warn(`the time was up before the ensembles ${leftOut.join(' and ')}, which are left out`);
+    reporter.warn(`these ensembles are left out, as the time was up: ${leftOut.join(', ')}`);
   }
   const best = bestEnsemble(fitted, outOfFold.truth);
   const ensemble_s = (performance.now() - started) / 1000;

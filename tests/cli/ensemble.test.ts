@@ -92,6 +92,26 @@ describe.each(Object.keys(CSV))('the stage ensemble of a %s experiment', (kind) 
     expect(await predicted(`moved/ensemble_${best}.json`)).toBe(whole);
   });
 
+  it('sees the features of the rows with passthrough, in stacking and blending alone', async () => {
+    const passed = ['--out', 'passed', '--set', 'ensemble.passthrough=true', '--json', '--quiet'];
+    const ended = await cli(['run', 'x.yaml', ...passed], folder);
+    expect([ended.code, ended.stderr]).toEqual([0, '']);
+    const plain = await read('ensemble_results.json');
+    const { methods } = await read('ensemble_results.json', 'passed');
+    for (const [k, { method, combiner, fingerprint }] of methods.entries()) {
+      const sees = method === 'stacking' || method === 'blending';
+      expect(fingerprint === plain.methods[k].fingerprint).toBe(!sees);
+      expect(combiner.features?.map(({ name }: { name: string }) => name)).toEqual(
+        sees ? ['a', 'b'] : undefined,
+      );
+    }
+    const one = await cli(['run', 'x.yaml', ...passed, '--resume', '--set', 'resources.n_jobs=1'], folder);
+    expect(JSON.parse(one.stdout).fingerprints).toEqual(JSON.parse(ended.stdout).fingerprints);
+    const model = 'passed/models/ensemble_stacking.json';
+    const predicted = await cli(['predict', '--model', model, '--data', 'train.csv', '--out', '-'], folder);
+    expect(predicted).toMatchObject({ code: 0, stderr: expect.stringContaining('predicted') });
+  });
+
   it('makes the same with one thread, resumed, and where every fold model is trained again', async () => {
     const again = await cli(
       ['run', 'x.yaml', '--out', 'again', '--json', '--quiet', '--set', 'resources.n_jobs=1'],
@@ -106,6 +126,29 @@ describe.each(Object.keys(CSV))('the stage ensemble of a %s experiment', (kind) 
 });
 
 describe('the stage ensemble', () => {
+  it('is left out with a reason when the time is up, and made by the run that goes on', async () => {
+    const folder = await newFolder();
+    await writeExperiment(folder, { csv: CSV.binary!, config: configOf('binary') });
+    const run = (...args: string[]) =>
+      cli(
+        ['run', 'x.yaml', '--stages', 'optimize,ensemble,compare', '--out', 'out', '--json', ...args],
+        folder,
+      );
+    const read = async (name: string) => JSON.parse(await readFile(join(folder, 'out', name), 'utf8'));
+    const whole = JSON.parse((await run()).stdout);
+    expect((await read('run.json')).ensemble).toMatchObject({ methods: METHODS, left_out: [] });
+    const late = await run('--resume', '--set', 'resources.max_time_hours=1e-7');
+    expect(late.code).toBe(0);
+    expect(late.stderr).toContain('the stage ensemble is left out: the time was up');
+    const { skipped } = await read('ensemble_results.json');
+    expect(await read('run.json')).toMatchObject({
+      ensemble: { skipped },
+      warnings: [expect.stringContaining(skipped)],
+    });
+    expect(Object.keys(JSON.parse(late.stdout).metrics)).toEqual(['optimized']);
+    expect(JSON.parse((await run('--resume')).stdout).fingerprints).toEqual(whole.fingerprints);
+  });
+
   it('is left out without methods or a search, and refused where it is asked for', async () => {
     const folder = await newFolder();
     await writeExperiment(folder, { csv: CSV.binary!, config: configOf('binary') });

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -205,6 +205,19 @@ describe.each(OBJECTIVES)('an ensemble of %s models that sees features', (object
     const loaded = await loadModel(path);
     expect(loaded.fingerprint).toBe(ensemble.fingerprint);
     expect(loaded.predict(columns, ROWS)).toEqual(predictions);
+  });
+
+  it('is refused where what it takes of features was altered in its file, naming the place', async () => {
+    const path = join(folder, 'altered.json');
+    const refused = async (from: RegExp, to: string) => {
+      await writeFile(path, ensemble.toText().replace(from, to));
+      return loadModel(path).catch(({ message }: Error) => message);
+    };
+    expect(await refused(/"scale":\d+/, '"scale":0')).toContain('combiner.features[0].scale is 0, below 1');
+    expect(await refused(/"mean":[^,]+/, '"mean":0.5')).toContain('was altered');
+    expect(await refused(/"mean":[^,]+,/, '')).toContain('combiner.features[0].mean is absent');
+    expect(await refused(/"Bb"/, '7')).toContain('combiner.features[2].categories[1] is 7, not a text');
+    expect(await refused(/"features":\[.*?\]\}\]/, '"features":[]')).toContain('does not fit its 2 members');
   });
 
   it('matches categories by name, and takes an unknown one for a missing one', () => {
