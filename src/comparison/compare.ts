@@ -6,36 +6,33 @@ import { overfittingRatio } from '../metrics/overfitting.ts';
 import { friedmanTest, averageRanks as ranksOf } from '../stats/friedman.ts';
 import { criticalDifference, criticalDifferenceGroups, nemenyiTest } from '../stats/nemenyi.ts';
 import { compareRanks, holm } from '../stats/pairwise.ts';
-import type { RowMetric } from '../stats/row-metric.ts';
 import { meanAndSquares } from '../stats/sum.ts';
 import { type Calibration, calibration } from './calibration.ts';
 import {
   type Basis,
   type ComparedModel,
   meanOf,
+  predictionsOf,
   type Ranking,
   rankModels,
   scoreOn,
   type TestRows,
 } from './compared-model.ts';
 import { type Decision, decide } from './decide.ts';
+import { type BootstrapRecord, type RowIntervals, rowIntervals } from './intervals.ts';
 import {
-  type BootstrapRecord,
-  bootstrap,
-  bootstrapDifference,
-  delong,
   type EffectSizes,
   effectSizes,
   foldTests,
   type Interval,
   isFoldTest,
-  mcnemar,
   meanDifference,
   type PairSetting,
   type PairTestRecord,
+  RowTests,
+  rowProblem,
   type UnadjustedTest,
 } from './pair-tests.ts';
-import { rowMetric } from './row-metrics.ts';
 import { verdictOf } from './verdict.ts';
 
 /** Of more models than these, the best are shown in full: intervals, curves, and the test of all pairs. */
@@ -190,44 +187,38 @@ export async function compareModels(
   models: readonly ComparedModel[],
   options: ComparisonOptions,
 ): Promise<Comparison> {
-  const { metric, alpha = 0.05, seed = 0, caveats = [] } = options;
+  const { metric, alpha = 0.05, caveats = [] } = options;
   if (!(alpha > 0 && alpha < 1))
     throw new InputError(`alpha must lie between 0 and 1, both excluded, not be ${alpha}; 0.05 is usual.`);
   const ranking = rankModels(models, metric);
   const ranked = ranking.models;
-  checkPredictions(ranked, options.rows);
-  const missing = new Map<string, string>();
   const folds = foldsOf(ranked, options);
   const setting: PairSetting = {
     metric,
     alpha,
     foldsReason: folds.reason,
     testTrainRatio: options.testTrainRatio ?? 1 / (folds.count - 1),
-    rows: options.rows,
   };
-  const rowMetrics = new RowMetrics(options);
+  const intervals = await intervalsOf(ranked.slice(0, SHOWN_MODELS), options);
   const experiments: ExperimentRecord[] = [];
-  for (const [place, model] of ranked.entries()) {
-    const intervals: Partial<Record<MetricName, BootstrapRecord>> = {};
-    if (place < SHOWN_MODELS) {
-      for (const name of new Set([metric, ...(options.metrics ?? [])])) {
-        await turn(options.signal);
-        const ofRows = rowMetrics.of(name, model);
-        const isFast = ofRows?.leaveOneOut !== undefined;
-        const interval = ofRows && bootstrap(ofRows, { seed, level: 1 - alpha, isFast });
-        if (interval !== undefined) intervals[name] = interval;
-      }
-    }
-    experiments.push(experimentRecord(model, place, options, intervals));
-  }
   const pairs: UnadjustedPair[] = [];
-  for (const [place, other] of ranked.slice(1).entries()) {
+  let first: RowTests | undefined;
+  for (const [place, model] of ranked.entries()) {
     await turn(options.signal);
-    const isShown = place + 1 < SHOWN_MODELS;
-    pairs.push(comparePair(ranked[0]!, other, setting, rowMetrics, isShown ? seed : undefined));
+    const { rows } = options;
+    const predictions = rows && (await predictionsOf(model, rows));
+    const predicted = predictions && { name: model.name, predictions };
+    experiments.push(experimentRecord(model, place, options, predictions, intervals[place]?.metrics));
+    if (place === 0) {
+      first = predicted && new RowTests(rows!, predicted);
+    } else {
+      const ofRows = first && predicted && first.against(predicted);
+      pairs.push(comparePair(ranked[0]!, model, setting, ofRows, intervals[place]?.difference));
+    }
   }
   const adjusted = adjustPairs(pairs, alpha);
   const together = await testTogether(ranked, setting, options.signal);
+  const missing = new Map<string, string>();
   explainMissing(missing, ranked, setting, options, adjusted, together);
   const single = adjusted.length === 1 ? adjusted[0]!.tests : {};
   const tests: StatisticalTests = { ...single, ...together };
@@ -260,20 +251,22 @@ async function turn(signal: AbortSignal | undefined): Promise<void> {
   if (signal?.aborted) throw new InterruptedError();
 }
 
-function checkPredictions(models: readonly ComparedModel[], rows: TestRows | undefined): void {
-  if (rows === undefined) return;
-  const width = rows.kind === 'multiclass' ? rows.classes : 1;
-  for (const { name, predictions } of models) {
-    if (predictions !== undefined && predictions.length !== rows.labels.length * width)
-      throw new InputError(
-        `${name} has ${predictions.length} predictions and the test rows need ${rows.labels.length * width}: predict the same rows.`,
-      );
-    const at = predictions?.findIndex((value) => !Number.isFinite(value)) ?? -1;
-    if (at >= 0)
-      throw new InputError(
-        `Prediction ${at} of ${name} is ${predictions![at]}: predictions must be finite; predict the rows again.`,
-      );
-  }
+/** Bootstrap intervals of the models that are shown in full; none without test rows. */
+async function intervalsOf(
+  shown: readonly ComparedModel[],
+  { rows, metric, metrics = [], seed = 0, alpha = 0.05, signal }: ComparisonOptions,
+): Promise<RowIntervals[]> {
+  if (rows === undefined) return [];
+  const predictions: (Float64Array | undefined)[] = [];
+  for (const model of shown) predictions.push(await predictionsOf(model, rows));
+  return rowIntervals(predictions, {
+    rows,
+    primary: metric,
+    metrics,
+    seed,
+    level: 1 - alpha,
+    turn: () => turn(signal),
+  });
 }
 
 /** The common number of folds, and why their scores cannot be paired where they cannot. */
@@ -297,32 +290,14 @@ function foldsOf(
   return { count };
 }
 
-/** Metrics of models on the test rows, each made once. */
-class RowMetrics {
-  readonly #options: ComparisonOptions;
-  readonly #primary = new Map<string, RowMetric | undefined>();
-
-  constructor(options: ComparisonOptions) {
-    this.#options = options;
-  }
-
-  of(name: MetricName, model: ComparedModel): RowMetric | undefined {
-    const { rows, metric } = this.#options;
-    if (rows === undefined || model.predictions === undefined) return undefined;
-    if (name !== metric) return rowMetric(name, rows, model.predictions);
-    if (!this.#primary.has(model.name))
-      this.#primary.set(model.name, rowMetric(name, rows, model.predictions));
-    return this.#primary.get(model.name);
-  }
-}
-
 function experimentRecord(
   model: ComparedModel,
   place: number,
   { metric, rows, overfittingRatio = 0.9 }: ComparisonOptions,
-  intervals: ExperimentRecord['intervals'] & object,
+  predictions: Float64Array | undefined,
+  intervals: ExperimentRecord['intervals'] = {},
 ): ExperimentRecord {
-  const { name, fingerprint, foldScores, metrics, predictions } = model;
+  const { name, fingerprint, foldScores, metrics } = model;
   const calibrated = rows && predictions && calibration(rows, predictions);
   const overfitting = overfittingOf(model, metric, overfittingRatio);
   return {
@@ -365,22 +340,14 @@ type UnadjustedPair = Omit<PairRecord, 'tests'> & {
   readonly tests: Readonly<Partial<Record<PairTestName, UnadjustedTest>>>;
 };
 
-/** @param seed absent: no interval on the test rows */
 function comparePair(
   first: ComparedModel,
   second: ComparedModel,
   setting: PairSetting,
-  rowMetrics: RowMetrics,
-  seed: number | undefined,
+  rowTests: UnadjustedPair['tests'] | undefined,
+  apart: BootstrapRecord | undefined,
 ): UnadjustedPair {
-  const { rows, metric, alpha } = setting;
   const hasFolds = setting.foldsReason === undefined;
-  const hasRows = rows !== undefined && first.predictions !== undefined && second.predictions !== undefined;
-  const [one, two] = [rowMetrics.of(metric, first), rowMetrics.of(metric, second)];
-  const apart =
-    seed === undefined || !one || !two
-      ? undefined
-      : bootstrapDifference(one, two, { seed, level: 1 - alpha });
   return {
     first: first.name,
     second: second.name,
@@ -389,22 +356,8 @@ function comparePair(
       effect_sizes: effectSizes(first, second),
     }),
     ...(apart && { test_difference: apart }),
-    tests: {
-      ...(hasFolds && foldTests(first, second, setting)),
-      ...(hasRows && rows.kind !== 'regression' && { mcnemar: mcnemar(first, second, rows) }),
-      ...(hasRows && rankProblem(rows) === undefined && { delong: delong(first, second, rows) }),
-    },
+    tests: { ...(hasFolds && foldTests(first, second, setting)), ...rowTests },
   };
-}
-
-/** Why DeLong's test cannot run on the rows; undefined where it can. */
-function rankProblem({ kind, labels }: TestRows): string | undefined {
-  if (kind !== 'binary') return 'it is for two classes';
-  let positives = 0;
-  for (let row = 0; row < labels.length; row++) positives += labels[row]!;
-  if (positives < 2 || labels.length - positives < 2)
-    return `it needs 2 test rows of each class, and there are ${positives} and ${labels.length - positives}`;
-  return undefined;
 }
 
 /** Holm's correction of each test over the pairs that have it. */
@@ -500,9 +453,7 @@ function explainMissing(
       : withoutPredictions && `${withoutPredictions.name} has no predictions of the test rows`;
   for (const name of PAIR_TESTS) {
     if (pairs.every(({ tests }) => tests[name] !== undefined)) continue;
-    if (isFoldTest(name)) missing.set(name, foldsReason!);
-    else if (rows?.kind === 'regression') missing.set(name, 'it is for classifiers');
-    else missing.set(name, (rows && name === 'delong' ? rankProblem(rows) : undefined) ?? rowsReason!);
+    missing.set(name, isFoldTest(name) ? foldsReason! : ((rows && rowProblem(name, rows)) ?? rowsReason!));
   }
   if (rowsReason !== undefined) missing.set('bootstrap', rowsReason);
   if (models.length < 3) {

@@ -13,9 +13,9 @@ export interface ComparedModel {
   readonly metrics: SplitMetrics;
   /**
    * On the test rows: the probability of the positive class or the value, or (rows, classes), row-major, the probability of each of
-   * several classes.
+   * several classes. A function that reads them is asked when they are needed, so that those of many models need not fit into memory.
    */
-  readonly predictions?: Float64Array | undefined;
+  readonly predictions?: Float64Array | (() => Promise<Float64Array>) | undefined;
   readonly fingerprint?: string | undefined;
   /** Wall time of training the final model. */
   readonly trainingSeconds?: number | undefined;
@@ -34,6 +34,30 @@ export interface TestRows {
   readonly labels: ArrayLike<number>;
   /** Not negative; absent for all ones. */
   readonly weights?: ArrayLike<number> | undefined;
+}
+
+/**
+ * The predictions of a model.
+ * @returns undefined where it has none
+ * @throws InputError where they are not those of the rows, or not finite.
+ */
+export async function predictionsOf(
+  { name, predictions: given }: ComparedModel,
+  rows: TestRows,
+): Promise<Float64Array | undefined> {
+  const predictions = typeof given === 'function' ? await given() : given;
+  if (predictions === undefined) return undefined;
+  const count = rows.labels.length * (rows.kind === 'multiclass' ? rows.classes : 1);
+  if (predictions.length !== count)
+    throw new InputError(
+      `${name} has ${predictions.length} predictions and the test rows need ${count}: predict the same rows.`,
+    );
+  const at = predictions.findIndex((value) => !Number.isFinite(value));
+  if (at >= 0)
+    throw new InputError(
+      `Prediction ${at} of ${name} is ${predictions[at]}: predictions must be finite; predict the rows again.`,
+    );
+  return predictions;
 }
 
 /** What models are ranked by: the mean over folds, or the metric of a part of the data. */

@@ -1,20 +1,22 @@
 import type { PairTestName } from '../config/comparison-tests.ts';
 import { type MetricName, metricDirection } from '../metrics/metrics.ts';
-import { bootstrapInterval } from '../stats/bootstrap.ts';
-import { delongTest } from '../stats/delong.ts';
+import { delongOfPlacements } from '../stats/delong.ts';
 import { tIsf } from '../stats/distributions.ts';
 import { cliffsDelta, cohensD, hedgesG, rankBiserial } from '../stats/effect-sizes.ts';
 import { discordantRows, mcnemarTest } from '../stats/mcnemar.ts';
 import { nadeauBengioTTest, pairedTTest } from '../stats/paired-t.ts';
-import { differenceOf, type RowMetric } from '../stats/row-metric.ts';
+import { type Placements, placements } from '../stats/placements.ts';
 import { wilcoxonTest } from '../stats/wilcoxon.ts';
 import type { ComparedModel, TestRows } from './compared-model.ts';
 import { predictedClasses } from './row-metrics.ts';
 
-/** Tests of the models' scores on the same folds; the others are of their predictions on the same test rows. */
-const FOLD_TESTS: ReadonlySet<PairTestName> = new Set(['nadeau_bengio', 'paired_ttest', 'wilcoxon']);
+/** Tests of the models' predictions on the same test rows. */
+const ROW_TESTS = ['mcnemar', 'delong'] as const;
+type RowTestName = (typeof ROW_TESTS)[number];
 
-export const isFoldTest = (name: PairTestName) => FOLD_TESTS.has(name);
+/** Whether a test is one of the models' scores on the same folds; the others are of their predictions on the same test rows. */
+export const isFoldTest = (name: PairTestName): name is Exclude<PairTestName, RowTestName> =>
+  !(ROW_TESTS as readonly PairTestName[]).includes(name);
 
 /** Ends of a confidence interval. */
 export interface Interval {
@@ -23,13 +25,6 @@ export interface Interval {
   readonly high: number;
   /** Of confidence. */
   readonly level: number;
-}
-
-export interface BootstrapRecord extends Interval {
-  readonly method: 'BCa' | 'percentile';
-  readonly resamples: number;
-  /** Resamples on which the metric was undefined; they are left out. */
-  readonly undefined_resamples: number;
 }
 
 /** What a test of two models says; the sign of a statistic is that of first − second. */
@@ -70,11 +65,17 @@ export interface PairSetting {
   /** Why fold scores cannot be paired; absent where they can. */
   readonly foldsReason?: string | undefined;
   readonly testTrainRatio: number;
-  /** Absent where there are no test rows common to the models. */
-  readonly rows?: TestRows | undefined;
 }
 
-const favoured = (first: ComparedModel, second: ComparedModel, sign: number) =>
+/** A model with its predictions of the test rows. */
+export interface Predicted {
+  readonly name: string;
+  readonly predictions: Float64Array;
+}
+
+type Named = Pick<ComparedModel, 'name'>;
+
+const favoured = (first: Named, second: Named, sign: number) =>
   sign === 0 ? null : sign > 0 ? first.name : second.name;
 
 /** The tests of two models by their scores on the same folds, without a correction for other pairs. */
@@ -129,79 +130,67 @@ export function effectSizes(first: ComparedModel, second: ComparedModel): Effect
   };
 }
 
-/** McNemar's test, for classifiers that both have predictions. */
-export function mcnemar(first: ComparedModel, second: ComparedModel, rows: TestRows): UnadjustedTest {
-  const { statistic, pValue, method, onlyFirst, onlySecond } = mcnemarTest(
-    discordantRows(
-      rows.labels,
-      predictedClasses(rows, first.predictions!),
-      predictedClasses(rows, second.predictions!),
-    ),
-  );
-  return {
-    statistic,
-    p_value: pValue,
-    method,
-    only_first: onlyFirst,
-    only_second: onlySecond,
-    favours: favoured(first, second, onlyFirst - onlySecond),
-  };
+/** Why a test cannot run on the test rows; undefined where it can. */
+export function rowProblem(name: RowTestName, { kind, labels, weights }: TestRows): string | undefined {
+  if (kind === 'regression') return 'it is for classifiers';
+  if (name === 'delong') {
+    if (kind !== 'binary') return 'it is for two classes';
+    let positives = 0;
+    for (let row = 0; row < labels.length; row++) positives += labels[row]!;
+    if (positives < 2 || labels.length - positives < 2)
+      return `it needs 2 test rows of each class, and there are ${positives} and ${labels.length - positives}`;
+  }
+  for (let row = 1; row < (weights?.length ?? 0); row++)
+    if (weights![row] !== weights![0])
+      return 'it counts all rows alike, and the test rows have weights that differ; the bootstrap heeds them';
+  return undefined;
 }
 
-/** DeLong's test, for models of two classes that both have predictions. */
-export function delong(first: ComparedModel, second: ComparedModel, rows: TestRows): UnadjustedTest {
-  const test = delongTest(rows.labels, first.predictions!, second.predictions!);
-  return {
-    statistic: test.statistic,
-    p_value: test.pValue,
-    aucs: test.aucs,
-    favours: favoured(first, second, test.difference),
-    ...(test.degenerate && { degenerate: test.degenerate }),
-  };
-}
+/** Tests of one model against others by their predictions of the same rows; what they need of the one is made once. */
+export class RowTests {
+  readonly #rows: TestRows;
+  readonly #first: Predicted;
+  readonly #classes: Uint8Array | undefined;
+  readonly #placements: Placements | undefined;
 
-/** Row times resamples that an interval takes at most, but for the least number of resamples. */
-const BOOTSTRAP_WORK = 2e7;
-const MOST_RESAMPLES = 2000;
-const LEAST_RESAMPLES = 200;
-/** A metric without a fast way to leave a row out takes a pass over all rows for each. */
-const SLOW_JACKKNIFE_ROWS = 1000;
+  constructor(rows: TestRows, first: Predicted) {
+    this.#rows = rows;
+    this.#first = first;
+    if (rowProblem('mcnemar', rows) === undefined) this.#classes = predictedClasses(rows, first.predictions);
+    if (rowProblem('delong', rows) === undefined)
+      this.#placements = placements(rows.labels, first.predictions);
+  }
 
-/** How many resamples an interval has: 2,000, fewer from 10,000 rows on, 200 from 100,000 rows on. */
-export function resamplesOf(rows: number): number {
-  return Math.min(MOST_RESAMPLES, Math.max(LEAST_RESAMPLES, Math.floor(BOOTSTRAP_WORK / rows)));
-}
+  /** The tests that the rows allow: McNemar's for classifiers, DeLong's for two classes. */
+  against(second: Predicted): Partial<Record<RowTestName, UnadjustedTest>> {
+    return {
+      ...(this.#classes && { mcnemar: this.#mcnemar(this.#classes, second) }),
+      ...(this.#placements && { delong: this.#delong(this.#placements, second) }),
+    };
+  }
 
-/**
- * The bootstrap interval of a metric of the test rows.
- * @returns undefined where the metric is undefined on all rows, or on all resamples but one.
- */
-export function bootstrap(
-  metric: RowMetric,
-  { seed, level, isFast }: { readonly seed: number; readonly level: number; readonly isFast: boolean },
-): BootstrapRecord | undefined {
-  const { rows } = metric;
-  if (rows < 2 || !Number.isFinite(metric.of(new Uint32Array(rows).fill(1)))) return undefined;
-  const resamples = resamplesOf(rows);
-  const method = isFast || rows <= SLOW_JACKKNIFE_ROWS ? 'BCa' : 'percentile';
-  const interval = bootstrapInterval(metric, { seed, resamples, level, method });
-  return {
-    estimate: interval.estimate,
-    low: interval.low,
-    high: interval.high,
-    level,
-    method: interval.method,
-    resamples,
-    undefined_resamples: interval.undefinedResamples,
-  };
-}
+  #mcnemar(classes: Uint8Array, second: Predicted): UnadjustedTest {
+    const others = predictedClasses(this.#rows, second.predictions);
+    const test = mcnemarTest(discordantRows(this.#rows.labels, classes, others));
+    return {
+      statistic: test.statistic,
+      p_value: test.pValue,
+      method: test.method,
+      only_first: test.onlyFirst,
+      only_second: test.onlySecond,
+      favours: favoured(this.#first, second, test.onlyFirst - test.onlySecond),
+    };
+  }
 
-/** The bootstrap interval of the difference of two models' metrics, first − second, on the same resamples. */
-export function bootstrapDifference(
-  first: RowMetric,
-  second: RowMetric,
-  options: { readonly seed: number; readonly level: number },
-): BootstrapRecord | undefined {
-  const isFast = first.leaveOneOut !== undefined && second.leaveOneOut !== undefined;
-  return bootstrap(differenceOf(first, second), { ...options, isFast });
+  #delong(placed: Placements, second: Predicted): UnadjustedTest {
+    const { labels } = this.#rows;
+    const test = delongOfPlacements(labels, placed, placements(labels, second.predictions));
+    return {
+      statistic: test.statistic,
+      p_value: test.pValue,
+      aucs: test.aucs,
+      favours: favoured(this.#first, second, test.difference),
+      ...(test.degenerate && { degenerate: test.degenerate }),
+    };
+  }
 }

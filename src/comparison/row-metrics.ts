@@ -1,5 +1,6 @@
-import type { MetricName } from '../metrics/metrics.ts';
+import { METRICS_BY_KIND, type MetricName } from '../config/metric-names.ts';
 import { predictedClass } from '../numerics/softmax.ts';
+import { ascending } from '../stats/placements.ts';
 import { aucMetric, leaveOneOut, type RowMetric } from '../stats/row-metric.ts';
 import type { TestRows } from './compared-model.ts';
 
@@ -11,62 +12,87 @@ const LEAST_PROBABILITY = 2 ** -52;
 /** Probabilities of equal odds differ in their last bits by the order of the other classes; within this they tie. */
 const TIE = 2 ** -46;
 
-/** Sums over rows by class, as the metrics of classes need them. */
-interface ClassSums {
-  /** Weight of the rows of each class that are predicted so, that are predicted as it, and that are of it. */
-  readonly hits: Float64Array;
-  readonly predicted: Float64Array;
-  readonly actual: Float64Array;
+/** Metrics of one model that come from the same sums over rows. */
+export interface MetricFamily {
+  /** By name; each can be asked by itself. */
+  readonly metrics: ReadonlyMap<MetricName, RowMetric>;
+  /** The values of all of them in their order; the rows are summed once. */
+  of(counts: Uint32Array): readonly number[];
 }
 
+/** A metric of a family as a function of the family's sums. */
+interface Member<Sums> {
+  value(sums: Sums): number;
+  /** The metric without each row in turn, where that takes no pass over all rows for each. */
+  leaveOneOut?(): Float64Array;
+}
+
+function familyOf<Sums>(
+  rows: number,
+  sumsOf: (counts: Uint32Array) => Sums,
+  members: readonly (readonly [MetricName, Member<Sums>])[],
+): MetricFamily {
+  const values = members.map(([, { value }]) => value);
+  return {
+    metrics: new Map(
+      members.map(([name, { value, leaveOneOut: without }]) => [
+        name,
+        { rows, of: (counts) => value(sumsOf(counts)), ...(without && { leaveOneOut: without }) },
+      ]),
+    ),
+    of(counts) {
+      const sums = sumsOf(counts);
+      return values.map((value) => value(sums));
+    },
+  };
+}
+
+const CLASS_METRICS: ReadonlySet<MetricName> = new Set([
+  'accuracy',
+  'merror',
+  'precision',
+  'recall',
+  'f1',
+  'precision_weighted',
+  'recall_weighted',
+  'f1_weighted',
+]);
+
 /**
- * A metric of predictions as the bootstrap asks it, by the formulas of docs/metrics.md in binary64: within rounding, and for logloss within
- * 1e-6, that of the margins.
+ * Metrics of a model's predictions as the bootstrap asks them, by the formulas of docs/metrics.md in binary64: within rounding, and for
+ * logloss within 1e-6, those of the margins. What cannot be had is left out: a metric of another kind of model, one-vs-rest AUC of more
+ * than 20 classes, an AUC of rows that lack a class.
  * @param predictions as ComparedModel has them
- * @returns undefined where it cannot be had: one-vs-rest AUC of more than 20 classes, an AUC of rows that lack a class.
  */
+export function metricFamilies(
+  asked: readonly MetricName[],
+  rows: TestRows,
+  predictions: Float64Array,
+): MetricFamily[] {
+  const ofKind: ReadonlySet<MetricName> = new Set(METRICS_BY_KIND[rows.kind]);
+  const names = asked.filter((name) => ofKind.has(name));
+  const ofClasses = names.filter((name) => CLASS_METRICS.has(name));
+  const ofMeans = names.filter((name) => MEANS.has(name));
+  const ofRanks = names.filter((name) => !CLASS_METRICS.has(name) && !MEANS.has(name));
+  const families = [
+    ...(ofClasses.length > 0 ? [classFamily(ofClasses, rows, predictions)] : []),
+    ...(ofMeans.length > 0 ? [meansFamily(ofMeans, rows, predictions)] : []),
+    ...(ofRanks.length === 0
+      ? []
+      : rows.kind === 'binary'
+        ? [rankFamily(ofRanks, rows, predictions)]
+        : [oneVsRestFamily(ofRanks, rows, predictions)]),
+  ];
+  return families.filter(({ metrics }) => metrics.size > 0);
+}
+
+/** One metric of a model's predictions, as metricFamilies has it; undefined where it cannot be had. */
 export function rowMetric(
   name: MetricName,
   rows: TestRows,
   predictions: Float64Array,
 ): RowMetric | undefined {
-  switch (name) {
-    case 'accuracy':
-    case 'merror':
-    case 'precision':
-    case 'recall':
-    case 'f1':
-    case 'precision_weighted':
-    case 'recall_weighted':
-    case 'f1_weighted':
-      return classMetric(rows, predictions, ofClasses(name, rows.kind === 'binary'));
-    case 'logloss':
-      return meansMetric(rows, [losses(rows, predictions)], ([loss]) => loss!);
-    case 'mse':
-    case 'rmse':
-      return meansMetric(rows, [errors(rows, predictions, (d) => d * d)], ([square]) =>
-        name === 'rmse' ? Math.sqrt(square!) : square!,
-      );
-    case 'mae':
-      return meansMetric(rows, [errors(rows, predictions, Math.abs)], ([size]) => size!);
-    case 'mape':
-      return meansMetric(
-        rows,
-        [errors(rows, predictions, (d, y) => Math.abs(d) / Math.max(Math.abs(y), 2 ** -52))],
-        ([share]) => share!,
-      );
-    case 'r2':
-      return determination(rows, predictions);
-    case 'auc_pr':
-      return hasBothClasses(rows.labels) ? rankMetric(rows, predictions, name) : undefined;
-    case 'auc_roc':
-    case 'auc_roc_weighted':
-      return rows.kind === 'binary'
-        ? rankingMetric(rows, predictions)
-        : oneVsRest(rows, predictions, name === 'auc_roc_weighted');
-    default:
-      throw name satisfies never;
-  }
+  return metricFamilies([name], rows, predictions)[0]?.metrics.get(name);
 }
 
 /** The class that a model predicts for each row. */
@@ -79,9 +105,43 @@ export function predictedClasses({ kind, classes, labels }: TestRows, prediction
 const weightsOf = ({ labels, weights }: TestRows) =>
   weights === undefined ? new Float64Array(labels.length).fill(1) : Float64Array.from(weights);
 
+/** Sums counts times weights over some rows, in their order. */
+function weigher({ weights }: TestRows): (rows: Uint32Array, counts: Uint32Array) => number {
+  if (weights === undefined)
+    return (rows, counts) => {
+      let sum = 0;
+      for (let i = 0; i < rows.length; i++) sum += counts[rows[i]!]!;
+      return sum;
+    };
+  const own = Float64Array.from(weights);
+  return (rows, counts) => {
+    let sum = 0;
+    for (let i = 0; i < rows.length; i++) sum += counts[rows[i]!]! * own[rows[i]!]!;
+    return sum;
+  };
+}
+
+/** The rows of each of several groups, rising. */
+function rowsByGroup(groupOf: ArrayLike<number>, groups: number): Uint32Array[] {
+  const sizes = new Uint32Array(groups);
+  for (let row = 0; row < groupOf.length; row++) sizes[groupOf[row]!]!++;
+  const rows = Array.from(sizes, (size) => new Uint32Array(size));
+  sizes.fill(0);
+  for (let row = 0; row < groupOf.length; row++) rows[groupOf[row]!]![sizes[groupOf[row]!]!++] = row;
+  return rows;
+}
+
+/** Sums over rows by class, as the metrics of classes need them. */
+interface ClassSums {
+  /** Weight of the rows of each class that are predicted so, that are predicted as it, and that are of it. */
+  readonly hits: Float64Array;
+  readonly predicted: Float64Array;
+  readonly actual: Float64Array;
+}
+
 const ratio = (part: number, whole: number) => (whole === 0 ? 0 : part / whole);
 
-function ofClasses(name: MetricName, binary: boolean): (sums: ClassSums) => number {
+function classValue(name: MetricName, binary: boolean): (sums: ClassSums) => number {
   const total = ({ actual }: ClassSums) => actual.reduce((sum, w) => sum + w, 0);
   const right = ({ hits }: ClassSums) => hits.reduce((sum, w) => sum + w, 0);
   if (name === 'accuracy') return (sums) => right(sums) / total(sums);
@@ -98,40 +158,40 @@ function ofClasses(name: MetricName, binary: boolean): (sums: ClassSums) => numb
   return (sums) => sums.actual.reduce((sum, _, c) => sum + of(sums, c), 0) / sums.actual.length;
 }
 
-function classMetric(
-  rows: TestRows,
-  predictions: Float64Array,
-  value: (sums: ClassSums) => number,
-): RowMetric {
+function classFamily(names: readonly MetricName[], rows: TestRows, predictions: Float64Array): MetricFamily {
   const { labels, classes } = rows;
-  const weights = weightsOf(rows);
   const predicted = predictedClasses(rows, predictions);
   const cellOf = Uint16Array.from(predicted, (guess, row) => labels[row]! * classes + guess);
-  const sumsOf = (counts: ArrayLike<number>) => {
-    const cells = new Float64Array(classes * classes);
-    for (let row = 0; row < cellOf.length; row++) cells[cellOf[row]!]! += counts[row]! * weights[row]!;
+  // Rows of one cell lie together: adding to the cell of each row in turn would wait for the sum that was just stored.
+  const cells = [...rowsByGroup(cellOf, classes * classes).entries()].filter(([, { length }]) => length > 0);
+  const weightOf = weigher(rows);
+  const sumsOf = (counts: Uint32Array) => {
     const sums: ClassSums = {
       hits: new Float64Array(classes),
       predicted: new Float64Array(classes),
       actual: new Float64Array(classes),
     };
-    for (const [cell, weight] of cells.entries())
-      add(sums, Math.floor(cell / classes), cell % classes, weight);
+    for (const [cell, ofCell] of cells)
+      add(sums, Math.floor(cell / classes), cell % classes, weightOf(ofCell, counts));
     return sums;
   };
-  return {
-    rows: labels.length,
-    of: (counts) => value(sumsOf(counts)),
-    leaveOneOut() {
-      const sums = sumsOf(new Uint8Array(labels.length).fill(1));
-      return weights.map((weight, row) => {
-        add(sums, labels[row]!, predicted[row]!, -weight);
-        const without = value(sums);
-        add(sums, labels[row]!, predicted[row]!, weight);
-        return without;
-      });
-    },
-  };
+  const members = names.map((name) => {
+    const value = classValue(name, rows.kind === 'binary');
+    const member: Member<ClassSums> = {
+      value,
+      leaveOneOut() {
+        const sums = sumsOf(new Uint32Array(labels.length).fill(1));
+        return weightsOf(rows).map((weight, row) => {
+          add(sums, labels[row]!, predicted[row]!, -weight);
+          const without = value(sums);
+          add(sums, labels[row]!, predicted[row]!, weight);
+          return without;
+        });
+      },
+    };
+    return [name, member] as const;
+  });
+  return familyOf(labels.length, sumsOf, members);
 }
 
 function add(sums: ClassSums, label: number, guess: number, weight: number): void {
@@ -140,34 +200,86 @@ function add(sums: ClassSums, label: number, guess: number, weight: number): voi
   if (label === guess) sums.hits[label]! += weight;
 }
 
-/** A function of weighted means of numbers a row. */
-function meansMetric(
-  rows: TestRows,
-  values: readonly Float64Array[],
-  value: (means: readonly number[]) => number,
-): RowMetric {
+/** Numbers a row whose weighted means metrics are functions of. */
+type RowValues = 'loss' | 'square' | 'size' | 'share' | 'centred' | 'centredSquare';
+
+const MEANS: ReadonlyMap<
+  MetricName,
+  { readonly of: readonly RowValues[]; value(...means: readonly number[]): number }
+> = new Map([
+  ['logloss', { of: ['loss'], value: (loss: number) => loss }],
+  ['mse', { of: ['square'], value: (square: number) => square }],
+  ['rmse', { of: ['square'], value: Math.sqrt }],
+  ['mae', { of: ['size'], value: (size: number) => size }],
+  ['mape', { of: ['share'], value: (share: number) => share }],
+  ['r2', { of: ['square', 'centred', 'centredSquare'], value: determination }],
+]);
+
+function determination(error: number, mean: number, square: number): number {
+  const variance = square - mean ** 2;
+  // What rounding leaves of equal targets.
+  if (variance <= square * 1e-14) return error === 0 ? 1 : 0;
+  return 1 - error / variance;
+}
+
+function valuesOf(rows: TestRows, predictions: Float64Array, name: RowValues): Float64Array {
+  const { labels } = rows;
+  const errors = (of: (difference: number, label: number) => number) =>
+    predictions.map((value, row) => of(value - labels[row]!, labels[row]!));
+  switch (name) {
+    case 'loss':
+      return losses(rows, predictions);
+    case 'square':
+      return errors((d) => d * d);
+    case 'size':
+      return errors(Math.abs);
+    case 'share':
+      return errors((d, y) => Math.abs(d) / Math.max(Math.abs(y), 2 ** -52));
+    case 'centred':
+      return centred(labels);
+    case 'centredSquare':
+      return centred(labels).map((t) => t * t);
+    default:
+      throw name satisfies never;
+  }
+}
+
+/** Targets about the mean of all rows: sums of squares of far ones would cancel. */
+function centred(labels: ArrayLike<number>): Float64Array {
+  const targets = Float64Array.from(labels);
+  const middle = targets.reduce((sum, y) => sum + y / targets.length, 0);
+  return targets.map((y) => y - middle);
+}
+
+/** Metrics that are functions of weighted means of numbers a row. */
+function meansFamily(names: readonly MetricName[], rows: TestRows, predictions: Float64Array): MetricFamily {
   const weights = weightsOf(rows);
-  const weighted = values.map((of) => of.map((x, row) => x * weights[row]!));
-  const sumOf = (counts: ArrayLike<number>, of: Float64Array) => {
+  const used = [...new Set(names.flatMap((name) => MEANS.get(name)!.of))];
+  const weighted = used.map((name) => valuesOf(rows, predictions, name).map((x, row) => x * weights[row]!));
+  const sumOf = (counts: Uint32Array, of: Float64Array) => {
     let sum = 0;
     for (let row = 0; row < of.length; row++) sum += counts[row]! * of[row]!;
     return sum;
   };
-  return {
-    rows: weights.length,
-    of(counts) {
-      const drawn = sumOf(counts, weights);
-      return value(weighted.map((of) => sumOf(counts, of) / drawn));
-    },
-    leaveOneOut() {
-      const all = new Uint32Array(weights.length).fill(1);
-      const drawn = sumOf(all, weights);
-      const sums = weighted.map((of) => sumOf(all, of));
-      return weights.map((weight, row) =>
-        value(sums.map((sum, i) => (sum - weighted[i]![row]!) / (drawn - weight))),
-      );
-    },
-  };
+  const sumsOf = (counts: Uint32Array) => ({
+    drawn: sumOf(counts, weights),
+    sums: weighted.map((of) => sumOf(counts, of)),
+  });
+  const members = names.map((name) => {
+    const { of, value } = MEANS.get(name)!;
+    const places = of.map((values) => used.indexOf(values));
+    const member: Member<ReturnType<typeof sumsOf>> = {
+      value: ({ drawn, sums }) => value(...places.map((i) => sums[i]! / drawn)),
+      leaveOneOut() {
+        const { drawn, sums } = sumsOf(new Uint32Array(weights.length).fill(1));
+        return weights.map((weight, row) =>
+          value(...places.map((i) => (sums[i]! - weighted[i]![row]!) / (drawn - weight))),
+        );
+      },
+    };
+    return [name, member] as const;
+  });
+  return familyOf(weights.length, sumsOf, members);
 }
 
 function losses({ kind, classes, labels }: TestRows, predictions: Float64Array): Float64Array {
@@ -183,110 +295,124 @@ function losses({ kind, classes, labels }: TestRows, predictions: Float64Array):
   });
 }
 
-function errors(
-  { labels }: TestRows,
-  predictions: Float64Array,
-  of: (difference: number, label: number) => number,
-): Float64Array {
-  return predictions.map((value, row) => of(value - labels[row]!, labels[row]!));
-}
-
-function determination(rows: TestRows, predictions: Float64Array): RowMetric {
-  const labels = Float64Array.from(rows.labels);
-  const middle = labels.reduce((sum, y) => sum + y / labels.length, 0);
-  // About the mean of all rows: sums of squares of far targets would cancel.
-  const centred = labels.map((y) => y - middle);
-  return meansMetric(
-    rows,
-    [errors(rows, predictions, (d) => d * d), centred, centred.map((t) => t * t)],
-    ([error, mean, square]) => {
-      const variance = square! - mean! ** 2;
-      // What rounding leaves of equal targets.
-      if (variance <= square! * 1e-14) return error === 0 ? 1 : 0;
-      return 1 - error! / variance;
-    },
-  );
-}
-
 const hasBothClasses = (labels: ArrayLike<number>) => {
   const found = new Set(Array.from(labels));
   return found.has(0) && found.has(1);
 };
 
-/** The area under the ROC curve of two classes. */
-function rankingMetric(rows: TestRows, scores: Float64Array): RowMetric | undefined {
-  if (!hasBothClasses(rows.labels)) return undefined;
-  return rows.weights === undefined ? aucMetric(rows.labels, scores) : rankMetric(rows, scores, 'auc_roc');
+/** AUC and average precision of two classes. */
+function rankFamily(names: readonly MetricName[], rows: TestRows, scores: Float64Array): MetricFamily {
+  const both = hasBothClasses(rows.labels);
+  const members = both ? names.map((name) => [name, rankMetric(name, rows, scores)] as const) : [];
+  return familyOf(
+    rows.labels.length,
+    (counts) => counts,
+    members.map(([name, { of, leaveOneOut: without }]) => [
+      name,
+      { value: of, ...(without && { leaveOneOut: without }) },
+    ]),
+  );
 }
 
-/** AUC or average precision with weights: one pass over the sorted rows a resample. */
-function rankMetric(rows: TestRows, scores: Float64Array, name: 'auc_roc' | 'auc_pr'): RowMetric {
-  const { labels } = rows;
+function rankMetric(name: MetricName, rows: TestRows, scores: Float64Array): RowMetric {
+  return name === 'auc_roc' && rows.weights === undefined
+    ? aucMetric(rows.labels, scores)
+    : sortedMetric(name, rows, scores);
+}
+
+/** AUC or average precision with weights: one pass over the rows by falling scores a resample. */
+function sortedMetric(name: MetricName, rows: TestRows, scores: Float64Array): RowMetric {
+  const order = ascending(
+    rows.labels,
+    scores.map((score) => -score),
+  );
+  const labels = Uint8Array.from(order, (row) => rows.labels[row]!);
+  const endsTie = Uint8Array.from(order, (row, place) => Number(scores[row] !== scores[order[place + 1]!]));
   const weights = weightsOf(rows);
-  const falling = Uint32Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b);
+  const own = Float64Array.from(order, (row) => weights[row]!);
+  const isAuc = name === 'auc_roc';
   return {
-    rows: labels.length,
+    rows: order.length,
     of(counts) {
-      let [positives, negatives, sum] = [0, 0, 0];
-      for (let start = 0; start < falling.length; ) {
-        const tied = [0, 0];
-        let end = start;
-        while (end < falling.length && scores[falling[end]!] === scores[falling[start]!]) {
-          const row = falling[end++]!;
-          tied[labels[row]!]! += counts[row]! * weights[row]!;
-        }
-        const [ofNegative, ofPositive] = [tied[0]!, tied[1]!];
-        if (name === 'auc_roc') sum += ofNegative * (positives + ofPositive / 2);
+      let [positives, negatives, ofPositive, ofNegative, sum] = [0, 0, 0, 0, 0];
+      for (let place = 0; place < order.length; place++) {
+        const weight = counts[order[place]!]! * own[place]!;
+        const positive = weight * labels[place]!;
+        ofPositive += positive;
+        ofNegative += weight - positive;
+        if (endsTie[place] === 0) continue;
+        if (isAuc) sum += ofNegative * (positives + ofPositive / 2);
         positives += ofPositive;
         negatives += ofNegative;
-        if (name === 'auc_pr' && ofPositive > 0) sum += (ofPositive * positives) / (positives + negatives);
-        start = end;
+        const reached = positives + negatives;
+        // Also of ties without positive rows: which have some cannot be predicted, and they add 0.
+        if (!isAuc && reached > 0) sum += (ofPositive * positives) / reached;
+        ofPositive = 0;
+        ofNegative = 0;
       }
-      if (name === 'auc_roc') return sum / (positives * negatives);
+      if (isAuc) return sum / (positives * negatives);
       return positives === 0 ? Number.NaN : sum / positives;
     },
   };
 }
 
-function oneVsRest(rows: TestRows, predictions: Float64Array, byWeight: boolean): RowMetric | undefined {
-  const { classes } = rows;
-  if (classes > AUC_CLASSES) return undefined;
-  const labels = Array.from(rows.labels);
-  const weights = weightsOf(rows);
-  const parts: { isClass: Uint8Array; metric: RowMetric }[] = [];
-  for (let c = 0; c < classes; c++) {
-    const isClass = Uint8Array.from(labels, (label) => Number(label === c));
-    const scores = Float64Array.from(labels, (_, row) => Math.round(predictions[row * classes + c]! / TIE));
-    const metric = rankingMetric({ ...rows, kind: 'binary', classes: 2, labels: isClass }, scores);
-    if (metric !== undefined) parts.push({ isClass, metric });
-    else if (!byWeight) return undefined;
-  }
-  if (parts.length < 2) return undefined;
-  const weightOf = (isClass: Uint8Array, counts: ArrayLike<number>) =>
-    isClass.reduce((sum, is, row) => sum + is * counts[row]! * weights[row]!, 0);
+/** AUCs of each class against the others, and the weight of each class. */
+interface OneVsRestSums {
+  readonly aucs: readonly number[];
+  readonly shares: readonly number[];
+}
+
+/** The mean of the classes' AUCs, by their weight for auc_roc_weighted. */
+function oneVsRestFamily(
+  names: readonly MetricName[],
+  rows: TestRows,
+  predictions: Float64Array,
+): MetricFamily {
+  const { classes, labels } = rows;
+  const parts = classes > AUC_CLASSES ? [] : oneVsRestParts(rows, predictions);
+  const had =
+    parts.length < 2 ? [] : names.filter((name) => parts.length === classes || name === 'auc_roc_weighted');
+  const byWeight = had.includes('auc_roc_weighted');
+  const weightOf = weigher(rows);
+  const sumsOf = (counts: Uint32Array): OneVsRestSums => ({
+    aucs: parts.map(({ metric }) => metric.of(counts)),
+    shares: byWeight ? parts.map(({ ofClass }) => weightOf(ofClass, counts)) : [],
+  });
   const average = (values: readonly number[], shares: readonly number[]) => {
     const total = shares.reduce((sum, share) => sum + share, 0);
     return values.reduce((sum, value, i) => (shares[i] === 0 ? sum : sum + shares[i]! * value), 0) / total;
   };
-  return {
-    rows: labels.length,
-    of: (counts) =>
+  const alike = parts.map(() => 1);
+  const withoutRows = (isWeighted: boolean) => {
+    const without = parts.map(({ metric }) => leaveOneOut(metric));
+    const shares = parts.map(({ ofClass }) => (isWeighted ? ofClass.length : 1));
+    return Float64Array.from(labels, (label, row) =>
       average(
-        parts.map(({ metric }) => metric.of(counts)),
-        parts.map(({ isClass }) => (byWeight ? weightOf(isClass, counts) : 1)),
+        without.map((values) => values[row]!),
+        isWeighted ? parts.map(({ c }, i) => shares[i]! - Number(label === c)) : alike,
       ),
-    ...(rows.weights === undefined && {
-      leaveOneOut() {
-        const without = parts.map(({ metric }) => leaveOneOut(metric));
-        const all = new Uint8Array(labels.length).fill(1);
-        const totals = parts.map(({ isClass }) => weightOf(isClass, all));
-        return Float64Array.from(labels, (_, row) =>
-          average(
-            without.map((values) => values[row]!),
-            parts.map(({ isClass }, i) => (byWeight ? totals[i]! - isClass[row]! : 1)),
-          ),
-        );
-      },
-    }),
+    );
   };
+  const members = had.map((name) => {
+    const isWeighted = name === 'auc_roc_weighted';
+    const member: Member<OneVsRestSums> = {
+      value: ({ aucs, shares }) => average(aucs, isWeighted ? shares : alike),
+      ...(rows.weights === undefined && { leaveOneOut: () => withoutRows(isWeighted) }),
+    };
+    return [name, member] as const;
+  });
+  return familyOf(labels.length, sumsOf, members);
+}
+
+/** Each class that has rows, and has rows beside it, against the others. */
+function oneVsRestParts(rows: TestRows, predictions: Float64Array) {
+  const { classes, labels } = rows;
+  return rowsByGroup(labels, classes).flatMap((ofClass, c) => {
+    const isClass = new Uint8Array(labels.length);
+    for (const row of ofClass) isClass[row] = 1;
+    if (!hasBothClasses(isClass)) return [];
+    const scores = Float64Array.from(isClass, (_, row) => Math.round(predictions[row * classes + c]! / TIE));
+    const one: TestRows = { ...rows, kind: 'binary', classes: 2, labels: isClass };
+    return [{ c, ofClass, metric: rankMetric('auc_roc', one, scores) }];
+  });
 }

@@ -43,7 +43,7 @@ export const flattery = (model: string) =>
   `${model} is the best of many trials on these very folds, which flatters it; test rows, which no fold has seen, are the fairer judge.`;
 
 /** What the comparison of one run should say of itself. */
-function caveatsOf({ cvScores, folds }: RunModels, weighted: boolean): string[] {
+function caveatsOf({ cvScores, folds }: RunModels): string[] {
   return [
     ...(cvScores?.optimized === undefined ? [] : [flattery('The optimised model')]),
     ...(folds?.method === 'time'
@@ -51,7 +51,6 @@ function caveatsOf({ cvScores, folds }: RunModels, weighted: boolean): string[] 
           'The folds chain forward in time, so their training sets differ in size; the corrected t-test uses the mean ratio of test to training rows.',
         ]
       : []),
-    ...(weighted ? ['McNemar and DeLong count rows without their weights.'] : []),
   ];
 }
 
@@ -96,7 +95,7 @@ export async function runCompare(
     noRows: rows === undefined ? 'the data has no test rows' : undefined,
     overfittingRatio: gates.overfitting_ratio,
     seed: experiment.seed,
-    caveats: caveatsOf(run, rows?.weights !== undefined),
+    caveats: caveatsOf(run),
     signal,
   });
   await writeComparison(output, about.name, comparison, { models, rows });

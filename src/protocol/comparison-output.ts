@@ -1,6 +1,6 @@
 import type { Comparison } from '../comparison/compare.ts';
 import { SHOWN_MODELS } from '../comparison/compare.ts';
-import type { ComparedModel, TestRows } from '../comparison/compared-model.ts';
+import { type ComparedModel, predictionsOf, type TestRows } from '../comparison/compared-model.ts';
 import { rocPoints } from '../comparison/roc.ts';
 import { type ComparisonPlotName, comparisonPlots, type RocCurveOf } from '../reporting/comparison-plots.ts';
 import { comparisonAnalysis, comparisonSummary } from '../reporting/comparison-report.ts';
@@ -16,18 +16,20 @@ export const COMPARISON_FILES = {
 const CURVE_POINTS = 200;
 
 /** ROC curves of the best models of two classes, in the order of the comparison. */
-function curvesOf(
+async function curvesOf(
   { experiments }: Comparison,
   models: readonly ComparedModel[],
   rows: TestRows | undefined,
-): RocCurveOf[] {
+): Promise<RocCurveOf[]> {
   if (rows?.kind !== 'binary') return [];
-  const byName = new Map(models.map((model) => [model.name, model.predictions]));
-  return experiments.slice(0, SHOWN_MODELS).flatMap(({ name }) => {
-    const scores = byName.get(name);
+  const byName = new Map(models.map((model) => [model.name, model]));
+  const curves: RocCurveOf[] = [];
+  for (const { name } of experiments.slice(0, SHOWN_MODELS)) {
+    const scores = await predictionsOf(byName.get(name)!, rows);
     const points = scores && rocPoints(rows, scores, CURVE_POINTS);
-    return points === undefined ? [] : [{ name, points }];
-  });
+    if (points !== undefined) curves.push({ name, points });
+  }
+  return curves;
 }
 
 /** Writes a comparison: summary, JSON, analysis and plots. */
@@ -37,7 +39,7 @@ export async function writeComparison(
   comparison: Comparison,
   { models, rows }: { readonly models: readonly ComparedModel[]; readonly rows: TestRows | undefined },
 ): Promise<void> {
-  const drawn = await comparisonPlots(comparison, curvesOf(comparison, models, rows));
+  const drawn = await comparisonPlots(comparison, await curvesOf(comparison, models, rows));
   for (const [name, svg] of Object.entries(drawn)) await output.write(`plots/${name}`, svg);
   const plots = Object.keys(drawn) as ComparisonPlotName[];
   const { summary, json, analysis } = COMPARISON_FILES;

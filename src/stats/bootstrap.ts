@@ -62,13 +62,30 @@ export function bootstrapInterval(
     drawCounts(seed, resample, counts);
     drawn[resample] = metric.of(counts);
   }
+  return intervalOfResamples(estimate, drawn, () => leaveOneOut(metric), { level, method });
+}
+
+/**
+ * The interval that the metric's values on resamples bound; bootstrapInterval without the drawing.
+ * @param estimate the metric of all rows
+ * @param drawn a value a resample; NaN or infinite where it is undefined
+ * @param jackknife the values without each row in turn, asked for BCa alone
+ * @throws InputError where fewer than two values are finite.
+ */
+export function intervalOfResamples(
+  estimate: number,
+  drawn: Float64Array,
+  jackknife: () => Float64Array,
+  { level, method }: Required<Pick<BootstrapOptions, 'level' | 'method'>>,
+): BootstrapInterval {
+  const resamples = drawn.length;
   const values = drawn.filter(Number.isFinite).sort();
   if (values.length < 2)
     throw new InputError(
       `The metric is undefined on ${resamples - values.length} of ${resamples} resamples: the rows are too few for a bootstrap.`,
     );
   const tail = (1 - level) / 2;
-  const corrected = method === 'BCa' ? bcaLevels(estimate, values, leaveOneOut(metric), tail) : undefined;
+  const corrected = method === 'BCa' ? bcaLevels(estimate, values, jackknife(), tail) : undefined;
   const [low, high] = corrected ?? [tail, 1 - tail];
   return {
     estimate,

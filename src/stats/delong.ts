@@ -63,8 +63,17 @@ export function delongTest(
   second: ArrayLike<number>,
   level = 0.95,
 ): DeLongTest {
+  return delongOfPlacements(labels, placements(labels, first), placements(labels, second), level);
+}
+
+/** delongTest for callers that test one model against several and place its rows once. */
+export function delongOfPlacements(
+  labels: ArrayLike<number>,
+  one: Placements,
+  two: Placements,
+  level = 0.95,
+): DeLongTest {
   checkShare('level', level);
-  const [one, two] = [placements(labels, first), placements(labels, second)];
   const { positives, negatives } = one;
   const apart = one.doubled.map((placement, row) => placement - two.doubled[row]!);
   const standardError = deviation(labels, apart, positives, negatives);

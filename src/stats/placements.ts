@@ -1,11 +1,14 @@
 import { InputError } from '../errors.ts';
 import { checkSameRows, countClasses } from './checks.ts';
+import { sortPlaces } from './order.ts';
 
 /**
  * Where each row stands among those of the other class. Their mean is the area under the ROC curve, and all that DeLong's test and the
- * jackknife need of the scores. O(n log n) by one sort.
+ * jackknife need of the scores. By one sort.
  */
 export interface Placements {
+  /** Rows in the order of ascending scores, class 0 before class 1 where scores tie, then as they stand. */
+  readonly order: Uint32Array;
   /** For a row of class 1 twice the rows of class 0 below it, for one of class 0 twice those of class 1 above it; a tie counts 1. */
   readonly doubled: Float64Array;
   readonly positives: number;
@@ -15,11 +18,13 @@ export interface Placements {
   readonly auc: number;
 }
 
-/** Rows in the order of ascending scores, class 0 before class 1 where scores tie. */
+/** Rows in the order of ascending scores, class 0 before class 1 where scores tie, then as they stand; scores are not NaN. */
 export function ascending(labels: ArrayLike<number>, scores: ArrayLike<number>): Uint32Array {
-  return Uint32Array.from({ length: labels.length }, (_, row) => row).sort(
-    (a, b) => scores[a]! - scores[b]! || labels[a]! - labels[b]! || a - b,
-  );
+  const byClass = new Uint32Array(labels.length);
+  let next = 0;
+  for (const ofClass of [0, 1])
+    for (let row = 0; row < labels.length; row++) if (labels[row] === ofClass) byClass[next++] = row;
+  return sortPlaces(scores, byClass);
 }
 
 /**
@@ -49,7 +54,14 @@ export function placements(labels: ArrayLike<number>, scores: ArrayLike<number>)
     below[1]! += tied[1]!;
     start = end;
   }
-  return { doubled, positives, negatives, doubledWins, auc: doubledWins / (2 * positives * negatives) };
+  return {
+    order,
+    doubled,
+    positives,
+    negatives,
+    doubledWins,
+    auc: doubledWins / (2 * positives * negatives),
+  };
 }
 
 function checkScored(

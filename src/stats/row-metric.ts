@@ -1,7 +1,7 @@
 import { InputError } from '../errors.ts';
 import type { MetricName } from '../metrics/metrics.ts';
 import { type ScoredRows, scoreMargins } from '../metrics/score.ts';
-import { ascending, placements } from './placements.ts';
+import { placements } from './placements.ts';
 
 /** A metric of one model on a set of rows, as the bootstrap asks it: each row counts as often as it was drawn. */
 export interface RowMetric {
@@ -86,7 +86,7 @@ export function leaveOneOut(metric: RowMetric): Float64Array {
  */
 export function aucMetric(labels: ArrayLike<number>, scores: ArrayLike<number>): RowMetric {
   const placed = placements(labels, scores);
-  const order = ascending(labels, scores);
+  const { order } = placed;
   const rowsAndLabels = order.map((row) => 2 * row + labels[row]!);
   const ties = tiesOfClasses(order, labels, scores);
   return {

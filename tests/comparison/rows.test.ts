@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { calibration } from '../../src/comparison/calibration.ts';
 import type { TestRows } from '../../src/comparison/compared-model.ts';
-import { bootstrap, resamplesOf } from '../../src/comparison/pair-tests.ts';
+import { resamplesOf } from '../../src/comparison/intervals.ts';
 import { rocPoints } from '../../src/comparison/roc.ts';
 import { rowMetric } from '../../src/comparison/row-metrics.ts';
 import { METRICS_BY_KIND } from '../../src/config/metric-names.ts';
@@ -107,10 +107,9 @@ describe('metrics that cannot be had', () => {
     expect(rowMetric('auc_roc_weighted', three, even)!.of(new Uint32Array(4).fill(1))).toBe(0.5);
   });
 
-  it('have no interval: a metric that is NaN, and one row', () => {
-    const options = { seed: 1, level: 0.95, isFast: false };
-    expect(bootstrap({ rows: 9, of: () => Number.NaN }, options)).toBeUndefined();
-    expect(bootstrap({ rows: 1, of: () => 1 }, options)).toBeUndefined();
+  it('are those of another kind of model', () => {
+    expect(rowMetric('rmse', rows, predictions)).toBeUndefined();
+    expect(rowMetric('f1_weighted', rows, predictions)).toBeUndefined();
   });
 
   it('a probability of 0 for what came true counts as 2^−52', () => {
