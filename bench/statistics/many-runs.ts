@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { readDoubles } from '../../src/data/read.ts';
+import { withNumbersReader } from '../../src/data/read.ts';
 import { writePredictions } from '../../src/data/write.ts';
 import { RandomState } from '../../src/tuning/samplers/random-state.ts';
 
@@ -75,14 +75,19 @@ ensemble: {methods: []}
 
 /** Predictions of the run's models, moved a little. */
 async function makePredictions(folder: string): Promise<string[]> {
-  const columns = await readDoubles(join(folder, 'run', TEST_PREDICTIONS));
+  const path = join(folder, 'run', TEST_PREDICTIONS);
+  const columns = await withNumbersReader(async (reader) => {
+    const names = await reader.columns(path);
+    const values = await reader.read(path, names);
+    return names.map((name, i) => [name, values[i]!] as const);
+  });
   const random = new RandomState(2);
   const files: string[] = [];
   for (let i = 0; i < PREDICTIONS; i++) {
     const file = join(folder, `predictions-${i}.parquet`);
     await writePredictions(
       file,
-      Array.from(columns, ([name, values]) => ({
+      columns.map(([name, values]) => ({
         name,
         values:
           name === 'row' || name === 'label'

@@ -261,8 +261,14 @@ function meansFamily(names: readonly MetricName[], rows: TestRows, predictions: 
     for (let row = 0; row < of.length; row++) sum += counts[row]! * of[row]!;
     return sum;
   };
+  const drawnOf = (counts: Uint32Array) => {
+    if (rows.weights !== undefined) return sumOf(counts, weights);
+    let drawn = 0;
+    for (let row = 0; row < counts.length; row++) drawn += counts[row]!;
+    return drawn;
+  };
   const sumsOf = (counts: Uint32Array) => ({
-    drawn: sumOf(counts, weights),
+    drawn: drawnOf(counts),
     sums: weighted.map((of) => sumOf(counts, of)),
   });
   const members = names.map((name) => {
@@ -315,42 +321,88 @@ function rankFamily(names: readonly MetricName[], rows: TestRows, scores: Float6
 }
 
 function rankMetric(name: MetricName, rows: TestRows, scores: Float64Array): RowMetric {
-  return name === 'auc_roc' && rows.weights === undefined
-    ? aucMetric(rows.labels, scores)
-    : sortedMetric(name, rows, scores);
+  if (name === 'auc_pr') return averagePrecision(rows, scores);
+  return rows.weights === undefined ? aucMetric(rows.labels, scores) : weightedAuc(rows, scores);
 }
 
-/** AUC or average precision with weights: one pass over the rows by falling scores a resample. */
-function sortedMetric(name: MetricName, rows: TestRows, scores: Float64Array): RowMetric {
-  const order = ascending(
-    rows.labels,
-    scores.map((score) => -score),
-  );
-  const labels = Uint8Array.from(order, (row) => rows.labels[row]!);
-  const endsTie = Uint8Array.from(order, (row, place) => Number(scores[row] !== scores[order[place + 1]!]));
+/** Rows by falling scores, for metrics that take one pass over them a resample. */
+interface SortedRows {
+  readonly order: Uint32Array;
+  /** By place in the order: label, own weight, and 1 where the next score is another one. */
+  readonly labels: Uint8Array;
+  readonly own: Float64Array;
+  readonly endsTie: Uint8Array;
+}
+
+function sortRows(rows: TestRows, scores: Float64Array): SortedRows {
+  const falling = scores.map((score) => -score);
+  const order = ascending(rows.labels, falling);
   const weights = weightsOf(rows);
-  const own = Float64Array.from(order, (row) => weights[row]!);
-  const isAuc = name === 'auc_roc';
+  return {
+    order,
+    labels: Uint8Array.from(order, (row) => rows.labels[row]!),
+    own: Float64Array.from(order, (row) => weights[row]!),
+    endsTie: Uint8Array.from(order, (row, place) => Number(scores[row] !== scores[order[place + 1]!])),
+  };
+}
+
+// One loop for both would choose between them for each row, which takes as long again.
+
+/** The area under the ROC curve with weights. */
+function weightedAuc(rows: TestRows, scores: Float64Array): RowMetric {
+  const { order, labels, own, endsTie } = sortRows(rows, scores);
   return {
     rows: order.length,
     of(counts) {
-      let [positives, negatives, ofPositive, ofNegative, sum] = [0, 0, 0, 0, 0];
+      let positives = 0;
+      let negatives = 0;
+      let ofPositive = 0;
+      let ofNegative = 0;
+      let sum = 0;
       for (let place = 0; place < order.length; place++) {
         const weight = counts[order[place]!]! * own[place]!;
         const positive = weight * labels[place]!;
         ofPositive += positive;
         ofNegative += weight - positive;
         if (endsTie[place] === 0) continue;
-        if (isAuc) sum += ofNegative * (positives + ofPositive / 2);
+        sum += ofNegative * (positives + ofPositive / 2);
         positives += ofPositive;
         negatives += ofNegative;
-        const reached = positives + negatives;
-        // Also of ties without positive rows: which have some cannot be predicted, and they add 0.
-        if (!isAuc && reached > 0) sum += (ofPositive * positives) / reached;
         ofPositive = 0;
         ofNegative = 0;
       }
-      if (isAuc) return sum / (positives * negatives);
+      return sum / (positives * negatives);
+    },
+  };
+}
+
+/** Average precision, with weights or without. */
+function averagePrecision(rows: TestRows, scores: Float64Array): RowMetric {
+  const { order, labels, own, endsTie } = sortRows(rows, scores);
+  return {
+    rows: order.length,
+    of(counts) {
+      let positives = 0;
+      let negatives = 0;
+      let ofPositive = 0;
+      let ofNegative = 0;
+      let sum = 0;
+      let place = 0;
+      // Until a row counts, precision is 0 / 0.
+      while (place < order.length && counts[order[place]!]! * own[place]! === 0) place++;
+      for (; place < order.length; place++) {
+        const weight = counts[order[place]!]! * own[place]!;
+        const positive = weight * labels[place]!;
+        ofPositive += positive;
+        ofNegative += weight - positive;
+        if (endsTie[place] === 0) continue;
+        positives += ofPositive;
+        negatives += ofNegative;
+        // Also of ties without positive rows, which add 0: which have some cannot be predicted.
+        sum += (ofPositive * positives) / (positives + negatives);
+        ofPositive = 0;
+        ofNegative = 0;
+      }
       return positives === 0 ? Number.NaN : sum / positives;
     },
   };

@@ -11,6 +11,7 @@ import {
   DuckDBDoubleVector,
   DuckDBFloatVector,
   DuckDBInstance,
+  type DuckDBResult,
   type DuckDBVector,
 } from '@duckdb/node-api';
 import { BudgetError, InputError, InterruptedError, LockstepError } from '../errors.ts';
@@ -820,26 +821,69 @@ export async function fingerprintFile(path: string, signal?: AbortSignal): Promi
   return { path, sha256: hash.digest('hex'), bytes };
 }
 
-/**
- * All columns of a Parquet file of numbers, in binary64, by name and in their order; null is NaN.
- * @throws InputError where there is no such file, or it holds something else.
- */
-export async function readDoubles(path: string): Promise<Map<string, Float64Array>> {
-  if (!(await checkFile(path))) throw new InputError(`${path} does not exist; check the path.`);
-  return withDatabase(async (connection) => {
+const parquet = (path: string) => `read_parquet(${sqlFiles([path])})`;
+
+/** Reads Parquet files of numbers, one after the other: one database serves them all, and to open it takes longer than to read a file. */
+export class NumbersReader {
+  readonly #connection: DuckDBConnection;
+
+  constructor(connection: DuckDBConnection) {
+    this.#connection = connection;
+  }
+
+  /**
+   * The names of a file's columns, in their order.
+   * @throws InputError where there is no such file, or it is none of Parquet.
+   */
+  async columns(path: string): Promise<string[]> {
+    if (!(await checkFile(path))) throw new InputError(`${path} does not exist; check the path.`);
+    return this.#query(path, `SELECT * FROM ${parquet(path)} LIMIT 0`, async (result) =>
+      result.columnNames(),
+    );
+  }
+
+  /**
+   * Columns in binary64, in the order asked for; null is NaN.
+   * @param names of columns that the file has
+   * @throws InputError where the file cannot be read, or a column holds something else than numbers.
+   */
+  async read(path: string, names: readonly string[]): Promise<Float64Array[]> {
+    const list = names.map((name) => `"${name.replaceAll('"', '""')}"`).join(', ');
+    return this.#query(path, `SELECT ${list} FROM ${parquet(path)}`, async (result) => {
+      const chunks = await result.fetchAllChunks();
+      const rows = chunks.reduce((sum, { rowCount }) => sum + rowCount, 0);
+      const values = names.map(() => new Float64Array(rows));
+      let at = 0;
+      for (const chunk of chunks) {
+        for (const [i, name] of names.entries()) {
+          const vector = chunk.getColumnVector(i);
+          for (let row = 0; row < chunk.rowCount; row++) {
+            const value = vector.getItem(row);
+            if (value !== null && typeof value !== 'number')
+              throw new InputError(`Column ${name} of ${path} holds ${String(value)}, which is no number.`);
+            values[i]![at + row] = value ?? Number.NaN;
+          }
+        }
+        at += chunk.rowCount;
+      }
+      return values;
+    });
+  }
+
+  async #query<T>(path: string, sql: string, use: (result: DuckDBResult) => Promise<T>): Promise<T> {
     try {
-      const result = await connection.runAndReadAll(`SELECT * FROM read_parquet(${sqlFiles([path])})`);
-      const values = result.getColumnsJS();
-      return new Map(
-        result.columnNames().map((name, i) => {
-          const other = values[i]!.find((value) => value !== null && typeof value !== 'number');
-          if (other !== undefined)
-            throw new InputError(`Column ${name} of ${path} holds ${String(other)}, which is no number.`);
-          return [name, Float64Array.from(values[i] as (number | null)[], (value) => value ?? Number.NaN)];
-        }),
-      );
+      return await use(await this.#connection.run(sql));
     } catch (error) {
       throw readError(path, error);
     }
+  }
+}
+
+/** Opens a NumbersReader for as long as `use` takes. */
+export function withNumbersReader<T>(use: (reader: NumbersReader) => Promise<T>): Promise<T> {
+  return withDatabase(async (connection) => {
+    // Files are read once or a few times; those of a thousand runs are not to fill the memory.
+    await connection.run('SET enable_external_file_cache = false');
+    return use(new NumbersReader(connection));
   });
 }

@@ -2,6 +2,7 @@ import { basename, resolve } from 'node:path';
 import { type Comparison, compareModels, SHOWN_MODELS } from '../comparison/compare.ts';
 import { type ComparedModel, rankModels, type TestRows } from '../comparison/compared-model.ts';
 import type { DecidingTest } from '../config/comparison-tests.ts';
+import { type NumbersReader, withNumbersReader } from '../data/read.ts';
 import { InputError, InterruptedError } from '../errors.ts';
 import { flattery } from './compare.ts';
 import { writeComparison } from './comparison-output.ts';
@@ -9,7 +10,7 @@ import { type FinishedRun, readFinishedRun } from './finished-run.ts';
 import { OutputFolder } from './output.ts';
 import { type Reporter, silentReporter } from './reporter.ts';
 import { testTrainRatio } from './run-data.ts';
-import { readTestPredictions } from './test-predictions.ts';
+import { openTestPredictions, type StoredPredictions } from './test-predictions.ts';
 
 export interface CompareRunsOptions {
   /** Output folders of finished runs, in any order. */
@@ -168,21 +169,24 @@ function membersOf(runs: readonly FinishedRun[], options: CompareRunsOptions): M
   );
 }
 
-const sameNumbers = (a: ArrayLike<number> | undefined, b: ArrayLike<number> | undefined) =>
-  a === b ||
-  (a !== undefined &&
-    b !== undefined &&
-    a.length === b.length &&
-    Array.from(a).every((value, i) => value === b[i]));
+function sameNumbers(a: ArrayLike<number> | undefined, b: ArrayLike<number> | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
 
-/** Members with their predictions of the test rows, and these rows; or why there are none. */
+/** Members with readers of their predictions of the test rows, and these rows; or why there are none. */
 async function withPredictions(
   members: readonly Member[],
+  reader: NumbersReader,
   { test, signal }: CompareRunsOptions,
 ): Promise<{ models: ComparedModel[]; rows?: TestRows; noRows?: string }> {
   const { scoring } = members[0]!.run;
   const models = members.map(({ compared }) => compared);
-  // Each prediction file takes memory and time; beyond what a report shows they are read only where they decide.
+  const without = members.find(({ run }) => run.rows.test === undefined);
+  if (without !== undefined) return { models, noRows: `the data of ${without.run.folder} has no test rows` };
+  // Each prediction file takes time; beyond what a report shows they are read only where they decide.
   const wanted =
     models.length <= SHOWN_MODELS || ROW_TESTS.has(test ?? 'auto')
       ? undefined
@@ -191,31 +195,24 @@ async function withPredictions(
             .models.slice(0, SHOWN_MODELS)
             .map(({ name }) => name),
         );
-  const folders = new Map<string, string[]>();
-  for (const { run, model, compared } of members) {
-    if (wanted !== undefined && !wanted.has(compared.name)) continue;
-    folders.set(run.folder, [...(folders.get(run.folder) ?? []), model]);
-  }
-  const without = members.find(({ run }) => run.rows.test === undefined);
-  if (without !== undefined) return { models, noRows: `the data of ${without.run.folder} has no test rows` };
-  const stored = new Map(
-    await mapLimited(
-      [...folders],
-      async ([folder, names]) => [folder, await readTestPredictions(folder, names, scoring)] as const,
-      signal,
-    ),
-  );
-  const [firstFolder, first] = [...stored][0]!;
-  for (const [folder, { rows }] of stored) {
-    if (!sameNumbers(rows.labels, first.rows.labels) || !sameNumbers(rows.weights, first.rows.weights))
-      return { models, noRows: `the test rows of ${folder} are not those of ${firstFolder}` };
+  const stored = new Map<FinishedRun, StoredPredictions>();
+  let first: { readonly folder: string; readonly rows: TestRows } | undefined;
+  for (const { run, compared } of members) {
+    if (stored.has(run) || wanted?.has(compared.name) === false) continue;
+    if (signal?.aborted) throw new InterruptedError();
+    const of = await openTestPredictions(reader, run.folder, scoring, run.rows.test!);
+    first ??= { folder: run.folder, rows: of.rows };
+    if (!sameNumbers(of.rows.labels, first.rows.labels) || !sameNumbers(of.rows.weights, first.rows.weights))
+      return { models, noRows: `the test rows of ${run.folder} are not those of ${first.folder}` };
+    // Rows are the same, so that those of the first run are kept alone.
+    stored.set(run, { ...of, rows: first.rows });
   }
   return {
     models: members.map(({ run, model, compared }) => {
-      const predictions = stored.get(run.folder)?.byModel.get(model);
-      return predictions === undefined ? compared : { ...compared, predictions };
+      const of = wanted?.has(compared.name) === false ? undefined : stored.get(run);
+      return of?.has(model) ? { ...compared, predictions: () => of.predictions(model) } : compared;
     }),
-    rows: first.rows,
+    rows: first!.rows,
     ...(wanted !== undefined && {
       noRows: `predictions are read of the best ${SHOWN_MODELS} of ${models.length} models, unless a test of rows decides`,
     }),
@@ -274,10 +271,27 @@ export async function compareRuns(options: CompareRunsOptions): Promise<CompareR
       `A comparison needs two models or more, and ${runs[0]!.folder} has the one model ${members[0]!.model}: name another run too.`,
     );
   const output = options.out === undefined ? undefined : await OutputFolder.create(options.out);
-  const { models, rows, noRows } = await withPredictions(members, options);
+  reporter.step(`Comparing ${members.length} models`);
+  const comparison = await withNumbersReader((reader) =>
+    compareMembers(runs, members, caveats, reader, output, options),
+  );
+  return output === undefined
+    ? { comparison, files: [] }
+    : { comparison, out: output.path, files: output.written };
+}
+
+/** Compares the models and writes the reports, where there is a folder for them. */
+async function compareMembers(
+  runs: readonly FinishedRun[],
+  members: readonly Member[],
+  caveats: readonly string[],
+  reader: NumbersReader,
+  output: OutputFolder | undefined,
+  options: CompareRunsOptions,
+): Promise<Comparison> {
+  const { models, rows, noRows } = await withPredictions(members, reader, options);
   const { metric } = runs[0]!.scoring;
   const folds = runs.find(({ scoring }) => scoring.folds !== undefined)?.scoring.folds;
-  reporter.step(`Comparing ${models.length} models`);
   const comparison = await compareModels(models, {
     metric,
     metrics: Object.keys(models[0]!.metrics.test ?? {}) as (typeof metric)[],
@@ -292,11 +306,10 @@ export async function compareRuns(options: CompareRunsOptions): Promise<CompareR
       ...caveats,
       ...(members.some(({ model }) => model === 'optimized') ? [flattery('An optimised model')] : []),
     ],
-    signal,
+    signal: options.signal,
   });
-  if (output === undefined) return { comparison, files: [] };
-  await writeComparison(output, titleOf(runs), comparison, { models, rows });
-  return { comparison, out: output.path, files: output.written };
+  if (output !== undefined) await writeComparison(output, titleOf(runs), comparison, { models, rows });
+  return comparison;
 }
 
 /** The experiment's name where all runs have one, else how many there are. */

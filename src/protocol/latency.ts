@@ -40,16 +40,23 @@ export function latencyRows({ binned, data }: PreparedExperiment, { start, end }
   });
 }
 
-/** The median time that predicting one row takes, in microseconds, on rows of the last part of the data. */
-export function measureLatency(experiment: PreparedExperiment, model: RowPredictor): number {
+/**
+ * The median time that predicting one row takes, in microseconds, on rows of the last part of the data.
+ * @param clock in milliseconds
+ */
+export function measureLatency(
+  experiment: PreparedExperiment,
+  model: RowPredictor,
+  clock: () => number = () => performance.now(),
+): number {
   const rows = latencyRows(experiment, experiment.splits.at(-1)!.rows);
   for (let i = 0; i < WARM_UP; i++) model.predictRow(rows[i % rows.length]!);
   const times = new Float64Array(CALLS);
   for (let i = 0; i < CALLS; i++) {
     const row = rows[i % rows.length]!;
-    const started = performance.now();
+    const started = clock();
     model.predictRow(row);
-    times[i] = (performance.now() - started) * 1000;
+    times[i] = (clock() - started) * 1000;
   }
   return times.sort()[CALLS / 2]!;
 }

@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import type { TestRows } from '../comparison/compared-model.ts';
-import type { ModelKind } from '../config/objectives.ts';
 import { kindOf } from '../config/objectives.ts';
-import { readDoubles } from '../data/read.ts';
+import type { NumbersReader } from '../data/read.ts';
 import { type OutputColumn, writePredictions } from '../data/write.ts';
 import { outputsOf } from '../engine/engine.ts';
 import { InputError } from '../errors.ts';
@@ -11,6 +10,8 @@ import type { PreparedExperiment } from './prepare.ts';
 
 /** The models' predictions of the test rows, below the output folder of a run. */
 export const TEST_PREDICTIONS = 'predictions/test.parquet';
+
+type RowsKind = Pick<TestRows, 'kind' | 'classes'>;
 
 /** What a model predicts for the test rows. */
 export interface TestPredictions {
@@ -35,7 +36,7 @@ export function testRowsOf({ binned, splits, params }: PreparedExperiment): Test
 }
 
 /** The columns of one model: its name, or with several classes its name and the number of each class. */
-const columnNames = (model: string, { kind, classes }: Pick<TestRows, 'kind' | 'classes'>) =>
+const columnNames = (model: string, { kind, classes }: RowsKind) =>
   kind === 'multiclass' ? Array.from({ length: classes }, (_, c) => `${model}_${c}`) : [model];
 
 /** Writes the predictions of the test rows, where there are any: row, label, weight if rows have one, and those of each model. */
@@ -68,44 +69,52 @@ export async function writeTestPredictions(
 /** Predictions of the test rows as a run has left them. */
 export interface StoredPredictions {
   readonly rows: TestRows;
-  readonly byModel: ReadonlyMap<string, Float64Array>;
+  has(model: string): boolean;
+  /** Those of a model that the file has. */
+  predictions(model: string): Promise<Float64Array>;
 }
 
 /**
- * Reads what `writeTestPredictions` wrote.
- * @param models whose predictions are wanted; those that the file does not have are left out
+ * Opens what `writeTestPredictions` wrote: reads the rows, and predictions when they are asked for.
+ * @param reader in use as long as predictions are asked for
+ * @param count of test rows that the run had
  * @throws InputError where the file cannot be read or is not one of a run.
  */
-export async function readTestPredictions(
+export async function openTestPredictions(
+  reader: NumbersReader,
   folder: string,
-  models: readonly string[],
-  { kind, classes }: { readonly kind: ModelKind; readonly classes: number },
+  { kind, classes }: RowsKind,
+  count: number,
 ): Promise<StoredPredictions> {
   const path = join(folder, TEST_PREDICTIONS);
-  const columns = await readDoubles(path);
-  const labels = columns.get('label');
-  if (labels === undefined) throw new InputError(`${path} has no column label; run the experiment again.`);
-  if (
-    kind !== 'regression' &&
-    labels.some((label) => !(Number.isInteger(label) && label >= 0 && label < classes))
-  )
-    throw new InputError(
-      `${path} has a label that is none of the ${classes} classes; run the experiment again.`,
+  const wrong = (what: string) => new InputError(`${path} ${what}; run the experiment again.`);
+  const names = new Set(await reader.columns(path));
+  if (!names.has('label')) throw wrong('has no column label');
+  const [labels, weights] = await reader.read(path, names.has('weight') ? ['label', 'weight'] : ['label']);
+  if (labels!.length !== count) throw wrong(`has ${labels!.length} rows, and the run had ${count} test rows`);
+  const isLabel = (label: number) =>
+    kind === 'regression' ? Number.isFinite(label) : Number.isInteger(label) && label >= 0 && label < classes;
+  if (!labels!.every(isLabel))
+    throw wrong(
+      kind === 'regression'
+        ? 'has a label that is no number'
+        : `has a label that is none of the ${classes} classes`,
     );
-  const weights = columns.get('weight');
-  const rows: TestRows = { kind, classes, labels, ...(weights && { weights }) };
-  const byModel = new Map<string, Float64Array>();
-  for (const model of models) {
-    const ofModel = columnNames(model, rows).map((name) => columns.get(name));
-    if (ofModel.some((column) => column === undefined)) continue;
-    const width = ofModel.length;
-    byModel.set(
-      model,
-      Float64Array.from(
-        { length: labels.length * width },
-        (_, i) => ofModel[i % width]![Math.floor(i / width)]!,
-      ),
-    );
-  }
-  return { rows, byModel };
+  if (weights?.every((weight) => weight >= 0 && weight < Number.POSITIVE_INFINITY) === false)
+    throw wrong('has a weight that is missing, negative or infinite');
+  const rows: TestRows = { kind, classes, labels: labels!, ...(weights && { weights }) };
+  return {
+    rows,
+    // Of the kind alone: labels would be kept as long as the functions are.
+    has: (model) => columnNames(model, { kind, classes }).every((name) => names.has(name)),
+    async predictions(model) {
+      const columns = await reader.read(path, columnNames(model, { kind, classes }));
+      const width = columns.length;
+      if (width === 1) return columns[0]!;
+      const all = new Float64Array(count * width);
+      for (const [c, column] of columns.entries())
+        for (let row = 0; row < count; row++) all[row * width + c] = column[row]!;
+      return all;
+    },
+  };
 }

@@ -7,15 +7,17 @@ export function exactSum(values: Iterable<number>): number {
   for (const value of values) {
     let x = value;
     let kept = 0;
-    for (const partial of partials) {
-      const [large, small] = Math.abs(x) < Math.abs(partial) ? [partial, x] : [x, partial];
-      const high = large + small;
-      const low = small - (high - large);
+    for (let i = 0; i < partials.length; i++) {
+      // Knuth's sum of two with its error: which of them is greater cannot be predicted.
+      const partial = partials[i]!;
+      const high = x + partial;
+      const other = high - x;
+      const low = x - (high - other) + (partial - other);
       if (low !== 0) partials[kept++] = low;
       x = high;
     }
-    partials.length = kept;
-    partials.push(x);
+    partials[kept++] = x;
+    if (partials.length > kept) partials.length = kept;
   }
   return roundPartials(partials);
 }

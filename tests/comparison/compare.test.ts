@@ -251,6 +251,25 @@ describe('test rows', () => {
     );
   });
 
+  it('with weights that differ leave out what counts all rows alike, and keep the intervals', async () => {
+    const weights = Float64Array.from({ length: 400 }, (_, row) => (row % 2) + 0.5);
+    const asked = { ...auc, rows: { ...rows, weights }, test: 'delong' } as const;
+    const { statistical_tests: tests, decision, pairs, ...rest } = await compareModels(models, asked);
+    expect(tests).not.toHaveProperty('mcnemar');
+    expect(tests).not.toHaveProperty('delong');
+    expect(decision).toMatchObject({
+      significant: null,
+      not_run: expect.stringContaining('weights that differ'),
+    });
+    expect(reasonOf({ ...rest, statistical_tests: tests, decision, pairs }, 'mcnemar')).toContain(
+      'weights that differ',
+    );
+    expect(pairs[0]!.test_difference).toBeDefined();
+    const even = { ...auc, rows: { ...rows, weights: weights.map(() => 2) } };
+    const plain = await compareModels(models, { ...auc, rows });
+    expect((await compareModels(models, even)).statistical_tests).toEqual(plain.statistical_tests);
+  });
+
   it('are missed by name where there are none, or one model has no predictions', async () => {
     const without = await compareModels(models, { ...auc, noRows: 'the data has no test rows' });
     for (const test of ['mcnemar', 'delong', 'bootstrap'])

@@ -33,7 +33,7 @@ describe('beside mpmath and SciPy', () => {
   });
 });
 
-const { binomSf, chi2Sf, fSf, normPpf, normSf, tSf } = distributions;
+const { binomSf, chi2Sf, fSf, normPpf, normSf, tIsf, tSf } = distributions;
 const df = fc.double({ min: 1, max: 500, noNaN: true });
 const quantile = fc.double({ min: 0, max: 60, noNaN: true });
 
@@ -90,6 +90,22 @@ describe('survival functions', () => {
       ),
       { numRuns: 20 },
     );
+  });
+
+  it("Student's t is inverted down to small p-values, by a quantile that falls as p rises and with more degrees of freedom", () => {
+    const p = fc.integer({ min: -300, max: 0 }).map((exponent) => 0.5 * 10 ** (exponent / 10));
+    fc.assert(
+      fc.property(p, p, df, df, (one, other, n, m) => {
+        const t = tIsf(one, n);
+        expectClose([tSf(t, n)], [one], 1e-10);
+        expect(t).toBeGreaterThanOrEqual(0);
+        if (one < other) expect(t).toBeGreaterThan(tIsf(other, n));
+        if (n < m) expect(tIsf(one, m)).toBeLessThanOrEqual(t * (1 + 1e-10));
+      }),
+    );
+    expect(tIsf(0.5, 3)).toBeLessThan(1e-15);
+    // Tables have 2.776 for 4 degrees of freedom, and with one the quantile is that of Cauchy.
+    expectClose([tIsf(0.025, 4), tIsf(0.01, 1)], [2.7764451051977987, 1 / Math.tan(Math.PI * 0.01)], 1e-12);
   });
 
   it('the range of two is the difference of two normal variables', () => {
