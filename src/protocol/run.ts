@@ -23,6 +23,7 @@ import { type Reporter, silentReporter } from './reporter.ts';
 import { METRIC_FILES, type ScoringRecord, scoringRecord } from './run-data.ts';
 import { parseStages, STAGES, type StageName } from './stages.ts';
 import { testRowsOf, writeTestPredictions } from './test-predictions.ts';
+import { trackRun } from './track.ts';
 import {
   baselinePlan,
   type ModelName,
@@ -298,6 +299,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       compared = await runCompare(output, experiment, run, { reporter, signal });
     }
     await output.writeJson('run.json', runJson({ ...record, exit: 0, models, search, scoring, compared }));
+    await trackRun({ ...record, output, models, search, ensemble, compared }, reporter);
     return {
       out: output.path,
       files: [...output.written, ...(search ? [JOURNAL_FILE] : [])],
@@ -321,6 +323,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       const { exitCode: exit, message } = error;
       await output.writeJson('run.json', runJson({ ...record, exit, error: message, models, search }));
     }
+    await trackRun({ ...record, output, models, search, ensemble, error }, reporter);
     throw error;
   } finally {
     tables.dispose();

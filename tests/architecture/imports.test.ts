@@ -16,6 +16,7 @@ const LAYERS = [
   'boosting',
   'ensemble',
   'tuning',
+  'tracking',
   'reporting',
   'protocol',
   'bench',
