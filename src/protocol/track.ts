@@ -266,7 +266,7 @@ function modelsOf({ models }: EndedRun, reporter: Reporter): TrackedModel[] {
             name: feature.name,
             categorical: feature.type === 'categorical',
           })),
-          outputs: model.baseMargins.length,
+          outputs: model.objective === 'multi:softprob' ? model.outputs : 1,
           params: flatten(model.params, ''),
           tags: { 'lockstep.fingerprint': model.fingerprint },
           scores: scoresOf(metrics),

@@ -53,13 +53,19 @@ function write(path: string, text: string): void {
   writeFileSync(path, text);
 }
 
+/** The file of a key in a folder that is there; each slash of the key opens another one. */
+function writeKey(folder: string, key: string, text: string): void {
+  if (key.includes('/')) write(join(folder, key), text);
+  else writeFileSync(join(folder, key), text);
+}
+
 function writeMeta(folder: string, meta: object): void {
   write(join(folder, META), toYaml(meta));
 }
 
 function writeEntries(folder: string, values: Readonly<Record<string, string>>, limit: number): void {
   mkdirSync(folder, { recursive: true });
-  for (const [key, value] of mlflowEntries(values, limit)) write(join(folder, key), value);
+  for (const [key, value] of mlflowEntries(values, limit)) writeKey(folder, key, value);
 }
 
 /** As Python reads it. */
@@ -74,7 +80,7 @@ function writeMetrics(folder: string, metrics: readonly TrackedMetric[], time: n
   for (const [i, { points }] of metrics.entries()) {
     if (points.length === 0) continue;
     const lines = points.map(({ step, value }) => `${time} ${numberText(value)} ${step}\n`);
-    write(join(folder, keys[i]!), lines.join(''));
+    writeKey(folder, keys[i]!, lines.join(''));
   }
 }
 
@@ -220,10 +226,11 @@ function writeModel(experiment: Experiment, runId: string, run: TrackedRun, mode
   for (const [name, text] of Object.entries(files)) write(join(folder, 'artifacts', name), text);
   writeEntries(join(folder, 'params'), model.params, MLFLOW_LIMITS.param);
   writeEntries(join(folder, 'tags'), model.tags, MLFLOW_LIMITS.tag);
-  mkdirSync(join(folder, 'metrics'), { recursive: true });
+  const scores = join(folder, 'metrics');
+  mkdirSync(scores, { recursive: true });
   const keys = mlflowKeys(Object.keys(model.scores));
   for (const [i, score] of Object.values(model.scores).entries()) {
-    write(join(folder, 'metrics', keys[i]!), `${time} ${numberText(score)} 0 ${runId}\n`);
+    writeKey(scores, keys[i]!, `${time} ${numberText(score)} 0 ${runId}\n`);
   }
   writeMeta(folder, {
     artifact_location: location,

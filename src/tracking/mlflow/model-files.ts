@@ -4,6 +4,8 @@ import { toYaml } from './yaml.ts';
 /** The release whose formats are written. */
 export const MLFLOW_VERSION = '3.17.2';
 const XGBOOST_VERSION = '3.2.0';
+/** Nothing in a model depends on it, but MLflow warns of models that name none. */
+const PYTHON_VERSION = '3.11';
 
 const REQUIREMENTS = `mlflow>=${MLFLOW_VERSION}\npandas\nxgboost>=${XGBOOST_VERSION}\n`;
 
@@ -46,6 +48,7 @@ export function modelFiles(model: TrackedModel, place: ModelPlace): Record<strin
         data,
         env: { virtualenv: 'python_env.yaml' },
         loader_module: 'mlflow.xgboost',
+        python_version: PYTHON_VERSION,
       },
       xgboost: {
         code: null,
@@ -66,7 +69,7 @@ export function modelFiles(model: TrackedModel, place: ModelPlace): Record<strin
   return {
     MLmodel: toYaml(mlmodel),
     [data]: model.xgboost,
-    'python_env.yaml': toYaml({ python: '3.11', dependencies: ['-r requirements.txt'] }),
+    'python_env.yaml': toYaml({ python: PYTHON_VERSION, dependencies: ['-r requirements.txt'] }),
     'requirements.txt': REQUIREMENTS,
   };
 }
