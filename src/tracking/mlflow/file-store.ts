@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { constants, mkdirSync, writeFileSync } from 'node:fs';
-import { copyFile, readdir, readFile } from 'node:fs/promises';
+import { constants, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFile, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parse } from 'yaml';
@@ -119,8 +119,9 @@ async function experimentsOf(root: string): Promise<Map<string, string>> {
 }
 
 /** The experiment of that name, made where there is none. */
-async function openExperiment(root: string, run: TrackedRun): Promise<Experiment> {
+async function openExperiment(root: string, run: TrackedRun, made: string[]): Promise<Experiment> {
   const time = run.started.getTime();
+  if (!existsSync(root)) made.push(root);
   await makeFolder(join(root, '.trash'));
   const known = await experimentsOf(root);
   if (![...known.values()].includes(DEFAULT_EXPERIMENT.id)) {
@@ -130,6 +131,7 @@ async function openExperiment(root: string, run: TrackedRun): Promise<Experiment
   let id = known.get(run.experiment);
   if (id === undefined) {
     id = experimentIdOf(run.experiment);
+    made.push(join(root, id));
     writeExperiment(root, id, run.experiment, time);
   }
   const folder = join(root, id);
@@ -217,8 +219,10 @@ function writeDataset(experiment: Experiment, runId: string, dataset: TrackedDat
   });
 }
 
+const modelIdOf = (runId: string, { name }: TrackedModel) => `m-${hexOf('sha256', runId, name).slice(0, 32)}`;
+
 function writeModel(experiment: Experiment, runId: string, run: TrackedRun, model: TrackedModel): void {
-  const modelId = `m-${hexOf('sha256', runId, model.name).slice(0, 32)}`;
+  const modelId = modelIdOf(runId, model);
   const folder = join(experiment.folder, 'models', modelId);
   const location = `${experiment.uri}/models/${modelId}/artifacts`;
   const time = run.ended.getTime();
@@ -265,21 +269,25 @@ export interface RecordedRun {
  * Adds a run, with its nested runs, to the file store of a folder, which is made where there is none. What the store holds
  * stays as it is: recording the same run again adds another one.
  * @param root The folder mlruns.
- * @throws InputError or EnvironmentError where it cannot be written.
+ * @throws InputError or EnvironmentError where it cannot be written; nothing of the run is left then.
  */
 export async function writeFileStore(root: string, run: TrackedRun): Promise<RecordedRun> {
   const folder = resolve(root);
+  const made: string[] = [];
   try {
-    return await addRun(folder, run);
+    return await addRun(folder, run, made);
   } catch (cause) {
+    for (const path of made) await rm(path, { recursive: true, force: true }).catch(() => {});
     throw writeError(folder, cause);
   }
 }
 
-async function addRun(root: string, run: TrackedRun): Promise<RecordedRun> {
-  const experiment = await openExperiment(root, run);
+/** @param made OUT: what is to be removed when the rest cannot be written */
+async function addRun(root: string, run: TrackedRun, made: string[]): Promise<RecordedRun> {
+  const experiment = await openExperiment(root, run, made);
   const runId = takeRunId(experiment, run.identity);
   const folder = join(experiment.folder, runId);
+  made.push(folder);
   writeRecord(folder, run, {});
   for (const dataset of run.datasets) writeDataset(experiment, runId, dataset);
   for (const { name, path } of run.artifacts) {
@@ -287,9 +295,13 @@ async function addRun(root: string, run: TrackedRun): Promise<RecordedRun> {
     mkdirSync(dirname(target), { recursive: true });
     await copyFile(path, target, constants.COPYFILE_FICLONE);
   }
-  for (const model of run.models) writeModel(experiment, runId, run, model);
+  for (const model of run.models) {
+    made.push(join(experiment.folder, 'models', modelIdOf(runId, model)));
+    writeModel(experiment, runId, run, model);
+  }
   for (const [i, nested] of run.nested.entries()) {
     const id = hexOf('sha256', runId, `nested ${i}`).slice(0, 32);
+    made.push(join(experiment.folder, id));
     writeRecord(join(experiment.folder, id), nested, { 'mlflow.parentRunId': runId });
     writeRunMeta(experiment, id, nested, run.user);
   }
