@@ -443,7 +443,15 @@ const tracking = z.strictObject({
   mlflow: z
     .strictObject({
       enabled: z.boolean().default(true).describe('Record the run for MLflow.'),
-      uri: z.string().min(1).optional().describe('Tracking server; without it, files in the output folder.'),
+      uri: z
+        .string()
+        .min(1)
+        .regex(
+          /^[^@?]*$/,
+          'must not hold a name, a password or a query; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN',
+        )
+        .optional()
+        .describe('Tracking server; without it, files in the output folder.'),
     })
     .prefault({})
     .describe('MLflow.'),

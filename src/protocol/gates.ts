@@ -8,6 +8,7 @@ import { readFileBytes } from '../files.ts';
 import { evaluateGates, type GatesRecord, type Inspection } from '../gates/gates.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
 import { GATES_FILE } from '../reporting/gates-report.ts';
+import type { RecordedRun } from '../tracking/mlflow/file-store.ts';
 import type { OutputFolder } from './output.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
@@ -20,6 +21,8 @@ export interface GatedRun {
   >;
   readonly cvScores?: Readonly<Record<string, readonly number[]>> | undefined;
   readonly comparison?: Comparison | undefined;
+  /** Where the run was recorded, unless it was not. */
+  readonly recorded?: RecordedRun | undefined;
   /** What a repetition needs, as run.json records it. */
   readonly record: Readonly<Record<string, unknown>>;
 }
@@ -134,6 +137,17 @@ function inspectEvidence({ record, models }: GatedRun): Promise<Inspection> {
   ]);
 }
 
+/** The run's record must be where it was written. */
+function inspectTracking(output: OutputFolder, recorded: RecordedRun): Promise<Inspection> {
+  const file = `mlruns/${recorded.experimentId}/${recorded.runId}/meta.yaml`;
+  return inspect([
+    async () => {
+      const meta = new TextDecoder().decode(await readFileBytes(join(output.path, file), 'a record'));
+      return meta.includes(recorded.runId) ? undefined : `${file} is of another run.`;
+    },
+  ]);
+}
+
 /** The stage gates: judges a run by what it knows and by what its files say, and writes gates.json. */
 export async function runGates(
   output: OutputFolder,
@@ -143,7 +157,7 @@ export async function runGates(
 ): Promise<GatesRecord> {
   reporter.step('Judging the run by the quality gates');
   const { loaded, data, splits, seed, metrics } = experiment;
-  const { gates: settings, optimization } = loaded.config;
+  const { gates: settings, optimization, tracking } = loaded.config;
   const training = splits.find(({ name }) => name === 'train')?.rows;
   const record = evaluateGates({
     settings,
@@ -152,7 +166,9 @@ export async function runGates(
     sources: data.sources,
     trainingRows: training === undefined ? 0 : training.end - training.start,
     seed,
-    tracking: 'Runs are not recorded for MLflow yet.',
+    tracking: tracking.mlflow.enabled
+      ? run.recorded && (await inspectTracking(output, run.recorded))
+      : 'tracking.mlflow.enabled is false.',
     models: Object.fromEntries(Object.entries(run.models).map(([name, { metrics: of }]) => [name, of])),
     cvScores: run.cvScores,
     folds: run.cvScores && optimization.cv,

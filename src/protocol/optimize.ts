@@ -22,6 +22,11 @@ import { type ModelPlan, type TrainedModel, trainAndScore } from './trained-mode
 /** The study's file, below the output folder. */
 export const JOURNAL_FILE = 'study.journal';
 
+/** The name of an experiment's study in its file. */
+export function studyNameOf({ loaded }: PreparedExperiment): string {
+  return `${loaded.config.experiment.name}_optimization`;
+}
+
 /** Models that are looked at for each that takes part in ensembles. */
 export const CANDIDATES_PER_MEMBER = 2;
 
@@ -171,7 +176,7 @@ export async function runOptimize(
   const started = performance.now();
   const metric = experiment.metrics[0]!;
   const direction = metricDirection(metric);
-  const studyName = `${config.experiment.name}_optimization`;
+  const studyName = studyNameOf(experiment);
   const searchEnd = Math.min(
     options.deadline ?? Number.POSITIVE_INFINITY,
     started + (optimization.timeout_hours ?? Number.POSITIVE_INFINITY) * 3_600_000,

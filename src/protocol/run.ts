@@ -28,6 +28,7 @@ import { type Reporter, silentReporter } from './reporter.ts';
 import { METRIC_FILES, type ScoringRecord, scoringRecord } from './run-data.ts';
 import { parseStages, STAGES, type StageName } from './stages.ts';
 import { testRowsOf, writeTestPredictions } from './test-predictions.ts';
+import { trackRun } from './track.ts';
 import {
   baselinePlan,
   type ModelName,
@@ -330,6 +331,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       compared = await runCompare(output, experiment, run, { reporter, signal });
     }
     const finished = { ...record, models, search, ensemble: ensemble ?? skipped, scoring, compared };
+    const recorded = await trackRun({ ...record, output, models, search, ensemble, compared }, reporter);
     let gates: GatesRecord | undefined;
     if (stages.has('gates')) {
       const run = {
@@ -337,6 +339,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
         cvScores,
         comparison: compared?.comparison,
         record: runJson({ ...finished, exit: 0 }),
+        recorded,
       };
       gates = await runGates(output, experiment, run, { reporter });
     }
@@ -367,6 +370,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       const { exitCode: exit, message } = error;
       await output.writeJson('run.json', runJson({ ...record, exit, error: message, models, search }));
     }
+    await trackRun({ ...record, output, models, search, ensemble, error }, reporter);
     throw error;
   } finally {
     tables.dispose();

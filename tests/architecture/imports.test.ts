@@ -17,6 +17,7 @@ const LAYERS = [
   'boosting',
   'ensemble',
   'tuning',
+  'tracking',
   'reporting',
   'protocol',
   'bench',

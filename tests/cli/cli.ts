@@ -74,6 +74,11 @@ export async function filesBelow(folder: string): Promise<string[]> {
     .sort();
 }
 
+/** Files below a folder but those of MLflow's file stores. */
+export async function filesBesideStores(folder: string): Promise<string[]> {
+  return (await filesBelow(folder)).filter((name) => !/(^|\/)mlruns\//.test(name));
+}
+
 /** 40 rows in which y follows a with a few exceptions. */
 export function smallCsv(): string {
   const rows = Array.from(

@@ -2,7 +2,17 @@ import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { STUDY_PLOTS } from '../../src/reporting/study-plots.ts';
-import { cli, type Ended, filesBelow, repository, scratch, smallCsv, start, writeExperiment } from './cli.ts';
+import {
+  cli,
+  type Ended,
+  filesBelow,
+  filesBesideStores,
+  repository,
+  scratch,
+  smallCsv,
+  start,
+  writeExperiment,
+} from './cli.ts';
 
 const newFolder = scratch();
 const COMMANDS = [
@@ -89,7 +99,20 @@ describe('run, then predict and verify', () => {
     const comparison = ['critical_differences', 'differences', 'folds', 'latency'];
     const plots = [...STUDY_PLOTS, ...comparison.map((name) => `comparison_${name}.svg`)];
     const others = ['run.json', 'study.journal', ...plots.map((name) => `plots/${name}`)];
-    expect(await filesBelow(join(folder, 'out'))).toEqual([...deliverables, ...evidence, ...others].sort());
+    expect(await filesBesideStores(join(folder, 'out'))).toEqual(
+      [...deliverables, ...evidence, ...others].sort(),
+    );
+  });
+
+  it('run records itself and its trials for MLflow, beside the deliverables and in the evidence package', async () => {
+    const { trials } = JSON.parse(await readFile(join(folder, 'out', 'run.json'), 'utf8'));
+    for (const store of ['mlruns', 'evidence/protocol-11-training/mlruns']) {
+      const files = await filesBelow(join(folder, 'out', store));
+      const metas = files.filter((name) => /^\d+\/[0-9a-f]{32}\/meta\.yaml$/.test(name));
+      expect(metas).toHaveLength(1 + trials);
+      expect(files.filter((name) => name.endsWith('/artifacts/MLmodel'))).toHaveLength(2);
+      expect(files.filter((name) => name.endsWith('/artifacts/run.json'))).toHaveLength(1);
+    }
   });
 
   it('run ends with 1 where a gate fails, names it, and keeps everything', async () => {
@@ -441,7 +464,7 @@ describe('init', () => {
     expect(outcome).toMatchObject({ out: 'out', engine: 'cpu', exit: 0 });
     expect(outcome.fingerprints.baseline).toMatch(HASH);
     expect(Object.keys(outcome.metrics.baseline)).toEqual(['train', 'val', 'test']);
-    expect([...outcome.files].sort()).toEqual(await filesBelow(join(folder, 'out')));
+    expect([...outcome.files].sort()).toEqual(await filesBesideStores(join(folder, 'out')));
 
     const forced = await cli(['init', '--data', 'my data.csv', '--target', 'a', '--force', '--json'], folder);
     expect(JSON.parse(forced.stdout)).toEqual({

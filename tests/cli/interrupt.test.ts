@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Model } from '../../src/boosting/model.ts';
-import { cli, filesBelow, repository, scratch, start, writeExperiment } from './cli.ts';
+import { cli, filesBelow, filesBesideStores, repository, scratch, start, writeExperiment } from './cli.ts';
 
 const newFolder = scratch();
 
@@ -41,7 +41,7 @@ describe('an interrupt', () => {
       const [, rounds] = /^error: Interrupted after (\d+) of 100000 rounds; those are kept\.$/m.exec(
         ended.stderr,
       )!;
-      expect(await filesBelow(join(folder, 'out'))).toEqual([
+      expect(await filesBesideStores(join(folder, 'out'))).toEqual([
         'models/baseline_model.partial.json',
         'run.json',
       ]);
@@ -75,7 +75,10 @@ describe('an interrupt', () => {
     );
     expect(ended.stderr).toMatch(/^error: The time budget ended after \d+ of 100000 rounds; /m);
     expect(ended.code).toBe(3);
-    expect(await filesBelow(join(folder, 'out'))).toEqual(['models/baseline_model.partial.json', 'run.json']);
+    expect(await filesBesideStores(join(folder, 'out'))).toEqual([
+      'models/baseline_model.partial.json',
+      'run.json',
+    ]);
   });
 });
 

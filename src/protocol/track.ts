@@ -1,0 +1,337 @@
+import { existsSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { basename, join } from 'node:path';
+import { exportXgboost } from '../boosting/formats/xgboost.ts';
+import { Model } from '../boosting/model.ts';
+import { metricDirection } from '../config/metric-names.ts';
+import type { MetricName } from '../engine/engine.ts';
+import type { EnsembleModel } from '../ensemble/ensemble-model.ts';
+import { BudgetError, InterruptedError, LockstepError } from '../errors.ts';
+import { type RecordedRun, writeFileStore } from '../tracking/mlflow/file-store.ts';
+import type {
+  RunStatus,
+  TrackedDataset,
+  TrackedMetric,
+  TrackedModel,
+  TrackedRecord,
+  TrackedRun,
+} from '../tracking/tracked-run.ts';
+import { openStorage } from '../tuning/open-storage.ts';
+import { isFinished, type Trial, trialValues } from '../tuning/trial.ts';
+import type { CompareResult } from './compare.ts';
+import type { EnsembleResult } from './ensemble.ts';
+import { JOURNAL_FILE, type OptimizeResult, studyNameOf } from './optimize.ts';
+import { EVIDENCE_FOLDER, type OutputFolder } from './output.ts';
+import type { PreparedExperiment } from './prepare.ts';
+import type { Reporter } from './reporter.ts';
+import type { ModelName, ModelScores, TrainingHistory } from './trained-model.ts';
+
+/** A run that has ended, well or not, as far as it got. */
+export interface EndedRun {
+  readonly experiment: PreparedExperiment;
+  readonly output: OutputFolder;
+  readonly engine: string;
+  readonly started: Date;
+  readonly models: Readonly<
+    Partial<
+      Record<
+        ModelName,
+        Pick<ModelScores, 'metrics'> & {
+          readonly model: Model | EnsembleModel;
+          readonly history?: TrainingHistory;
+          readonly timings: Readonly<Record<string, number>>;
+        }
+      >
+    >
+  >;
+  readonly search?: OptimizeResult | undefined;
+  readonly ensemble?: EnsembleResult | undefined;
+  readonly compared?: CompareResult | undefined;
+  /** What ended it, unless it ended well. */
+  readonly error?: unknown;
+}
+
+const textOf = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
+
+/** Every leaf of nested objects under its dotted path; lists are leaves. */
+function flatten(value: unknown, path: string, into: Record<string, string> = {}): Record<string, string> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length > 0) {
+    for (const [key, inner] of Object.entries(value))
+      flatten(inner, path === '' ? key : `${path}.${key}`, into);
+  } else if (value !== undefined) into[path] = textOf(value);
+  return into;
+}
+
+/** The config without what is elsewhere in the record, or says where the record is kept. */
+function paramsOf({ experiment, search }: EndedRun): Record<string, string> {
+  const { experiment: about, tracking: _, ...settings } = experiment.loaded.config;
+  return {
+    'experiment.name': about.name,
+    ...flatten(settings, ''),
+    ...(search && flatten(search.params, 'optimized')),
+  };
+}
+
+const curve = (name: string, values: readonly number[]): TrackedMetric => ({
+  name,
+  points: values.map((value, step) => ({ step, value })),
+});
+
+const single = (name: string, value: number | undefined): TrackedMetric => ({
+  name,
+  points: value === undefined ? [] : [{ step: 0, value }],
+});
+
+function historyMetrics(model: string, history: TrainingHistory | undefined): TrackedMetric[] {
+  if (history === undefined) return [];
+  const { train_loss, val_loss, train_metrics, val_metrics } = history;
+  const of = (set: string, metrics: TrainingHistory['train_metrics']) =>
+    Object.entries(metrics).map(([metric, values]) => curve(`${model}/curve/${set}_${metric}`, values));
+  return [
+    curve(`${model}/curve/train_loss`, train_loss),
+    curve(`${model}/curve/val_loss`, val_loss),
+    ...of('train', train_metrics),
+    ...of('val', val_metrics),
+  ];
+}
+
+/** Final scores as `val/auc_roc`. */
+function scoresOf(metrics: ModelScores['metrics']): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(metrics).flatMap(([split, ofSplit]) =>
+      Object.entries(ofSplit).map(([metric, value]) => [`${split}/${metric}`, value]),
+    ),
+  );
+}
+
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+function foldMetrics({ experiment, search, ensemble }: EndedRun): TrackedMetric[] {
+  if (search === undefined) return [];
+  const metric = experiment.metrics[0]!;
+  const scores = { ...search.cvScores, ...(ensemble && { ensemble: ensemble.best.foldScores }) };
+  return Object.entries(scores).flatMap(([model, values]) => [
+    single(`${model}/cv/${metric}`, mean(values)),
+    curve(`${model}/cv_folds/${metric}`, values),
+  ]);
+}
+
+/** The values of the trials and the best so far, by trial. */
+function searchMetrics(metric: MetricName, trials: readonly Trial[]): TrackedMetric[] {
+  const points = trials.flatMap(({ number, state, value }) =>
+    state === 'complete' && value !== undefined ? [{ step: number, value }] : [],
+  );
+  const better = metricDirection(metric) === 'maximize' ? Math.max : Math.min;
+  let best: number | undefined;
+  const bestPoints = points.map(({ step, value }) => {
+    best = best === undefined ? value : better(best, value);
+    return { step, value: best };
+  });
+  return [
+    { name: `search/${metric}`, points },
+    { name: `search/best_${metric}`, points: bestPoints },
+  ];
+}
+
+function metricsOf(run: EndedRun, trials: readonly Trial[]): TrackedMetric[] {
+  const { experiment, models, search, compared } = run;
+  const ofModels = Object.entries(models).flatMap(([name, model]) => [
+    ...Object.entries(scoresOf(model.metrics)).map(([score, value]) => single(`${name}/${score}`, value)),
+    ...historyMetrics(name, model.history),
+    ...Object.entries(model.timings).map(([step, value]) => single(`${name}/${step}`, value)),
+    single(`${name}/latency_us`, compared?.latencies[name]),
+  ]);
+  return [
+    ...ofModels,
+    ...foldMetrics(run),
+    ...searchMetrics(experiment.metrics[0]!, trials),
+    single('search/search_s', search?.timings.search_s),
+    ...Object.entries(experiment.timings).map(([step, value]) => single(`data/${step}`, value)),
+  ];
+}
+
+/** Labels become tags of their own; MLflow's own names keep their meaning. */
+function labelTags(labels: readonly string[]): Record<string, string> {
+  const own = labels.filter((label) => !label.startsWith('mlflow.'));
+  return {
+    ...Object.fromEntries(own.map((label) => [label, 'true'])),
+    ...(labels.length > 0 && { 'lockstep.tags': JSON.stringify(labels) }),
+  };
+}
+
+function tagsOf(run: EndedRun): Record<string, string> {
+  const { experiment, engine, models, compared, error } = run;
+  const { description, tags } = experiment.loaded.config.experiment;
+  return {
+    ...labelTags(tags),
+    ...(description !== '' && { 'mlflow.note.content': description }),
+    'mlflow.source.name': experiment.loaded.path,
+    'mlflow.source.type': 'LOCAL',
+    'mlflow.user': userName(),
+    'lockstep.engine': engine,
+    ...Object.fromEntries(
+      Object.entries(models).map(([name, { model }]) => [`lockstep.fingerprint.${name}`, model.fingerprint]),
+    ),
+    ...(compared && { 'lockstep.best_model': compared.comparison.best_model.name }),
+    ...(error !== undefined && { 'lockstep.error': error instanceof Error ? error.message : String(error) }),
+  };
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return 'unknown';
+  }
+}
+
+/** As MLflow's own storage for Optuna has it. */
+const TRIAL_STATUS = { complete: 'FINISHED', pruned: 'KILLED', fail: 'FAILED' } as const;
+
+function trialRecord(metric: string, trial: Trial): TrackedRecord[] {
+  const { number, state, value, intermediate, userAttrs, started, ended } = trial;
+  if (state === 'running' || state === 'waiting') return [];
+  const { fold_scores: folds, failure } = userAttrs;
+  const begun = started ?? ended ?? new Date(0);
+  return [
+    {
+      name: `trial_${number}`,
+      status: TRIAL_STATUS[state],
+      started: begun,
+      ended: ended ?? begun,
+      params: flatten(trialValues(trial), ''),
+      tags: {
+        'lockstep.trial': String(number),
+        'lockstep.state': state,
+        ...(failure !== undefined && { 'lockstep.error': textOf(failure) }),
+      },
+      metrics: [
+        single(metric, value),
+        {
+          name: `intermediate/${metric}`,
+          points: [...intermediate].map(([step, v]) => ({ step, value: v })),
+        },
+        curve(`folds/${metric}`, Array.isArray(folds) ? folds : []),
+      ],
+    },
+  ];
+}
+
+/** Where a search was stopped, its journal has the trials that were finished. */
+async function trialsOf({ search, experiment, output, started, error }: EndedRun): Promise<readonly Trial[]> {
+  if (search !== undefined) return search.trials;
+  const path = join(output.path, JOURNAL_FILE);
+  if (!wasStopped(error) || !existsSync(path)) return [];
+  const studyName = studyNameOf(experiment);
+  const storage = await openStorage(path, { studyName, direction: metricDirection(experiment.metrics[0]!) });
+  await storage.close();
+  // Those of an earlier run into the folder are that run's.
+  return storage.trials.filter((trial) => isFinished(trial) && trial.started! >= started);
+}
+
+function datasetsOf({ experiment }: EndedRun): TrackedDataset[] {
+  const { schema, sources } = experiment.data;
+  const columns: TrackedDataset['columns'] = [
+    ...schema.features.map(({ name, type, categories }) => ({
+      name,
+      type: type === 'categorical' || categories !== undefined ? ('string' as const) : ('double' as const),
+    })),
+    { name: schema.target.name, type: targetType(schema.target.classes) },
+  ];
+  return sources.map(({ path, sha256, rows, role }) => ({
+    name: basename(path),
+    path,
+    sha256,
+    rows,
+    role,
+    columns,
+  }));
+}
+
+function targetType(classes: readonly unknown[] | undefined): TrackedDataset['columns'][number]['type'] {
+  const type = typeof classes?.[0];
+  return type === 'string' || type === 'boolean' ? type : 'double';
+}
+
+/** The models that XGBoost can load; ensembles are recorded as files alone. */
+function modelsOf({ models }: EndedRun, reporter: Reporter): TrackedModel[] {
+  return Object.entries(models).flatMap(([name, { model, metrics }]) => {
+    if (!(model instanceof Model)) return [];
+    try {
+      return [
+        {
+          name,
+          xgboost: exportXgboost(model),
+          features: model.features.map((feature) => ({
+            name: feature.name,
+            categorical: feature.type === 'categorical',
+          })),
+          outputs: model.objective === 'multi:softprob' ? model.outputs : 1,
+          params: flatten(model.params, ''),
+          tags: { 'lockstep.fingerprint': model.fingerprint },
+          scores: scoresOf(metrics),
+        },
+      ];
+    } catch (error) {
+      if (!(error instanceof LockstepError)) throw error;
+      reporter.warn(`The model ${name} is not recorded for MLflow: ${error.message}`);
+      return [];
+    }
+  });
+}
+
+const wasStopped = (error: unknown) => error instanceof InterruptedError || error instanceof BudgetError;
+
+function statusOf(error: unknown): RunStatus {
+  if (error === undefined) return 'FINISHED';
+  return error instanceof InterruptedError ? 'KILLED' : 'FAILED';
+}
+
+async function trackedRun(run: EndedRun, reporter: Reporter): Promise<TrackedRun> {
+  const { experiment, output, started, models, error } = run;
+  const { name, description } = experiment.loaded.config.experiment;
+  const trials = await trialsOf(run);
+  const params = paramsOf(run);
+  const identity = {
+    experiment: name,
+    params,
+    sources: experiment.data.sources.map(({ sha256 }) => sha256),
+    fingerprints: Object.values(models).map(({ model }) => model.fingerprint),
+  };
+  const files = output.written.filter((file) => !file.startsWith(EVIDENCE_FOLDER));
+  return {
+    experiment: name,
+    description,
+    name,
+    user: userName(),
+    identity: JSON.stringify(identity),
+    status: statusOf(error),
+    started,
+    ended: new Date(),
+    params,
+    tags: tagsOf(run),
+    metrics: metricsOf(run, trials),
+    datasets: datasetsOf(run),
+    artifacts: files.map((file) => ({ name: file, path: join(output.path, file) })),
+    models: modelsOf(run, reporter),
+    nested: trials.flatMap((trial) => trialRecord(experiment.metrics[0]!, trial)),
+  };
+}
+
+/**
+ * Records a run that has ended for MLflow: in mlruns below its output folder, and in the evidence package where it ended well.
+ * A record that cannot be written is warned about: it is no reason to lose a run.
+ */
+export async function trackRun(run: EndedRun, reporter: Reporter): Promise<RecordedRun | undefined> {
+  const { experiment, output, error } = run;
+  if (!experiment.loaded.config.tracking.mlflow.enabled) return undefined;
+  try {
+    const tracked = await trackedRun(run, reporter);
+    const recorded = await writeFileStore(join(output.path, 'mlruns'), tracked);
+    if (error === undefined) await writeFileStore(join(output.path, EVIDENCE_FOLDER, 'mlruns'), tracked);
+    return recorded;
+  } catch (cause) {
+    reporter.warn(`The run is not recorded for MLflow: ${(cause as Error).message}`);
+    return undefined;
+  }
+}

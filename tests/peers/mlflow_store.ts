@@ -1,0 +1,100 @@
+/**
+ * Our side of mlflow_store.py. `mlflow_store.ts PYTHON` runs experiments on public sets, one of them twice into the same
+ * folder, one that is interrupted during its search and one that fails, and lets MLflow read what they have recorded.
+ */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import { Model } from '../../src/boosting/model.ts';
+import { loadForPrediction } from '../../src/data/load.ts';
+import { type RunOptions, runExperiment } from '../../src/protocol/run.ts';
+import { PUBLIC_SETS, type PublicSet } from '../public-sets.ts';
+
+const [python] = process.argv.slice(2);
+if (python === undefined) throw new Error('Usage: mlflow_store.ts PYTHON');
+const folder = mkdtempSync(join(tmpdir(), 'lockstep mlflow é-'));
+
+const tablePath = (set: PublicSet) => fileURLToPath(new URL(`../data/${set}.parquet`, import.meta.url));
+
+/** Labels that MLflow would refuse as keys, or that mean something to it. */
+const TAGS = [
+  'baseline',
+  'v1.0',
+  'two words',
+  'Grüße, 世界?',
+  'a/b',
+  'a',
+  '../up',
+  'mlflow.runName',
+  'x'.repeat(300),
+];
+
+async function run(set: PublicSet, name: string, options: Partial<RunOptions> = {}): Promise<string> {
+  const configPath = join(folder, `${name}.yaml`);
+  const out = join(folder, name);
+  writeFileSync(
+    configPath,
+    stringify({
+      experiment: {
+        name: `${name} 1.0 – off`,
+        description: `Line one: "é"\nline two\n${'long '.repeat(2000)}`,
+        tags: TAGS,
+      },
+      data: { train_path: tablePath(set), split: { train: 0.6, val: 0.2, test: 0.2 } },
+      model: { objective: PUBLIC_SETS[set] },
+      hyperparameters: { n_estimators: 30, monotone_constraints: {} },
+      optimization: { n_trials: 5, cv: 3, generation: 2, pruner: { name: 'median', n_startup_trials: 1 } },
+      resources: { n_jobs: 2 },
+    }),
+  );
+  await runExperiment({ configPath, out, engine: 'cpu', ...options });
+  return out;
+}
+
+/** What our models predict for all rows, as models/NAME.f64. */
+async function writePredictions(set: PublicSet, out: string): Promise<void> {
+  mkdirSync(join(out, 'expected'));
+  for (const name of ['baseline', 'optimized']) {
+    const model = await Model.load(join(out, 'models', `${name}_model.json`));
+    const { columns, rows } = await loadForPrediction(tablePath(set), model);
+    writeFileSync(join(out, 'expected', `${name}.f64`), model.predict(columns, rows));
+  }
+}
+
+async function interrupted(set: PublicSet): Promise<void> {
+  const stop = new AbortController();
+  const reporter = {
+    step() {},
+    warn() {},
+    round() {},
+    search({ done }: { done: number }) {
+      if (done > 1) stop.abort();
+    },
+  };
+  await assert.rejects(run(set, 'stopped', { reporter, signal: stop.signal }), /Interrupted/);
+}
+
+try {
+  for (const set of ['breast_cancer', 'digits', 'diabetes', 'adult'] as const) {
+    await writePredictions(set, await run(set, set));
+  }
+  await run('diabetes', 'twice');
+  await run('diabetes', 'twice', { resume: true });
+  await interrupted('breast_cancer');
+  await run('diabetes', 'failed', { stages: ['baseline'] });
+  // The folder holds a study by now.
+  await run('diabetes', 'failed', { stages: ['baseline', 'optimize'] });
+  await assert.rejects(
+    run('diabetes', 'failed', { stages: ['baseline', 'optimize'] }),
+    /already holds a study/,
+  );
+  const script = fileURLToPath(new URL('mlflow_store.py', import.meta.url));
+  const { status } = spawnSync(python, [script, folder], { stdio: 'inherit' });
+  assert.equal(status, 0);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
