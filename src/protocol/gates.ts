@@ -8,11 +8,11 @@ import { readFileBytes } from '../files.ts';
 import { evaluateGates, type GatesRecord, type Inspection } from '../gates/gates.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
 import { GATES_FILE } from '../reporting/gates-report.ts';
-import type { RecordedRun } from '../tracking/mlflow/file-store.ts';
-import type { OutputFolder } from './output.ts';
+import { OutputFolder } from './output.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
 import { CV_SCORES_FILE, METRIC_FILES } from './run-data.ts';
+import { STORE_FOLDER } from './track.ts';
 
 /** What the stage knows of a run. */
 export interface GatedRun {
@@ -21,8 +21,6 @@ export interface GatedRun {
   >;
   readonly cvScores?: Readonly<Record<string, readonly number[]>> | undefined;
   readonly comparison?: Comparison | undefined;
-  /** Where the run was recorded, unless it was not. */
-  readonly recorded?: RecordedRun | undefined;
   /** What a repetition needs, as run.json records it. */
   readonly record: Readonly<Record<string, unknown>>;
 }
@@ -137,13 +135,12 @@ function inspectEvidence({ record, models }: GatedRun): Promise<Inspection> {
   ]);
 }
 
-/** The run's record must be where it was written. */
-function inspectTracking(output: OutputFolder, recorded: RecordedRun): Promise<Inspection> {
-  const file = `mlruns/${recorded.experimentId}/${recorded.runId}/meta.yaml`;
+/** The store must take files: the run is recorded there once it has ended. */
+function inspectTracking(output: OutputFolder): Promise<Inspection> {
   return inspect([
     async () => {
-      const meta = new TextDecoder().decode(await readFileBytes(join(output.path, file), 'a record'));
-      return meta.includes(recorded.runId) ? undefined : `${file} is of another run.`;
+      await OutputFolder.create(join(output.path, STORE_FOLDER));
+      return undefined;
     },
   ]);
 }
@@ -166,9 +163,7 @@ export async function runGates(
     sources: data.sources,
     trainingRows: training === undefined ? 0 : training.end - training.start,
     seed,
-    tracking: tracking.mlflow.enabled
-      ? run.recorded && (await inspectTracking(output, run.recorded))
-      : 'tracking.mlflow.enabled is false.',
+    tracking: tracking.mlflow.enabled ? await inspectTracking(output) : 'tracking.mlflow.enabled is false.',
     models: Object.fromEntries(Object.entries(run.models).map(([name, { metrics: of }]) => [name, of])),
     cvScores: run.cvScores,
     folds: run.cvScores && optimization.cv,

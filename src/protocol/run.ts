@@ -331,7 +331,6 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       compared = await runCompare(output, experiment, run, { reporter, signal });
     }
     const finished = { ...record, models, search, ensemble: ensemble ?? skipped, scoring, compared };
-    const recorded = await trackRun({ ...record, output, models, search, ensemble, compared }, reporter);
     let gates: GatesRecord | undefined;
     if (stages.has('gates')) {
       const run = {
@@ -339,12 +338,12 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
         cvScores,
         comparison: compared?.comparison,
         record: runJson({ ...finished, exit: 0 }),
-        recorded,
       };
       gates = await runGates(output, experiment, run, { reporter });
     }
     const exit = gates?.passed === false ? ExitCode.checkFailed : ExitCode.done;
     await output.writeJson('run.json', runJson({ ...finished, exit, gates }));
+    await trackRun({ ...record, output, models, search, ensemble, compared }, reporter);
     return {
       out: output.path,
       files: [...output.written, ...(search ? [JOURNAL_FILE] : [])],

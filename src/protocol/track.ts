@@ -7,7 +7,7 @@ import { metricDirection } from '../config/metric-names.ts';
 import type { MetricName } from '../engine/engine.ts';
 import type { EnsembleModel } from '../ensemble/ensemble-model.ts';
 import { BudgetError, InterruptedError, LockstepError } from '../errors.ts';
-import { type RecordedRun, writeFileStore } from '../tracking/mlflow/file-store.ts';
+import { writeFileStore } from '../tracking/mlflow/file-store.ts';
 import type {
   RunStatus,
   TrackedDataset,
@@ -25,6 +25,9 @@ import { EVIDENCE_FOLDER, type OutputFolder } from './output.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
 import type { ModelName, ModelScores, TrainingHistory } from './trained-model.ts';
+
+/** MLflow's file store, below the output folder. */
+export const STORE_FOLDER = 'mlruns';
 
 /** A run that has ended, well or not, as far as it got. */
 export interface EndedRun {
@@ -322,16 +325,14 @@ async function trackedRun(run: EndedRun, reporter: Reporter): Promise<TrackedRun
  * Records a run that has ended for MLflow: in mlruns below its output folder, and in the evidence package where it ended well.
  * A record that cannot be written is warned about: it is no reason to lose a run.
  */
-export async function trackRun(run: EndedRun, reporter: Reporter): Promise<RecordedRun | undefined> {
+export async function trackRun(run: EndedRun, reporter: Reporter): Promise<void> {
   const { experiment, output, error } = run;
-  if (!experiment.loaded.config.tracking.mlflow.enabled) return undefined;
+  if (!experiment.loaded.config.tracking.mlflow.enabled) return;
   try {
     const tracked = await trackedRun(run, reporter);
-    const recorded = await writeFileStore(join(output.path, 'mlruns'), tracked);
-    if (error === undefined) await writeFileStore(join(output.path, EVIDENCE_FOLDER, 'mlruns'), tracked);
-    return recorded;
+    await writeFileStore(join(output.path, STORE_FOLDER), tracked);
+    if (error === undefined) await writeFileStore(join(output.path, EVIDENCE_FOLDER, STORE_FOLDER), tracked);
   } catch (cause) {
     reporter.warn(`The run is not recorded for MLflow: ${(cause as Error).message}`);
-    return undefined;
   }
 }
