@@ -7,7 +7,7 @@ import { metricDirection } from '../config/metric-names.ts';
 import type { MetricName } from '../engine/engine.ts';
 import type { EnsembleModel } from '../ensemble/ensemble-model.ts';
 import { BudgetError, InterruptedError, LockstepError } from '../errors.ts';
-import { writeFileStore } from '../tracking/mlflow/file-store.ts';
+import { mirrorRun, writeFileStore } from '../tracking/mlflow/file-store.ts';
 import type {
   RunStatus,
   TrackedDataset,
@@ -67,10 +67,17 @@ function flatten(value: unknown, path: string, into: Record<string, string> = {}
 
 /** The config without what is elsewhere in the record, or says where the record is kept. */
 function paramsOf({ experiment, search }: EndedRun): Record<string, string> {
-  const { experiment: about, tracking: _, ...settings } = experiment.loaded.config;
+  const { experiment: about, optimization, tracking: _, ...settings } = experiment.loaded.config;
+  const { search_space: space, ...others } = optimization;
   return {
     'experiment.name': about.name,
-    ...flatten(settings, ''),
+    ...flatten({ ...settings, optimization: others }, ''),
+    ...Object.fromEntries(
+      Object.entries(space).map(([name, dimension]) => [
+        `optimization.search_space.${name}`,
+        JSON.stringify(dimension),
+      ]),
+    ),
     ...(search && flatten(search.params, 'optimized')),
   };
 }
@@ -211,10 +218,10 @@ function trialRecord(metric: string, trial: Trial): TrackedRecord[] {
       metrics: [
         single(metric, value),
         {
-          name: `intermediate/${metric}`,
+          name: `${metric}_intermediate`,
           points: [...intermediate].map(([step, v]) => ({ step, value: v })),
         },
-        curve(`folds/${metric}`, Array.isArray(folds) ? folds : []),
+        curve(`${metric}_folds`, Array.isArray(folds) ? folds : []),
       ],
     },
   ];
@@ -329,9 +336,8 @@ export async function trackRun(run: EndedRun, reporter: Reporter): Promise<void>
   const { experiment, output, error } = run;
   if (!experiment.loaded.config.tracking.mlflow.enabled) return;
   try {
-    const tracked = await trackedRun(run, reporter);
-    await writeFileStore(join(output.path, STORE_FOLDER), tracked);
-    if (error === undefined) await writeFileStore(join(output.path, EVIDENCE_FOLDER, STORE_FOLDER), tracked);
+    const recorded = await writeFileStore(join(output.path, STORE_FOLDER), await trackedRun(run, reporter));
+    if (error === undefined) await mirrorRun(recorded, join(output.path, EVIDENCE_FOLDER, STORE_FOLDER));
   } catch (cause) {
     reporter.warn(`The run is not recorded for MLflow: ${(cause as Error).message}`);
   }

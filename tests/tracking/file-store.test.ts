@@ -1,10 +1,10 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { writeFileStore } from '../../src/tracking/mlflow/file-store.ts';
+import { mirrorRun, type RecordedRun, writeFileStore } from '../../src/tracking/mlflow/file-store.ts';
 import { toYaml } from '../../src/tracking/mlflow/yaml.ts';
 import type { TrackedRecord, TrackedRun } from '../../src/tracking/tracked-run.ts';
 
@@ -23,7 +23,7 @@ const trial = (number: number, status: TrackedRecord['status']): TrackedRecord =
 
 let root: string;
 let run: TrackedRun;
-let first: { experimentId: string; runId: string };
+let first: RecordedRun;
 const read = (...path: string[]) => readFile(join(root, 'mlruns', ...path), 'utf8');
 const readMeta = async (...path: string[]) => parse(await read(...path, 'meta.yaml'), { version: '1.1' });
 
@@ -164,7 +164,7 @@ describe('a file store', () => {
 
   it('keeps its runs where the same one is recorded again, and gives equal ids in another folder', async () => {
     const other = await writeFileStore(join(root, 'other'), run);
-    expect(other).toEqual(first);
+    expect([other.experimentId, other.runId]).toEqual([first.experimentId, first.runId]);
     const again = await writeFileStore(join(root, 'other'), { ...run, models: [], status: 'KILLED' });
     expect(again.experimentId).toBe(first.experimentId);
     expect(again.runId).not.toBe(first.runId);
@@ -172,11 +172,28 @@ describe('a file store', () => {
     expect(entries.filter((name) => /^[0-9a-f]{32}$/.test(name))).toHaveLength(8);
   });
 
+  it('is repeated in another place, whole and with its own addresses', async () => {
+    await mirrorRun(first, join(root, 'evidence', 'mlruns'));
+    await mirrorRun(first, join(root, 'evidence', 'mlruns'));
+    const files = async (store: string) =>
+      (await readdir(store, { recursive: true, withFileTypes: true }))
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name).slice(store.length + 1))
+        .sort();
+    const names = await files(join(root, 'mlruns'));
+    expect(await files(join(root, 'evidence', 'mlruns'))).toEqual(names);
+    const [from, to] = [join(root, 'mlruns'), join(root, 'evidence', 'mlruns')];
+    const [ours, theirs] = [pathToFileURL(from).href, pathToFileURL(to).href];
+    for (const name of names) {
+      const text = await readFile(join(from, name), 'utf8');
+      expect(await readFile(join(to, name), 'utf8')).toBe(text.replaceAll(ours, theirs));
+    }
+  });
+
   it('joins the experiment of that name that another program has made there', async () => {
     await writeFileStore(join(root, 'theirs'), { ...run, experiment: 'other', nested: [] });
     await rm(join(root, 'theirs', '0'), { recursive: true });
     const meta = { experiment_id: '7', lifecycle_stage: 'active', name: 'mine' };
-    const { mkdir } = await import('node:fs/promises');
     await mkdir(join(root, 'theirs', '7'));
     await writeFile(join(root, 'theirs', '7', 'meta.yaml'), toYaml(meta));
     const { experimentId } = await writeFileStore(join(root, 'theirs'), {

@@ -1,7 +1,17 @@
 import { createHash } from 'node:crypto';
-import { constants, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import {
+  constants,
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { copyFile, readdir, readFile, rm } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parse } from 'yaml';
 import { makeFolder, writeError } from '../../files.ts';
@@ -196,12 +206,14 @@ function schemaOf({ columns }: TrackedDataset): string | undefined {
   return text.length > MLFLOW_LIMITS.datasetSchema ? undefined : text;
 }
 
-function writeDataset(experiment: Experiment, runId: string, dataset: TrackedDataset): void {
+/** @returns the folder of the data set, which runs share. */
+function writeDataset(experiment: Experiment, runId: string, dataset: TrackedDataset): string {
   const name = cutText(dataset.name, MLFLOW_LIMITS.datasetName);
   const digest = dataset.sha256.slice(0, MLFLOW_LIMITS.datasetDigest);
   const id = hexOf('md5', name, digest);
   const schema = schemaOf(dataset);
-  writeMeta(join(experiment.folder, 'datasets', id), {
+  const folder = join(experiment.folder, 'datasets', id);
+  writeMeta(folder, {
     digest,
     name,
     profile: JSON.stringify({ num_rows: dataset.rows }),
@@ -217,13 +229,15 @@ function writeDataset(experiment: Experiment, runId: string, dataset: TrackedDat
     source_type: 'DATASET',
     tags: { 'mlflow.data.context': CONTEXTS[dataset.role] },
   });
+  return folder;
 }
 
-const modelIdOf = (runId: string, { name }: TrackedModel) => `m-${hexOf('sha256', runId, name).slice(0, 32)}`;
-
-function writeModel(experiment: Experiment, runId: string, run: TrackedRun, model: TrackedModel): void {
-  const modelId = modelIdOf(runId, model);
-  const folder = join(experiment.folder, 'models', modelId);
+function writeModel(
+  experiment: Experiment,
+  { runId, modelId, folder }: { readonly runId: string; readonly modelId: string; readonly folder: string },
+  run: TrackedRun,
+  model: TrackedModel,
+): void {
   const location = `${experiment.uri}/models/${modelId}/artifacts`;
   const time = run.ended.getTime();
   const files = modelFiles(model, { modelId, runId, location, created: run.ended });
@@ -263,6 +277,10 @@ function writeModel(experiment: Experiment, runId: string, run: TrackedRun, mode
 export interface RecordedRun {
   readonly experimentId: string;
   readonly runId: string;
+  /** The folder of the store. */
+  readonly root: string;
+  /** Everything of the run and its experiment, relative to the store. */
+  readonly paths: readonly string[];
 }
 
 /**
@@ -287,24 +305,89 @@ async function addRun(root: string, run: TrackedRun, made: string[]): Promise<Re
   const experiment = await openExperiment(root, run, made);
   const runId = takeRunId(experiment, run.identity);
   const folder = join(experiment.folder, runId);
+  const folders = [folder];
+  const begin = (path: string) => {
+    made.push(path);
+    folders.push(path);
+    return path;
+  };
   made.push(folder);
   writeRecord(folder, run, {});
-  for (const dataset of run.datasets) writeDataset(experiment, runId, dataset);
+  for (const dataset of run.datasets) folders.push(writeDataset(experiment, runId, dataset));
   for (const { name, path } of run.artifacts) {
     const target = join(folder, 'artifacts', name);
     mkdirSync(dirname(target), { recursive: true });
     await copyFile(path, target, constants.COPYFILE_FICLONE);
   }
   for (const model of run.models) {
-    made.push(join(experiment.folder, 'models', modelIdOf(runId, model)));
-    writeModel(experiment, runId, run, model);
+    const modelId = `m-${hexOf('sha256', runId, model.name).slice(0, 32)}`;
+    writeModel(
+      experiment,
+      { runId, modelId, folder: begin(join(experiment.folder, 'models', modelId)) },
+      run,
+      model,
+    );
   }
   for (const [i, nested] of run.nested.entries()) {
     const id = hexOf('sha256', runId, `nested ${i}`).slice(0, 32);
-    made.push(join(experiment.folder, id));
-    writeRecord(join(experiment.folder, id), nested, { 'mlflow.parentRunId': runId });
+    writeRecord(begin(join(experiment.folder, id)), nested, { 'mlflow.parentRunId': runId });
     writeRunMeta(experiment, id, nested, run.user);
   }
   writeRunMeta(experiment, runId, run, run.user);
-  return { experimentId: experiment.id, runId };
+  const shared = [
+    join(root, DEFAULT_EXPERIMENT.id, META),
+    join(experiment.folder, META),
+    join(experiment.folder, 'tags'),
+  ];
+  return {
+    experimentId: experiment.id,
+    runId,
+    root,
+    paths: [...shared.filter(existsSync), ...folders].map((path) => relative(root, path)),
+  };
+}
+
+/** Another name for a file, or a copy where the file system has none. */
+function linkFile(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch {
+    copyFileSync(from, to);
+  }
+}
+
+/** Files that name the folder of the store. */
+const HAS_URI = new Set([META, 'MLmodel']);
+
+function mirrorPath(root: string, target: string, path: string): void {
+  const from = join(root, path);
+  const to = join(target, path);
+  if (statSync(from).isDirectory()) {
+    mkdirSync(to, { recursive: true });
+    for (const name of readdirSync(from)) mirrorPath(root, target, join(path, name));
+  } else if (HAS_URI.has(basename(path))) {
+    write(to, readFileSync(from, 'utf8').replaceAll(uriOf(root), uriOf(target)));
+  } else if (path.split(sep).includes('tags')) {
+    // MLflow changes tags in place: those of a record elsewhere must stay.
+    copyFileSync(from, to);
+  } else {
+    linkFile(from, to);
+  }
+}
+
+/**
+ * Repeats a recorded run in another store of the same file system. Files are hard links, which cost a fraction of new ones.
+ * @throws InputError or EnvironmentError where it cannot be written.
+ */
+export async function mirrorRun(recorded: RecordedRun, target: string): Promise<void> {
+  const folder = resolve(target);
+  try {
+    await makeFolder(join(folder, '.trash'));
+    for (const path of recorded.paths) {
+      await rm(join(folder, path), { recursive: true, force: true });
+      mirrorPath(recorded.root, folder, path);
+    }
+  } catch (cause) {
+    throw writeError(folder, cause);
+  }
 }
