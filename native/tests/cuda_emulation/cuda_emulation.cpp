@@ -430,8 +430,9 @@ cudaError_t cudaStreamSynchronize(cudaStream_t) {
   return done();
 }
 cudaError_t cudaEventCreate(cudaEvent_t* event) {
-  *event = new std::chrono::steady_clock::time_point();
-  return done();
+  const cudaError_t error = done();
+  if (error == cudaSuccess) *event = new std::chrono::steady_clock::time_point();
+  return error;
 }
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
   delete static_cast<std::chrono::steady_clock::time_point*>(event);
