@@ -299,7 +299,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       compared = await runCompare(output, experiment, run, { reporter, signal });
     }
     await output.writeJson('run.json', runJson({ ...record, exit: 0, models, search, scoring, compared }));
-    await trackRun({ ...record, output, models, search, ensemble, compared }, reporter);
+    await trackRun({ ...record, output, models, search, ensemble, compared }, { reporter, signal });
     return {
       out: output.path,
       files: [...output.written, ...(search ? [JOURNAL_FILE] : [])],
@@ -323,7 +323,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       const { exitCode: exit, message } = error;
       await output.writeJson('run.json', runJson({ ...record, exit, error: message, models, search }));
     }
-    await trackRun({ ...record, output, models, search, ensemble, error }, reporter);
+    await trackRun({ ...record, output, models, search, ensemble, error }, { reporter, signal });
     throw error;
   } finally {
     tables.dispose();
