@@ -42,6 +42,8 @@ export function mlflowServer(uri: string, env: NodeJS.ProcessEnv): MlflowServer 
   };
 }
 
+/** Code of the error where there was no answer. */
+const NO_ANSWER = 'NO_ANSWER';
 /** Code of the error where a server keeps no artifacts itself. */
 export const NO_ARTIFACTS = 'NO_ARTIFACTS';
 
@@ -66,13 +68,14 @@ type Json = Readonly<Record<string, unknown>>;
 export class MlflowClient {
   readonly server: MlflowServer;
   readonly #patience: Patience;
-  readonly #stop: AbortSignal;
+  readonly #signal: AbortSignal | undefined;
+  readonly #deadline: number;
 
   constructor(server: MlflowServer, patience: Patience = PATIENCE, signal?: AbortSignal) {
     this.server = server;
     this.#patience = patience;
-    const total = AbortSignal.timeout(patience.total);
-    this.#stop = signal === undefined ? total : AbortSignal.any([signal, total]);
+    this.#signal = signal;
+    this.#deadline = performance.now() + patience.total;
   }
 
   /**
@@ -111,19 +114,22 @@ export class MlflowClient {
     });
   }
 
+  get #isOver(): boolean {
+    return this.#signal?.aborted === true || performance.now() >= this.#deadline;
+  }
+
   async #ask(path: string, request: RequestInit): Promise<string> {
     for (let attempt = 0; ; attempt++) {
       const pause = this.#patience.pauses[attempt];
       try {
         return await this.#askOnce(path, request);
       } catch (error) {
-        const { status } = error as MlflowServerError;
-        const canHelp = status === 0 || TRANSIENT.has(status);
-        if (pause === undefined || !canHelp || this.#stop.aborted) throw error;
+        const { status, code } = error as MlflowServerError;
+        const canHelp = TRANSIENT.has(status) || code === NO_ANSWER;
+        if (pause === undefined || !canHelp || this.#isOver) throw error;
       }
-      await sleep(pause, undefined, { signal: this.#stop }).catch(() => {
-        throw new MlflowServerError(`${this.server.uri} did not answer in time`, 0);
-      });
+      // An abort ends the pause, and with it the next try.
+      await sleep(pause, undefined, { signal: this.#signal }).catch(() => {});
     }
   }
 
@@ -133,25 +139,27 @@ export class MlflowClient {
       ...(request.headers as Record<string, string>),
       ...(authorization && { authorization }),
     };
-    const signal = AbortSignal.any([this.#stop, AbortSignal.timeout(this.#patience.answer)]);
-    let response: Response;
-    let text: string;
+    const { answer } = this.#patience;
+    const controller = new AbortController();
+    const stop = () => controller.abort();
+    const timer = setTimeout(stop, this.#isOver ? 0 : Math.min(answer, this.#deadline - performance.now()));
+    this.#signal?.addEventListener('abort', stop);
     try {
       // A redirect could take the credentials elsewhere.
-      response = await fetch(uri + path, { ...request, headers, signal, redirect: 'error' });
-      text = await response.text();
+      const { signal } = controller;
+      const response = await fetch(uri + path, { ...request, headers, signal, redirect: 'error' });
+      const text = await response.text();
+      if (response.ok) return text;
+      throw refusal(uri, response.status, text);
     } catch (cause) {
-      const isLate = signal.aborted;
+      if (cause instanceof MlflowServerError) throw cause;
       const reason = (cause as { cause?: NodeJS.ErrnoException }).cause?.code ?? 'no connection';
-      throw new MlflowServerError(
-        `${uri} ${isLate ? 'did not answer in time' : `cannot be reached (${reason})`}`,
-        0,
-        '',
-        { cause },
-      );
+      const problem = controller.signal.aborted ? 'did not answer in time' : `cannot be reached (${reason})`;
+      throw new MlflowServerError(`${uri} ${problem}`, 0, NO_ANSWER, { cause });
+    } finally {
+      clearTimeout(timer);
+      this.#signal?.removeEventListener('abort', stop);
     }
-    if (response.ok) return text;
-    throw refusal(uri, response.status, text);
   }
 }
 

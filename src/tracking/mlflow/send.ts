@@ -79,6 +79,7 @@ async function experimentOf(client: MlflowClient, run: StoredRun): Promise<strin
 interface ServerRun {
   readonly info: { readonly run_id: string; readonly artifact_uri: string };
   readonly data?: { readonly tags?: readonly StoredEntry[] };
+  readonly outputs?: { readonly model_outputs?: readonly { readonly model_id: string }[] };
 }
 
 /** Runs of the experiment that a filter finds, by their origin. */
@@ -208,7 +209,7 @@ async function sendFiles(
   client: MlflowClient,
   experiment: string,
   run: StoredRun,
-  { run_id, artifact_uri }: ServerRun['info'],
+  { info: { run_id, artifact_uri }, outputs }: ServerRun,
 ): Promise<Map<string, string>> {
   await eachAtOnce(run.artifacts, async ({ name, path }) =>
     client.put(artifact_uri, name, readFileSync(path)),
@@ -216,7 +217,10 @@ async function sendFiles(
   const modelOf = new Map<string, string>();
   for (const [step, model] of run.models.entries()) {
     const model_id = await sendModel(client, experiment, run_id, model);
-    await client.call('POST', 'runs/outputs', { run_id, models: [{ model_id, step }] });
+    // The one request that a server refuses the second time.
+    if (!outputs?.model_outputs?.some((output) => output.model_id === model_id)) {
+      await client.call('POST', 'runs/outputs', { run_id, models: [{ model_id, step }] });
+    }
     for (const key of model.metricKeys) modelOf.set(key, model_id);
   }
   return modelOf;
@@ -234,11 +238,11 @@ export async function sendRun(
 ): Promise<void> {
   const experiment = await experimentOf(client, run);
   const known = await sentBefore(client, experiment, `tags."${ORIGIN}" = '${originOf(run)}'`);
-  const fill = async ({ info }: ServerRun): Promise<SentMetric[]> => {
+  const fill = async (sent: ServerRun): Promise<SentMetric[]> => {
     if (run.inputs.length > 0) {
-      await client.call('POST', 'runs/log-inputs', { run_id: info.run_id, datasets: run.inputs });
+      await client.call('POST', 'runs/log-inputs', { run_id: sent.info.run_id, datasets: run.inputs });
     }
-    const modelOf = await sendFiles(client, experiment, run, info).catch((error: MlflowServerError) => {
+    const modelOf = await sendFiles(client, experiment, run, sent).catch((error: MlflowServerError) => {
       if (error.code !== NO_ARTIFACTS) throw error;
       warn(`The run is sent without its files: ${error.message}`);
       return new Map<string, string>();
