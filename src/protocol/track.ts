@@ -386,16 +386,20 @@ export async function trackRun(run: EndedRun, options: TrackOptions): Promise<vo
   }
 }
 
+export interface SendUnsentOptions extends SendOptions {
+  /** Another server for all of them. */
+  readonly uri?: string | undefined;
+}
+
 /**
  * Sends the runs of an output folder that their tracking servers have not got yet.
- * @param options.uri Another server for all of them.
  * @returns how many were sent
  * @throws InputError where the folder holds no record or `uri` is not one of a server, EnvironmentError where a server does not take them;
  *   they are kept then.
  */
 export async function sendUnsent(
   folder: string,
-  { uri, ...options }: SendOptions & { readonly uri?: string | undefined },
+  { uri, ...options }: SendUnsentOptions,
 ): Promise<{ readonly sent: number }> {
   if (!existsSync(join(folder, STORE_FOLDER))) {
     throw new InputError(`${folder} holds no recorded run; name the output folder of lockstep run.`);
