@@ -354,6 +354,10 @@ async function send(run: EndedRun, recorded: RecordedRun, { reporter, signal }: 
   const { path: folder } = run.output;
   const { experimentId, runId } = recorded;
   await addToOutbox(folder, { uri: server.uri, experimentId, runId });
+  if (signal?.aborted) {
+    reporter.warn(`The run is not on the server yet; send it with lockstep track ${folder}.`);
+    return;
+  }
   reporter.step(`Sending the run to ${server.uri}`);
   const { problem } = await sendOutbox(folder, server, { warn: (text) => reporter.warn(text), signal });
   if (problem !== undefined) {
