@@ -10,6 +10,7 @@ import type { Column, Schema } from './data/types.ts';
 import type { OutputColumn } from './data/write.ts';
 import type { CompareRunsOptions, CompareRunsOutcome } from './protocol/compare-runs.ts';
 import type { RunOptions, RunOutcome } from './protocol/run.ts';
+import type { SendUnsentOptions } from './protocol/track.ts';
 import type { VerifyOptions, VerifyOutcome } from './protocol/verify.ts';
 
 export type { BenchData, BenchOptions, BenchOutcome, BenchResult } from './bench/benchmark.ts';
@@ -111,6 +112,7 @@ export type { CompareRunsOptions, CompareRunsOutcome } from './protocol/compare-
 export type { Reporter } from './protocol/reporter.ts';
 export type { RunOptions, RunOutcome } from './protocol/run.ts';
 export { STAGES, type StageName } from './protocol/stages.ts';
+export type { SendUnsentOptions } from './protocol/track.ts';
 export type { VerifyOptions, VerifyOutcome } from './protocol/verify.ts';
 export {
   type BootstrapInterval,
@@ -172,6 +174,14 @@ export async function verifyDeterminism(options: VerifyOptions): Promise<VerifyO
 /** Compares the models of finished runs: see `lockstep compare` in docs/cli.md. */
 export async function compareRuns(options: CompareRunsOptions): Promise<CompareRunsOutcome> {
   return (await import('./protocol/compare-runs.ts')).compareRuns(options);
+}
+
+/** Sends the runs of an output folder that their MLflow servers have not got yet: see `lockstep track` in docs/cli.md. */
+export async function sendUnsent(
+  folder: string,
+  options: SendUnsentOptions,
+): Promise<{ readonly sent: number }> {
+  return (await import('./protocol/track.ts')).sendUnsent(folder, options);
 }
 
 /** Times engines, thread counts and peers side by side: see `lockstep bench` in docs/cli.md. */

@@ -11,6 +11,7 @@ import { addInitCommand } from './init.ts';
 import { addPredictCommand } from './predict.ts';
 import { addRunCommand } from './run.ts';
 import { note, printError, printJson } from './terminal.ts';
+import { addTrackCommand } from './track.ts';
 import { addTrainCommand } from './train.ts';
 import { addTuneCommand } from './tune.ts';
 import { addVerifyCommand } from './verify.ts';
@@ -72,6 +73,7 @@ function createProgram(signal: AbortSignal): Command {
   addExportCommand(program);
   addImportCommand(program);
   addInitCommand(program, context);
+  addTrackCommand(program, context);
   addVerifyCommand(program, context);
   addBenchCommand(program, context);
   addDoctorCommand(program);

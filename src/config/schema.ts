@@ -451,7 +451,9 @@ const tracking = z.strictObject({
           'must not hold a name, a password or a query; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN',
         )
         .optional()
-        .describe('Tracking server; without it, files in the output folder.'),
+        .describe(
+          'Tracking server that is sent the run beside the files in the output folder. Default: MLFLOW_TRACKING_URI.',
+        ),
     })
     .prefault({})
     .describe('MLflow.'),

@@ -8,11 +8,11 @@ import { readFileBytes } from '../files.ts';
 import { evaluateGates, type GatesRecord, type Inspection } from '../gates/gates.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
 import { GATES_FILE } from '../reporting/gates-report.ts';
+import { STORE_FOLDER } from '../tracking/mlflow/outbox.ts';
 import { OutputFolder } from './output.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
 import { CV_SCORES_FILE, METRIC_FILES } from './run-data.ts';
-import { STORE_FOLDER } from './track.ts';
 
 /** What the stage knows of a run. */
 export interface GatedRun {

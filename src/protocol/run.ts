@@ -343,7 +343,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
     }
     const exit = gates?.passed === false ? ExitCode.checkFailed : ExitCode.done;
     await output.writeJson('run.json', runJson({ ...finished, exit, gates }));
-    await trackRun({ ...record, output, models, search, ensemble, compared }, reporter);
+    await trackRun({ ...record, output, models, search, ensemble, compared }, { reporter, signal });
     return {
       out: output.path,
       files: [...output.written, ...(search ? [JOURNAL_FILE] : [])],
@@ -369,7 +369,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       const { exitCode: exit, message } = error;
       await output.writeJson('run.json', runJson({ ...record, exit, error: message, models, search }));
     }
-    await trackRun({ ...record, output, models, search, ensemble, error }, reporter);
+    await trackRun({ ...record, output, models, search, ensemble, error }, { reporter, signal });
     throw error;
   } finally {
     tables.dispose();

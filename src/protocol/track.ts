@@ -6,8 +6,16 @@ import { Model } from '../boosting/model.ts';
 import { metricDirection } from '../config/metric-names.ts';
 import type { MetricName } from '../engine/engine.ts';
 import type { EnsembleModel } from '../ensemble/ensemble-model.ts';
-import { BudgetError, InterruptedError, LockstepError } from '../errors.ts';
-import { mirrorRun, writeFileStore } from '../tracking/mlflow/file-store.ts';
+import { BudgetError, EnvironmentError, InputError, InterruptedError, LockstepError } from '../errors.ts';
+import { type MlflowServer, mlflowServer } from '../tracking/mlflow/client.ts';
+import { mirrorRun, type RecordedRun, writeFileStore } from '../tracking/mlflow/file-store.ts';
+import {
+  addToOutbox,
+  readOutbox,
+  type SendOptions,
+  STORE_FOLDER,
+  sendOutbox,
+} from '../tracking/mlflow/outbox.ts';
 import type {
   RunStatus,
   TrackedDataset,
@@ -25,9 +33,6 @@ import { EVIDENCE_FOLDER, type OutputFolder } from './output.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
 import type { ModelName, ModelScores, TrainingHistory } from './trained-model.ts';
-
-/** MLflow's file store, below the output folder. */
-export const STORE_FOLDER = 'mlruns';
 
 /** A run that has ended, well or not, as far as it got. */
 export interface EndedRun {
@@ -105,11 +110,11 @@ function historyMetrics(model: string, history: TrainingHistory | undefined): Tr
   ];
 }
 
-/** Final scores as `val/auc_roc`. */
-function scoresOf(metrics: ModelScores['metrics']): Record<string, number> {
+/** Final scores as `baseline/val/auc_roc`. */
+function scoresOf(model: string, metrics: ModelScores['metrics']): Record<string, number> {
   return Object.fromEntries(
     Object.entries(metrics).flatMap(([split, ofSplit]) =>
-      Object.entries(ofSplit).map(([metric, value]) => [`${split}/${metric}`, value]),
+      Object.entries(ofSplit).map(([metric, value]) => [`${model}/${split}/${metric}`, value]),
     ),
   );
 }
@@ -146,7 +151,7 @@ function searchMetrics(metric: MetricName, trials: readonly Trial[]): TrackedMet
 function metricsOf(run: EndedRun, trials: readonly Trial[]): TrackedMetric[] {
   const { experiment, models, search, compared } = run;
   const ofModels = Object.entries(models).flatMap(([name, model]) => [
-    ...Object.entries(scoresOf(model.metrics)).map(([score, value]) => single(`${name}/${score}`, value)),
+    ...Object.entries(scoresOf(name, model.metrics)).map(([score, value]) => single(score, value)),
     ...historyMetrics(name, model.history),
     ...Object.entries(model.timings).map(([step, value]) => single(`${name}/${step}`, value)),
     single(`${name}/latency_us`, compared?.latencies[name]),
@@ -279,7 +284,7 @@ function modelsOf({ models }: EndedRun, reporter: Reporter): TrackedModel[] {
           outputs: model.objective === 'multi:softprob' ? model.outputs : 1,
           params: flatten(model.params, ''),
           tags: { 'lockstep.fingerprint': model.fingerprint },
-          scores: scoresOf(metrics),
+          scores: scoresOf(name, metrics),
         },
       ];
     } catch (error) {
@@ -328,17 +333,97 @@ async function trackedRun(run: EndedRun, reporter: Reporter): Promise<TrackedRun
   };
 }
 
+/** The server that a run is to be sent to, if any. */
+function serverOf({ experiment }: EndedRun, reporter: Reporter): MlflowServer | undefined {
+  const { uri } = experiment.loaded.config.tracking.mlflow;
+  const given = uri ?? process.env.MLFLOW_TRACKING_URI;
+  if (given === undefined || given === '') return undefined;
+  const server = mlflowServer(given, process.env);
+  if (server === undefined) {
+    const key = uri === undefined ? 'MLFLOW_TRACKING_URI' : 'tracking.mlflow.uri';
+    reporter.warn(
+      `${key} is not the address of a server, http:// or https://; the run is in ${STORE_FOLDER} alone.`,
+    );
+  }
+  return server;
+}
+
+async function send(run: EndedRun, recorded: RecordedRun, { reporter, signal }: TrackOptions): Promise<void> {
+  const server = serverOf(run, reporter);
+  if (server === undefined) return;
+  const { path: folder } = run.output;
+  const { experimentId, runId } = recorded;
+  await addToOutbox(folder, { uri: server.uri, experimentId, runId });
+  if (signal?.aborted) {
+    reporter.warn(`The run is not on the server yet; send it with lockstep track ${folder}.`);
+    return;
+  }
+  reporter.step(`Sending the run to ${server.uri}`);
+  const { problem } = await sendOutbox(folder, server, { warn: (text) => reporter.warn(text), signal });
+  if (problem !== undefined) {
+    reporter.warn(
+      `The run is not on the server, as ${problem}; send it later with lockstep track ${folder}.`,
+    );
+  }
+}
+
+export interface TrackOptions {
+  readonly reporter: Reporter;
+  /** Ends sending; what is not sent is kept. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * Records a run that has ended for MLflow: in mlruns below its output folder, and in the evidence package where it ended well.
- * A record that cannot be written is warned about: it is no reason to lose a run.
+ * Records a run that has ended for MLflow: in mlruns below its output folder, in the evidence package where it ended well, and
+ * on a tracking server where one is named. What cannot be written or sent is warned about: it is no reason to lose a run.
  */
-export async function trackRun(run: EndedRun, reporter: Reporter): Promise<void> {
+export async function trackRun(run: EndedRun, options: TrackOptions): Promise<void> {
   const { experiment, output, error } = run;
+  const { reporter } = options;
   if (!experiment.loaded.config.tracking.mlflow.enabled) return;
   try {
     const recorded = await writeFileStore(join(output.path, STORE_FOLDER), await trackedRun(run, reporter));
     if (error === undefined) await mirrorRun(recorded, join(output.path, EVIDENCE_FOLDER, STORE_FOLDER));
+    await send(run, recorded, options);
   } catch (cause) {
     reporter.warn(`The run is not recorded for MLflow: ${(cause as Error).message}`);
   }
+}
+
+export interface SendUnsentOptions extends SendOptions {
+  /** Another server for all of them. */
+  readonly uri?: string | undefined;
+}
+
+/**
+ * Sends the runs of an output folder that their tracking servers have not got yet.
+ * @returns how many were sent
+ * @throws InputError where the folder holds no record or `uri` is not one of a server, EnvironmentError where a server does not take them;
+ *   they are kept then.
+ */
+export async function sendUnsent(
+  folder: string,
+  { uri, ...options }: SendUnsentOptions,
+): Promise<{ readonly sent: number }> {
+  if (!existsSync(join(folder, STORE_FOLDER))) {
+    throw new InputError(`${folder} holds no recorded run; name the output folder of lockstep run.`);
+  }
+  const other = uri === undefined ? undefined : mlflowServer(uri, process.env);
+  if (uri !== undefined && other === undefined) {
+    throw new InputError(
+      '--uri is not the address of a server; give one that begins with http:// or https://.',
+    );
+  }
+  let sent = 0;
+  for (const of of new Set((await readOutbox(folder)).map((run) => run.uri))) {
+    const server = other ?? mlflowServer(of, process.env);
+    if (server === undefined) continue;
+    const outcome = await sendOutbox(folder, server, { ...options, uri: of });
+    sent += outcome.sent;
+    if (outcome.problem !== undefined) {
+      const runs = outcome.left === 1 ? 'a run is' : `${outcome.left} runs are`;
+      throw new EnvironmentError(`${outcome.problem}; ${runs} still to be sent, so try again later.`);
+    }
+  }
+  return { sent };
 }

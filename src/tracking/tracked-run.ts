@@ -46,7 +46,7 @@ export interface TrackedModel {
   readonly outputs: number;
   readonly params: Readonly<Record<string, string>>;
   readonly tags: Readonly<Record<string, string>>;
-  /** The last scores, by name. */
+  /** Metrics of the run that are about it, each with its last value. */
   readonly scores: Readonly<Record<string, number>>;
 }
 

@@ -24,6 +24,7 @@ const COMMANDS = [
   'export',
   'import',
   'init',
+  'track',
   'verify',
   'bench',
   'doctor',

@@ -391,6 +391,11 @@ metrics: {primary: f1}
     ],
     ['experiment.name', ['a b', 'v1.0', 'Größe'], ['a/b', '".."', '"a."', '" a"', '""', '"a\\nb"', 'c:d']],
     ['data.train_path', ['x.csv', '/a/*.csv'], ['s3://a/b', 'https://a/b.csv', '""']],
+    [
+      'tracking.mlflow.uri',
+      ['http://host:5000', 'https://host/path'],
+      ['http://me:secret@host', 'http://secret@host', 'http://host/?token=secret', '""'],
+    ],
   ])('%s accepts its range and nothing else', (key, good, bad) => {
     for (const value of good) expect(overridden(`${key}=${value}`), value).toEqual([]);
     for (const value of bad) expect(overridden(`${key}=${value}`), value).toHaveLength(1);

@@ -1,5 +1,6 @@
 """Asks the real MLflow about the file stores that mlflow_store.ts left in FOLDER: numbers, curves, nested runs, datasets,
-artifacts and predictions of models must be those of the run's own files, before and after `mlflow migrate-filestore`.
+artifacts and predictions of models must be those of the run's own files, before and after `mlflow migrate-filestore`, and on
+the server URI that a run was sent to.
 """
 
 import json
@@ -180,3 +181,6 @@ assert parents["tags.lockstep.error"].iloc[0].startswith("Interrupted")
 parents, nested = runs_of((folder / "failed/mlruns").as_uri())
 assert list(parents.status) == ["FINISHED", "FINISHED", "FAILED"] and len(nested) == 5
 print("MLflow file stores: read, loaded and migrated")
+
+count, trials = check_finished(sys.argv[2], folder / "served", "digits")
+print(f"MLflow server: {count} scores and {trials} nested runs agree, sent twice")

@@ -1,17 +1,22 @@
 /**
  * Our side of mlflow_store.py. `mlflow_store.ts PYTHON` runs experiments on public sets, one of them twice into the same
- * folder, one that is interrupted during its search and one that fails, and lets MLflow read what they have recorded.
+ * folder, one that is interrupted during its search, one that fails, and one for a server that is away at first, and lets MLflow
+ * read what they have recorded.
  */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { Model } from '../../src/boosting/model.ts';
 import { loadForPrediction } from '../../src/data/load.ts';
 import { type RunOptions, runExperiment } from '../../src/protocol/run.ts';
+import { sendUnsent } from '../../src/protocol/track.ts';
 import { PUBLIC_SETS, type PublicSet } from '../public-sets.ts';
 
 const [python] = process.argv.slice(2);
@@ -78,6 +83,51 @@ async function interrupted(set: PublicSet): Promise<void> {
   await assert.rejects(run(set, 'stopped', { reporter, signal: stop.signal }), /Interrupted/);
 }
 
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  if (typeof address !== 'object' || address === null) throw new Error('no port');
+  return address.port;
+}
+
+/** Runs an experiment for a server that is not there yet, starts the server and sends the run, and again as if it had been lost. */
+async function served(set: PublicSet): Promise<{ server: ChildProcess; uri: string }> {
+  const port = await freePort();
+  const uri = `http://127.0.0.1:${port}`;
+  const out = await run(set, 'served', { overrides: [`tracking.mlflow.uri=${uri}`] });
+  const outbox = join(out, 'mlflow-unsent.json');
+  const unsent = readFileSync(outbox);
+  await writePredictions(set, out);
+  const place = ['--backend-store-uri', `sqlite:///${join(folder, 'server.db')}`];
+  const files = ['--artifacts-destination', join(folder, 'server')];
+  const command = join(dirname(python!), 'mlflow');
+  const server = spawn(command, ['server', '--port', String(port), '--workers', '1', ...place, ...files], {
+    stdio: 'ignore',
+    detached: true,
+  });
+  const options = { warn: (text: string) => assert.fail(text) };
+  for (
+    let i = 0;
+    !(await fetch(`${uri}/health`).then(
+      ({ ok }) => ok,
+      () => false,
+    ));
+    i++
+  ) {
+    assert.ok(i < 120, 'mlflow server does not start');
+    await sleep(500);
+  }
+  for (const _ of ['first', 'again']) {
+    writeFileSync(outbox, unsent);
+    assert.deepEqual(await sendUnsent(out, options), { sent: 1 });
+    assert.ok(!existsSync(outbox));
+  }
+  return { server, uri };
+}
+
+let server: ChildProcess | undefined;
 try {
   for (const set of ['breast_cancer', 'digits', 'diabetes', 'adult'] as const) {
     await writePredictions(set, await run(set, set));
@@ -93,8 +143,12 @@ try {
     /already holds a study/,
   );
   const script = fileURLToPath(new URL('mlflow_store.py', import.meta.url));
-  const { status } = spawnSync(python, [script, folder], { stdio: 'inherit' });
+  const { uri, ...of } = await served('digits');
+  server = of.server;
+  const { status } = spawnSync(python, [script, folder, uri], { stdio: 'inherit' });
   assert.equal(status, 0);
 } finally {
+  // With its workers.
+  if (server?.pid !== undefined) process.kill(-server.pid);
   rmSync(folder, { recursive: true, force: true });
 }
