@@ -4,6 +4,7 @@ import { type Comparison, compareModels } from '../comparison/compare.ts';
 import type { ComparedModel } from '../comparison/compared-model.ts';
 import { InterruptedError } from '../errors.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
+import type { Checkpoints } from './checkpoints.ts';
 import { writeComparison } from './comparison-output.ts';
 import { measureLatency, type RowPredictor } from './latency.ts';
 import type { OutputFolder } from './output.ts';
@@ -34,6 +35,13 @@ export interface CompareResult {
   readonly latencies: Readonly<Record<string, number>>;
 }
 
+export interface CompareStageOptions {
+  readonly reporter: Reporter;
+  readonly signal?: AbortSignal | undefined;
+  /** Where the run keeps finished work. */
+  readonly checkpoints?: Checkpoints | undefined;
+}
+
 async function sizeOf(path: string): Promise<number | undefined> {
   return (await stat(path).catch(() => undefined))?.size;
 }
@@ -62,7 +70,7 @@ export async function runCompare(
   output: OutputFolder,
   experiment: PreparedExperiment,
   run: RunModels,
-  { reporter, signal }: { readonly reporter: Reporter; readonly signal?: AbortSignal | undefined },
+  { reporter, signal, checkpoints }: CompareStageOptions,
 ): Promise<CompareResult> {
   reporter.step('Comparing the models');
   const { comparison: settings, gates, experiment: about } = experiment.loaded.config;
@@ -71,7 +79,12 @@ export async function runCompare(
   const latencies: Record<string, number> = {};
   for (const name of names) {
     const of = run.models[name];
-    if (of !== undefined) latencies[name] = measureLatency(experiment, of.model);
+    if (of !== undefined) {
+      const { model } = of;
+      const measuring = async () => measureLatency(experiment, model);
+      const work = { fingerprint: model.fingerprint };
+      latencies[name] = await (checkpoints?.once('latency', work, measuring) ?? measuring());
+    }
     models.push({
       name,
       foldScores: run.cvScores?.[name],
@@ -85,7 +98,7 @@ export async function runCompare(
     if (signal?.aborted) throw new InterruptedError();
   }
   const rows = testRowsOf(experiment);
-  const comparison = await compareModels(models, {
+  const options = {
     metric: experiment.metrics[0]!,
     metrics: experiment.metrics,
     test: settings.test,
@@ -96,8 +109,9 @@ export async function runCompare(
     overfittingRatio: gates.overfitting_ratio,
     seed: experiment.seed,
     caveats: caveatsOf(run),
-    signal,
-  });
+  };
+  const comparing = () => compareModels(models, { ...options, signal });
+  const comparison = await (checkpoints?.once('comparison', { models, options }, comparing) ?? comparing());
   await writeComparison(output, about.name, comparison, { models, rows });
   return { comparison, latencies };
 }

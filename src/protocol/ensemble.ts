@@ -13,10 +13,18 @@ import { InputError, InterruptedError } from '../errors.ts';
 import { BestFolds } from '../tuning/best-folds.ts';
 import { BASE_NUMBER } from '../tuning/booster-search.ts';
 import { paramsOfTrial } from '../tuning/cross-validate.ts';
-import { evaluateTrials, meanRound } from '../tuning/evaluate.ts';
+import { evaluateTrials, meanRound, type PlannedTrial } from '../tuning/evaluate.ts';
 import { beginTrial } from '../tuning/storage.ts';
 import type { BinnedTables } from '../tuning/tables.ts';
-import { CANDIDATES_PER_MEMBER, experimentFolds, type OptimizeResult, searchScoring } from './optimize.ts';
+import type { Checkpoints } from './checkpoints.ts';
+import {
+  CANDIDATES_PER_MEMBER,
+  experimentFolds,
+  FOLD_OUTPUTS,
+  foldWork,
+  type OptimizeResult,
+  searchScoring,
+} from './optimize.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
 import { type ModelScores, scoreParts, type TrainedModel, toModel } from './trained-model.ts';
@@ -64,6 +72,8 @@ export interface EnsembleOptions {
   readonly signal?: AbortSignal | undefined;
   /** `performance.now()` time after which no training begins, and no method but voting, which is fitted to nothing. */
   readonly deadline?: number | undefined;
+  /** Where the run keeps finished work. */
+  readonly checkpoints?: Checkpoints | undefined;
 }
 
 /** Advice for a run whose time was up before the stage. */
@@ -96,8 +106,9 @@ export async function runEnsemble(
   tables: BinnedTables,
   search: OptimizeResult,
   baseline: TrainedModel | undefined,
-  { reporter, signal, deadline = Number.POSITIVE_INFINITY }: EnsembleOptions,
+  options: EnsembleOptions,
 ): Promise<EnsembleResult | SkippedEnsemble> {
+  const { reporter, signal, deadline = Number.POSITIVE_INFINITY, checkpoints } = options;
   const started = performance.now();
   const isLate = () => performance.now() >= deadline;
   const { ensemble: config } = experiment.loaded.config;
@@ -120,7 +131,7 @@ export async function runEnsemble(
     return skip(`the time was up before its members were trained; ${MORE_TIME}`, reporter);
   const foldRows = experimentFolds(experiment).map(({ validation }) => listRows(validation));
   const training = experiment.splits[0]!;
-  const outputs = await foldOutputs(experiment, tables, search, candidates, signal);
+  const outputs = await foldOutputs(experiment, tables, search, candidates, options);
   const { trees } = search.optimized;
   const all = judge(experiment, candidates, trees, training, spread(experiment, outputs, foldRows));
   const judged = bestCandidates(candidates, all, foldRows);
@@ -137,7 +148,7 @@ export async function runEnsemble(
     );
   }
   reporter.step(`Training the ${chosen.length} members of ensembles`);
-  const members = await trainMembers(experiment, tables, search, trained, chosen, signal);
+  const members = await trainMembers(experiment, tables, search, trained, chosen, options);
   const ofChosen = chosen.map(({ place }) => all.outputs.members[place]!);
   const outOfFold = { truth: all.truth, outputs: { ...all.outputs, members: ofChosen } };
   const margins = new Map<RowRange, Int32Array[]>();
@@ -157,11 +168,14 @@ export async function runEnsemble(
     reporter.step(`Building the ensemble ${method}`);
     const { voting } = config;
     const sees = config.passthrough && seesFeatures(method);
-    const fit = await fitEnsemble(method, sees ? withColumns(outOfFold, training) : outOfFold, {
-      folds: foldRows,
-      holdOut: holdOut && sees ? withColumns(holdOut, validation!) : holdOut,
-      voting,
-    });
+    const fitting = () =>
+      fitEnsemble(method, sees ? withColumns(outOfFold, training) : outOfFold, {
+        folds: foldRows,
+        holdOut: holdOut && sees ? withColumns(holdOut, validation!) : holdOut,
+        voting,
+      });
+    const work = { method, outOfFold, holdOut, folds: foldRows, voting, sees };
+    const fit = await (checkpoints?.once('ensemble', work, fitting) ?? fitting());
     const model = new EnsembleModel(method, fit.combiner, members);
     const scores = await scoreParts(experiment, model, async (rows) => {
       const { columns } = experiment.splits.find((split) => split.rows === rows)!;
@@ -254,7 +268,7 @@ async function trainMembers(
   search: OptimizeResult,
   already: ReadonlyMap<number, TrainedMember>,
   candidates: readonly JudgedCandidate[],
-  signal: AbortSignal | undefined,
+  { signal, checkpoints }: EnsembleOptions,
 ): Promise<EnsembleMember[]> {
   const trained = new Map(already);
   const missing = candidates.flatMap(({ number }) => {
@@ -267,7 +281,21 @@ async function trainMembers(
   for (const maxBin of new Set(missing.map(({ params }) => params.max_bin))) {
     const ofTable = missing.filter(({ params }) => params.max_bin === maxBin);
     const { binned, resident } = await tables.get(maxBin);
-    const forests = await boostBatch(resident, ofTable, { seed: experiment.seed, signal });
+    const works = ofTable.map(({ params, rows }) => ({ params, rows, seed: experiment.seed }));
+    const forests: (TreeEnsemble | undefined)[] = [];
+    for (const work of works) forests.push(await checkpoints?.find<TreeEnsemble>('member', work));
+    const places = [...forests.keys()].filter((i) => forests[i] === undefined);
+    if (places.length > 0) {
+      const made = await boostBatch(
+        resident,
+        places.map((i) => ofTable[i]!),
+        { seed: experiment.seed, signal },
+      );
+      for (const [k, i] of places.entries()) {
+        forests[i] = made[k]!;
+        await checkpoints?.put('member', works[i]!, made[k]!);
+      }
+    }
     ofTable.forEach(({ number, params }, i) => {
       const { n_estimators: rounds } = params;
       const trees = forests[i]!;
@@ -287,19 +315,25 @@ async function foldOutputs(
   tables: BinnedTables,
   { keptFolds, trials, direction }: OptimizeResult,
   candidates: readonly Candidate[],
-  signal: AbortSignal | undefined,
+  { signal, checkpoints }: EnsembleOptions,
 ): Promise<(readonly Float64Array[])[]> {
-  const missing = candidates.filter(({ number }) => keptFolds.get(number) === undefined);
-  const again = new BestFolds(missing.length, direction);
-  if (missing.length > 0) {
-    const planned = missing.map(({ number }) => {
-      const given = trials[number]?.params ?? new Map();
-      const trial = beginTrial(number, { state: 'running', params: given }, new Date());
-      return { trial, params: paramsOfTrial(trial, experiment.params, experiment.data.schema) };
-    });
+  const found = new Map<number, readonly Float64Array[]>();
+  const planned: PlannedTrial[] = [];
+  for (const { number } of candidates) {
+    const given = trials[number]?.params ?? new Map();
+    const trial = beginTrial(number, { state: 'running', params: given }, new Date());
+    const params = paramsOfTrial(trial, experiment.params, experiment.data.schema);
+    const outputs =
+      keptFolds.get(number) ??
+      (await checkpoints?.find<Float64Array[]>(FOLD_OUTPUTS, foldWork(experiment, number, params)));
+    if (outputs === undefined) planned.push({ trial, params });
+    else found.set(number, outputs);
+  }
+  const again = new BestFolds(planned.length, direction);
+  if (planned.length > 0) {
     await evaluateTrials(planned, { ...searchScoring(experiment, tables), direction, keep: again, signal });
   }
-  return candidates.map(({ number }) => (keptFolds.get(number) ?? again.get(number))!);
+  return candidates.map(({ number }) => (found.get(number) ?? again.get(number))!);
 }
 
 /** Outputs fold by fold as outputs of the training rows; 0 for rows of no fold. */

@@ -4,10 +4,16 @@ import { JsonReader } from '../boosting/json-reader.ts';
 import { METRIC_NAMES, type MetricName } from '../config/metric-names.ts';
 import type { ModelKind } from '../config/objectives.ts';
 import type { SplitName } from '../data/types.ts';
-import { InputError } from '../errors.ts';
+import { ExitCode, InputError } from '../errors.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
 import type { FoldMethod } from '../tuning/folds.ts';
-import { CV_SCORES_FILE, type FoldsRecord, METRIC_FILES, type ScoringRecord } from './run-data.ts';
+import {
+  CV_SCORES_FILE,
+  checkRunVersion,
+  type FoldsRecord,
+  METRIC_FILES,
+  type ScoringRecord,
+} from './run-data.ts';
 
 /** One model of a finished run; what the run did not leave is absent. */
 export interface FinishedModel {
@@ -167,13 +173,14 @@ async function modelsOf(folder: string, run: Json): Promise<Map<string, Finished
  * @throws InputError where the folder holds no run that has ended well, or one that cannot be read.
  */
 export async function readFinishedRun(folder: string): Promise<FinishedRun> {
+  await checkRunVersion(folder);
   const file = await readRunFile(folder, 'run.json');
   if (file === undefined)
     throw new InputError(
       `${folder} holds no finished run: it has no run.json; name the output folder of lockstep run.`,
     );
   const { reader, content: run } = file;
-  if (run.exit !== 0)
+  if (run.exit !== ExitCode.done && run.exit !== ExitCode.checkFailed)
     throw new InputError(
       `${folder} holds a run that did not finish: it ended with ${String(run.exit)}; run the experiment again, with --resume if it was searching.`,
     );

@@ -32,7 +32,7 @@ export function resultsJson(experiment: PreparedExperiment, result: OptimizeResu
       cv: optimization.cv,
       sampler: optimization.sampler,
       pruner: optimization.pruner,
-      generation: optimization.generation,
+      generation: result.generation,
       early_stopping_rounds: optimization.early_stopping_rounds,
       search_space: optimization.search_space,
       n_trials: result.trials.length,
@@ -79,7 +79,7 @@ const settings = (options: Readonly<Record<string, unknown>>) =>
   );
 
 /** How the search was set up, as the report lists it. */
-function setupOf(experiment: PreparedExperiment): [string, string][] {
+function setupOf(experiment: PreparedExperiment, generation: number): [string, string][] {
   const { optimization } = experiment.loaded.config;
   const { sampler, pruner } = optimization;
   const patience = optimization.early_stopping_rounds;
@@ -87,7 +87,7 @@ function setupOf(experiment: PreparedExperiment): [string, string][] {
     ['sampler', [sampler.name, ...settings(sampler)].join(', ')],
     ['pruner', [pruner.name, ...settings(pruner)].join(', ')],
     ['trials', String(optimization.n_trials)],
-    ['generation', `${optimization.generation} trials at a time`],
+    ['generation', `${generation} trials at a time`],
     ['early stopping in folds', patience === 0 ? 'off' : `after ${patience} rounds`],
     ['rounds of the optimised model', optimization.refit_rounds],
     ['seed of folds and models', String(experiment.seed)],
@@ -115,7 +115,7 @@ function reportOf(
     optimizedScores: result.cvScores.optimized,
     baselineParams: experiment.params as unknown as Readonly<Record<string, unknown>>,
     importances: result.importances,
-    setup: setupOf(experiment),
+    setup: setupOf(experiment, result.generation),
     machine,
     warnings,
     configPath: `${path} --out ${out}`,

@@ -2,9 +2,10 @@ import { join } from 'node:path';
 import type { BoosterParams } from '../boosting/params.ts';
 import { metricDirection } from '../config/metric-names.ts';
 import { kindOf } from '../config/objectives.ts';
-import { InputError } from '../errors.ts';
-import { BestFolds } from '../tuning/best-folds.ts';
-import { searchBoosters } from '../tuning/booster-search.ts';
+import { outputsOf } from '../engine/engine.ts';
+import { BudgetError, InputError } from '../errors.ts';
+import { BestFolds, type FoldStore } from '../tuning/best-folds.ts';
+import { BASE_NUMBER, searchBoosters } from '../tuning/booster-search.ts';
 import type { CrossValidateOptions } from '../tuning/cross-validate.ts';
 import { defaultFoldMethod, type Fold, type FoldMethod, makeFolds } from '../tuning/folds.ts';
 import { parameterImportances } from '../tuning/importance.ts';
@@ -15,7 +16,8 @@ import type { StudyStorage } from '../tuning/storage.ts';
 import type { Study } from '../tuning/study.ts';
 import type { BinnedTables } from '../tuning/tables.ts';
 import { type Direction, isFinished, type Trial } from '../tuning/trial.ts';
-import type { PreparedExperiment } from './prepare.ts';
+import type { Checkpoints, WorkInputs } from './checkpoints.ts';
+import { estimateMemory, type PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
 import { type ModelPlan, type TrainedModel, trainAndScore } from './trained-model.ts';
 
@@ -41,6 +43,8 @@ export interface OptimizeResult {
   readonly studyName: string;
   readonly direction: Direction;
   readonly trials: readonly Trial[];
+  /** Trials that were trained together. */
+  readonly generation: number;
   /** Trials of this run; the others are from earlier ones. */
   readonly newTrials: number;
   readonly best: Trial;
@@ -65,6 +69,10 @@ export interface OptimizeOptions {
   readonly signal?: AbortSignal | undefined;
   /** `performance.now()` time at which the run must end. */
   readonly deadline?: number | undefined;
+  /** How long the baseline took to train: the search ends that much earlier that what follows it has time. */
+  readonly baselineSeconds?: number | undefined;
+  /** Where the run keeps finished work. */
+  readonly checkpoints?: Checkpoints | undefined;
 }
 
 /** How an experiment's rows are divided for cross-validation. */
@@ -101,6 +109,83 @@ export function searchScoring(
     base: experiment.params,
     schema: experiment.data.schema,
   };
+}
+
+/** All that the fold models of a trial depend on. */
+export function foldWork(experiment: PreparedExperiment, number: number, params: BoosterParams): WorkInputs {
+  const { groups, seed, metrics, splits } = experiment;
+  const { cv, early_stopping_rounds: patience } = experiment.loaded.config.optimization;
+  const folds = { method: foldMethod(experiment), cv, groups, rows: splits[0]!.rows };
+  return { number, params, folds, seed, metric: metrics[0], patience };
+}
+
+/** The kind of checkpoint that has what fold models predict. */
+export const FOLD_OUTPUTS = 'folds';
+
+function foldStore(experiment: PreparedExperiment, checkpoints: Checkpoints): FoldStore {
+  return {
+    put: (number, params, outputs) =>
+      checkpoints.put(FOLD_OUTPUTS, foldWork(experiment, number, params), outputs),
+    drop: (number, params) => checkpoints.drop(FOLD_OUTPUTS, foldWork(experiment, number, params)),
+  };
+}
+
+/** Bytes a row that a model in flight takes at most, for each of its outputs. */
+const MODEL_ROW_BYTES = 30;
+
+/**
+ * How many trials are trained together: as the config says, or as many as resources.max_memory_gb has room for. It follows from the
+ * config and the size of the data alone, so that a repetition finds the same.
+ * @throws BudgetError where one is too many.
+ */
+function generationOf(experiment: PreparedExperiment, reporter: Reporter): number {
+  const { binned, params, threads, loaded } = experiment;
+  const { optimization, resources } = loaded.config;
+  const { cv, generation, search_space: space } = optimization;
+  const depth = space.max_depth;
+  const deepest = depth?.type === 'int' ? Math.max(depth.high, params.max_depth) : params.max_depth;
+  const outputs = outputsOf(params);
+  const features = binned.features.length;
+  const histograms = (threads - 1) * (deepest + 2) * features * 256 * 16;
+  const fixed = estimateMemory(binned.rows, features, deepest, outputs) + histograms;
+  const ofTrial = cv * binned.rows * outputs * MODEL_ROW_BYTES;
+  const limit = resources.max_memory_gb * 2 ** 30;
+  const fitting = Math.floor((limit - fixed) / ofTrial);
+  if (fitting < 1) {
+    const needed = ((fixed + ofTrial) / 2 ** 30).toPrecision(3);
+    throw new BudgetError(
+      `The search needs about ${needed} GiB for the ${cv} models of a trial, more than resources.max_memory_gb ${resources.max_memory_gb}: raise it, or lower optimization.cv.`,
+    );
+  }
+  if (fitting >= generation) return generation;
+  reporter.warn(
+    `the search goes in generations of ${fitting} instead of ${generation} trials, which resources.max_memory_gb ${resources.max_memory_gb} has room for`,
+  );
+  return fitting;
+}
+
+/** Share of the time left that is kept for what follows a search, at most. */
+const MOST_RESERVED = 0.2;
+
+/** Seconds that the best model, the members of ensembles, their weights, comparison and reports will take: a rough guess, on the safe side. */
+function secondsAfterSearch({ loaded }: PreparedExperiment, baselineSeconds: number): number {
+  return 5 + (loaded.config.ensemble.top_k + 2) * 4 * baselineSeconds;
+}
+
+/** When a search ends: some time before the run does, and no later than its own limit. */
+function endOfSearch(
+  experiment: PreparedExperiment,
+  now: number,
+  { deadline = Number.POSITIVE_INFINITY, baselineSeconds }: OptimizeOptions,
+): number | undefined {
+  const { timeout_hours: hours = Number.POSITIVE_INFINITY } = experiment.loaded.config.optimization;
+  const most = MOST_RESERVED * (deadline - now);
+  const reserved =
+    baselineSeconds === undefined
+      ? most
+      : Math.min(most, secondsAfterSearch(experiment, baselineSeconds) * 1000);
+  const end = Math.min(deadline - reserved, now + hours * 3_600_000);
+  return Number.isFinite(end) ? end : undefined;
 }
 
 /** The study of the folder, which must be new unless it is to go on. */
@@ -177,13 +262,12 @@ export async function runOptimize(
   const metric = experiment.metrics[0]!;
   const direction = metricDirection(metric);
   const studyName = studyNameOf(experiment);
-  const searchEnd = Math.min(
-    options.deadline ?? Number.POSITIVE_INFINITY,
-    started + (optimization.timeout_hours ?? Number.POSITIVE_INFINITY) * 3_600_000,
-  );
-  const deadline = Number.isFinite(searchEnd) ? searchEnd : undefined;
+  const { checkpoints } = options;
+  const deadline = endOfSearch(experiment, started, options);
+  const generation = generationOf(experiment, reporter);
   const { methods, top_k: topK } = config.ensemble;
-  const keep = new BestFolds(methods.length > 0 ? CANDIDATES_PER_MEMBER * topK : 0, direction);
+  const kept = methods.length > 0 ? CANDIDATES_PER_MEMBER * topK : 0;
+  const keep = new BestFolds(kept, direction, checkpoints && foldStore(experiment, checkpoints));
   const storage = await openStudy(studyName, direction, options);
   try {
     const nTrials = optimization.n_trials;
@@ -196,7 +280,7 @@ export async function runOptimize(
       pruner: optimization.pruner,
       enqueue: optimization.enqueue,
       nTrials,
-      generation: optimization.generation,
+      generation,
       refitRounds: optimization.refit_rounds,
       validation: {
         ...searchScoring(experiment, tables),
@@ -204,6 +288,8 @@ export async function runOptimize(
         signal,
       },
       deadline,
+      rememberBaseline: (score) =>
+        checkpoints?.once('scores', foldWork(experiment, BASE_NUMBER, experiment.params), score) ?? score(),
       onProgress: (study, running) => report.send(study, running),
     });
     const { study, best, end, params } = search;
@@ -218,14 +304,22 @@ export async function runOptimize(
       earlyStoppingRounds: search.fixedRounds ? 0 : config.training.early_stopping_rounds,
     };
     const { binned, resident: ofPlan } = await tables.get(params.max_bin);
-    const optimized = await trainAndScore({ ...experiment, binned }, ofPlan, plan, { reporter, signal });
+    const optimized = await trainAndScore({ ...experiment, binned }, ofPlan, plan, {
+      reporter,
+      signal,
+      deadline: options.deadline,
+      cutAtDeadline: true,
+      checkpoints,
+    });
+    const n_estimators = Number(optimized.model.params.n_estimators);
     return {
       studyName,
       direction,
       trials: [...study.trials],
+      generation,
       newTrials: study.finished - finishedBefore,
       best,
-      params,
+      params: { ...params, n_estimators },
       cvScores: { baseline: search.baselineScores, optimized: search.bestScores },
       importances: parameterImportances(study.trials, direction),
       keptFolds: keep,

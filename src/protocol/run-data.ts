@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { kindOf, type ModelKind } from '../config/objectives.ts';
 import type { SplitName } from '../data/types.ts';
 import { type MetricName, outputsOf } from '../engine/engine.ts';
+import { InputError } from '../errors.ts';
 import type { Fold, FoldMethod } from '../tuning/folds.ts';
 import { experimentFolds, foldMethod } from './optimize.ts';
 import type { PreparedExperiment } from './prepare.ts';
@@ -13,6 +16,28 @@ export const METRIC_FILES = {
   test: 'metrics/test_metrics.json',
 } as const satisfies Record<SplitName, string>;
 export const CV_SCORES_FILE = 'metrics/cv_scores.json';
+
+/** Of what run.json and the files beside it mean; a later one may be unlike it. */
+export const RUN_FORMAT_VERSION = 1;
+
+/**
+ * Checks that a folder can be written into by this version.
+ * @throws InputError where a newer version has left its run there.
+ */
+export async function checkRunVersion(folder: string): Promise<void> {
+  const text = await readFile(join(folder, 'run.json'), 'utf8').catch(() => '{}');
+  let version: unknown;
+  try {
+    version = JSON.parse(text).format_version;
+  } catch {
+    // A damaged run.json is written anew.
+  }
+  if (typeof version === 'number' && version > RUN_FORMAT_VERSION) {
+    throw new InputError(
+      `${folder} has a run of a newer Lockstep (format ${version}, known are formats up to ${RUN_FORMAT_VERSION}): install that version, or name another folder with --out.`,
+    );
+  }
+}
 
 /** The folds of a search, as run.json has them. */
 export interface FoldsRecord {

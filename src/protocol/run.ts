@@ -15,6 +15,7 @@ import type { GatesRecord } from '../gates/gates.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
 import { failedChecks } from '../reporting/gates-report.ts';
 import { trainingReport } from '../reporting/training-report.ts';
+import { Checkpoints } from './checkpoints.ts';
 import { type CompareResult, runCompare } from './compare.ts';
 import { type EnsembleResult, runEnsemble, type SkippedEnsemble } from './ensemble.ts';
 import { writeEnsemble, writeSkippedEnsemble } from './ensemble-output.ts';
@@ -25,7 +26,14 @@ import { writeSearch } from './optimize-output.ts';
 import { OutputFolder, toJson } from './output.ts';
 import { experimentTables, type PreparedExperiment, prepareExperiment } from './prepare.ts';
 import { type Reporter, silentReporter } from './reporter.ts';
-import { METRIC_FILES, type ScoringRecord, scoringRecord } from './run-data.ts';
+import {
+  checkRunVersion,
+  METRIC_FILES,
+  RUN_FORMAT_VERSION,
+  type ScoringRecord,
+  scoringRecord,
+} from './run-data.ts';
+import { lockRunFolder } from './run-lock.ts';
 import { parseStages, STAGES, type StageName } from './stages.ts';
 import { testRowsOf, writeTestPredictions } from './test-predictions.ts';
 import { trackRun } from './track.ts';
@@ -49,7 +57,7 @@ export interface RunOptions {
   readonly engine?: EngineChoice | undefined;
   /** All by default, but for those that the config switches off. */
   readonly stages?: readonly StageName[] | undefined;
-  /** Go on with the study that the output folder holds. */
+  /** Go on where a run into the folder was cut off, or with the study that it has. */
   readonly resume?: boolean | undefined;
   /** `key.path=value` settings that override the file. */
   readonly overrides?: readonly string[] | undefined;
@@ -121,6 +129,8 @@ interface RunRecord {
   readonly error?: string;
   readonly models?: Models;
   readonly search?: OptimizeResult | undefined;
+  /** Why there is no search. */
+  readonly noSearch?: string | undefined;
   readonly ensemble?: EnsembleResult | SkippedEnsemble | undefined;
   readonly scoring?: ScoringRecord;
   readonly compared?: CompareResult | undefined;
@@ -172,8 +182,9 @@ function ensembleJson(ensemble: EnsembleResult | SkippedEnsemble) {
 }
 
 function runJson(record: RunRecord) {
-  const { experiment, models = {}, search, ensemble, scoring, compared, gates } = record;
+  const { experiment, models = {}, search, noSearch, ensemble, scoring, compared, gates } = record;
   return {
+    format_version: RUN_FORMAT_VERSION,
     experiment: experiment.loaded.config.experiment.name,
     fingerprints: ofModels(models, ({ model }) => model.fingerprint),
     timings: {
@@ -182,6 +193,7 @@ function runJson(record: RunRecord) {
       ...(search && { search: search.timings }),
     },
     ...(search && { trials: search.trials.length, best_trial: search.best.number }),
+    ...(noSearch !== undefined && { search: { skipped: noSearch } }),
     ...(ensemble && { ensemble: ensembleJson(ensemble) }),
     engine: record.engine,
     threads: experiment.threads,
@@ -260,16 +272,24 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
   });
   for (const warning of environment.warnings) reporter.warn(warning);
   const output = await OutputFolder.create(options.out ?? join('experiments', config.experiment.name));
+  await checkRunVersion(output.path);
   const record = { experiment, environment: environment.record, engine: engine.kind, warnings, started };
   const deadline = clock + config.resources.max_time_hours * 3_600_000;
   const models: Models = {};
   let search: OptimizeResult | undefined;
+  let noSearch: string | undefined;
   let ensemble: EnsembleResult | undefined;
   let skipped: SkippedEnsemble | undefined;
   let baseline: TrainedModel | undefined;
   let compared: CompareResult | undefined;
 
   const tables = experimentTables(experiment, engine);
+  const checkpoints = new Checkpoints(experiment, {
+    folder: output.path,
+    resume: options.resume === true,
+    warn: (text) => reporter.warn(text),
+  });
+  const unlock = await lockRunFolder(output.path);
   try {
     if (stages.has('baseline')) {
       reporter.step(`Training the baseline on ${engine.description}`);
@@ -278,6 +298,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
         reporter,
         signal,
         deadline,
+        checkpoints,
       });
       models.baseline = baseline;
       await output.writeDeliverable('models/baseline_model.json', baseline.model.toText());
@@ -291,13 +312,24 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
     if (stages.has('optimize')) {
       reporter.step(`Searching hyperparameters on ${engine.description}`);
       const { resume } = options;
-      search = await runOptimize(experiment, tables, {
+      const optimizing = runOptimize(experiment, tables, {
         folder: output.path,
         resume,
         reporter,
         signal,
         deadline,
+        baselineSeconds: baseline?.timings.boosting_s,
+        checkpoints,
       });
+      search = await optimizing.catch((error: unknown) => {
+        // A baseline that fits its budgets is worth more than none.
+        if (!(error instanceof BudgetError) || baseline === undefined) throw error;
+        noSearch = error.message;
+        reporter.warn(`there is no search: ${error.message.replace(/\.$/, '')}`);
+        return undefined;
+      });
+    }
+    if (search !== undefined) {
       models.optimized = search.optimized;
       await writeSearch(output, experiment, search, {
         engine: engine.description,
@@ -307,7 +339,12 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       await writeMetrics(output, models);
     }
     if (stages.has('ensemble') && search !== undefined) {
-      const result = await runEnsemble(experiment, tables, search, baseline, { reporter, signal, deadline });
+      const result = await runEnsemble(experiment, tables, search, baseline, {
+        reporter,
+        signal,
+        deadline,
+        checkpoints,
+      });
       if ('skipped' in result) {
         skipped = result;
         await writeSkippedEnsemble(output, result);
@@ -328,9 +365,17 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
     };
     if (stages.has('compare')) {
       const run = { models, cvScores, folds: scoring.folds };
-      compared = await runCompare(output, experiment, run, { reporter, signal });
+      compared = await runCompare(output, experiment, run, { reporter, signal, checkpoints });
     }
-    const finished = { ...record, models, search, ensemble: ensemble ?? skipped, scoring, compared };
+    const finished = {
+      ...record,
+      models,
+      search,
+      noSearch,
+      ensemble: ensemble ?? skipped,
+      scoring,
+      compared,
+    };
     let gates: GatesRecord | undefined;
     if (stages.has('gates')) {
       const run = {
@@ -344,6 +389,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
     const exit = gates?.passed === false ? ExitCode.checkFailed : ExitCode.done;
     await output.writeJson('run.json', runJson({ ...finished, exit, gates }));
     await trackRun({ ...record, output, models, search, ensemble, compared }, { reporter, signal });
+    await checkpoints.clear();
     return {
       out: output.path,
       files: [...output.written, ...(search ? [JOURNAL_FILE] : [])],
@@ -373,5 +419,6 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
     throw error;
   } finally {
     tables.dispose();
+    await unlock();
   }
 }

@@ -8,6 +8,7 @@ import type { RowRange } from '../data/binning.ts';
 import type { SplitName } from '../data/types.ts';
 import type { MetricName, ResidentDataset, TreeEnsemble } from '../engine/engine.ts';
 import { outputsOfMargins } from '../ensemble/outputs.ts';
+import { BudgetError } from '../errors.ts';
 import {
   type ClassConfusion,
   type ConfusionMatrix,
@@ -20,6 +21,7 @@ import {
   type SplitMetrics,
   scoreMargins,
 } from '../metrics/score.ts';
+import type { Checkpoints } from './checkpoints.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
 import type { TestPredictions } from './test-predictions.ts';
@@ -129,6 +131,10 @@ export interface TrainModelOptions {
   readonly signal?: AbortSignal | undefined;
   /** `performance.now()` time at which training must end. */
   readonly deadline?: number | undefined;
+  /** Whether the rounds finished by the deadline make a model, instead of an error. */
+  readonly cutAtDeadline?: boolean;
+  /** Where a run keeps trained models. */
+  readonly checkpoints?: Checkpoints | undefined;
 }
 
 /**
@@ -139,17 +145,15 @@ export async function trainModel(
   experiment: PreparedExperiment,
   resident: ResidentDataset,
   plan: ModelPlan,
-  options: TrainModelOptions,
+  { reporter, signal, deadline, cutAtDeadline = false, checkpoints }: TrainModelOptions,
 ): Promise<{ model: Model; result: BoostResult; boosting_s: number }> {
   const [train, val] = experiment.splits;
-  const evals = [train!, ...(val?.name === 'val' ? [val] : [])];
   const primary = experiment.metrics[0]!;
-  const started = performance.now();
-  const result = await boost(resident, {
+  const job = {
     params: plan.params,
     seed: experiment.seed,
     rows: train!.rows,
-    evals,
+    evals: [train!, ...(val?.name === 'val' ? [val] : [])].map(({ name, rows }) => ({ name, rows })),
     metrics: watchedMetrics(experiment),
     ...(val?.name === 'val' && {
       earlyStopping: {
@@ -159,17 +163,34 @@ export async function trainModel(
         on: 'val',
       },
     }),
-    onRound: (event) => options.reporter?.round(plan.name, event),
-    ...(options.signal && { signal: options.signal }),
-    ...(options.deadline !== undefined && { deadline: options.deadline }),
-  }).catch((error: unknown) => {
-    throw error instanceof Error ? Object.assign(error, { plan }) : error;
-  });
-  return {
-    model: toModel(experiment, plan.params, result),
-    result,
-    boosting_s: (performance.now() - started) / 1000,
   };
+  const known = await checkpoints?.find<{ result: BoostResult; boosting_s: number }>(plan.name, job);
+  const started = performance.now();
+  const secondsSince = () => (performance.now() - started) / 1000;
+  let trained = known;
+  let { params } = plan;
+  if (trained === undefined) {
+    try {
+      const result = await boost(resident, {
+        ...job,
+        onRound: (event) => reporter?.round(plan.name, event),
+        ...(signal && { signal }),
+        ...(deadline !== undefined && { deadline }),
+      });
+      trained = { result, boosting_s: secondsSince() };
+      await checkpoints?.put(plan.name, job, trained);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      const { partial } = error as Error & Partial<PartialBoost>;
+      if (!(cutAtDeadline && error instanceof BudgetError && partial)) throw Object.assign(error, { plan });
+      params = { ...params, n_estimators: partial.rounds };
+      trained = { result: partial, boosting_s: secondsSince() };
+      reporter?.warn(
+        `the model ${plan.name} has ${partial.bestRound} of ${plan.params.n_estimators} rounds: the time was up`,
+      );
+    }
+  }
+  return { model: toModel(experiment, params, trained.result), ...trained };
 }
 
 /** Points of the curves of all classes together; each class has at least 20. */

@@ -1,7 +1,15 @@
+import type { BoosterParams } from '../boosting/params.ts';
 import type { Direction } from './trial.ts';
+
+/** Where what is kept lies as well, so that it outlives the process. */
+export interface FoldStore {
+  put(number: number, params: BoosterParams, outputs: readonly Float64Array[]): Promise<void>;
+  drop(number: number, params: BoosterParams): Promise<void>;
+}
 
 interface Kept {
   readonly value: number;
+  readonly params: BoosterParams;
   readonly outputs: readonly Float64Array[];
 }
 
@@ -9,10 +17,15 @@ interface Kept {
 export class BestFolds {
   readonly #capacity: number;
   readonly #sign: number;
+  readonly #store: FoldStore | undefined;
   readonly #kept = new Map<number, Kept>();
 
-  /** @param capacity how many trials are kept */
-  constructor(capacity: number, direction: Direction) {
+  /**
+   * @param capacity how many trials are kept
+   * @param store has them too, but for those that were let go
+   */
+  constructor(capacity: number, direction: Direction, store?: FoldStore) {
+    this.#store = store;
     this.#capacity = capacity;
     this.#sign = direction === 'maximize' ? 1 : -1;
   }
@@ -25,11 +38,21 @@ export class BestFolds {
 
   /**
    * Keeps a trial, and lets go of the worst where there is no room for both.
+   * @param params those of the trial's models
    * @param outputs for each fold those of its validation rows, ascending; see outputsOfMargins
    */
-  put(number: number, value: number, outputs: readonly Float64Array[]): void {
-    this.#kept.set(number, { value, outputs });
-    if (this.#kept.size > this.#capacity) this.#kept.delete(this.#worst()[0]);
+  async put(
+    number: number,
+    value: number,
+    params: BoosterParams,
+    outputs: readonly Float64Array[],
+  ): Promise<void> {
+    this.#kept.set(number, { value, params, outputs });
+    await this.#store?.put(number, params, outputs);
+    if (this.#kept.size <= this.#capacity) return;
+    const [last, worst] = this.#worst();
+    this.#kept.delete(last);
+    await this.#store?.drop(last, worst.params);
   }
 
   /** The outputs of a trial's folds; undefined where they were not kept. */

@@ -30,8 +30,12 @@ export interface BoosterSearchOptions {
   readonly generation: number;
   readonly refitRounds: RefitRounds;
   readonly validation: Omit<CrossValidateOptions, 'direction' | 'pruner'>;
-  /** `performance.now()` time after which no generation begins. */
+  /** `performance.now()` time after which no generation begins, and one under way is given up. */
   readonly deadline?: number | undefined;
+  /** Lets the caller remember the scores of the parameters that are not searched. */
+  readonly rememberBaseline?:
+    | ((score: () => Promise<readonly number[]>) => Promise<readonly number[]>)
+    | undefined;
   /** Told before each generation and after each of its trials. */
   readonly onProgress?: ((study: Study, running: number, trial?: Trial) => void) | undefined;
 }
@@ -60,20 +64,23 @@ export async function searchBoosters(options: BoosterSearchOptions): Promise<Boo
   const { storage, space, nTrials } = options;
   const { direction, studyName } = storage;
   const pruner = createPruner(options.pruner, direction, studyName);
+  const { deadline } = options;
   const validation: CrossValidateOptions = { ...options.validation, direction, pruner };
   const sampler = createSampler(options.sampler, space, direction);
   const study = new Study({ storage, space, sampler, pruner });
   if (study.trials.length === 0) for (const values of options.enqueue ?? []) await study.enqueue(values);
-  const baselineScores = await scoreBase(validation);
+  const score = () => scoreBase(validation);
+  const baselineScores = await (options.rememberBaseline?.(score) ?? score());
+  const timed = { ...validation, signal: signalUntil(deadline, validation.signal) };
   const end = await runSearch({
     study,
     nTrials,
     generation: options.generation,
     evaluate: (trials) => {
       options.onProgress?.(study, trials.length);
-      return crossValidate(trials, validation);
+      return crossValidate(trials, timed);
     },
-    deadline: options.deadline,
+    deadline,
     onTrial: (trial) => options.onProgress?.(study, 0, trial),
     signal: validation.signal,
   });
@@ -95,6 +102,17 @@ export async function searchBoosters(options: BoosterSearchOptions): Promise<Boo
     baselineScores,
     bestScores: (best.userAttrs.fold_scores as readonly number[] | undefined) ?? [],
   };
+}
+
+/** The longest delay of a timer, some 25 days. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** A signal that also fires at a time of `performance.now()`. */
+function signalUntil(deadline: number | undefined, signal: AbortSignal | undefined): AbortSignal | undefined {
+  const left = deadline === undefined ? Number.POSITIVE_INFINITY : deadline - performance.now();
+  if (left > LONGEST_MS) return signal;
+  const late = AbortSignal.timeout(Math.max(0, Math.ceil(left)));
+  return signal === undefined ? late : AbortSignal.any([signal, late]);
 }
 
 /** Scores of the parameters that are not searched. */

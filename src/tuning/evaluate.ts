@@ -167,7 +167,7 @@ async function keepBest(
         const trees = await batch.finish(t * folds.length + f, Math.min(shared, run.folds[f]!.rounds));
         outputs.push(outputsOfTrees(run.params, trees, await resident.predictMargins(trees, validation)));
       }
-      keep.put(run.trial.number, run.mean, outputs);
+      await keep.put(run.trial.number, run.mean, run.params, outputs);
     }
   }
 }

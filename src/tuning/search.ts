@@ -10,7 +10,7 @@ export interface SearchOptions {
   readonly generation: number;
   /** Evaluates the trials of a generation; one result each. A trial that cannot be evaluated is a failed one, not an error. */
   readonly evaluate: (trials: readonly Trial[]) => Promise<readonly TrialResult[]>;
-  /** `performance.now()` time after which no generation begins. */
+  /** `performance.now()` time after which no generation begins; one that an abort ends after it does not count. */
   readonly deadline?: number | undefined;
   /** Told of every finished trial, in order of number. */
   readonly onTrial?: ((trial: Trial) => void) | undefined;
@@ -33,7 +33,15 @@ export async function runSearch(options: SearchOptions): Promise<SearchEnd> {
     if (study.isExhausted) return 'exhausted';
     if (options.deadline !== undefined && performance.now() > options.deadline) return 'time';
     const trials = await study.ask(Math.min(generation, nTrials - finished));
-    await study.tell(await options.evaluate(trials));
+    let results: readonly TrialResult[];
+    try {
+      results = await options.evaluate(trials);
+    } catch (error) {
+      const isLate = options.deadline !== undefined && performance.now() >= options.deadline;
+      if (error instanceof InterruptedError && !signal?.aborted && isLate) return 'time';
+      throw error;
+    }
+    await study.tell(results);
     for (const { number } of trials) options.onTrial?.(study.trials[number]!);
   }
 }

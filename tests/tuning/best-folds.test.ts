@@ -10,24 +10,34 @@ import { evaluateTrials } from '../../src/tuning/evaluate.ts';
 import { foldsOf, PARAMS, runningTrial, SCORING, smallProblem } from './boosters.ts';
 
 describe('BestFolds', () => {
-  it('keeps the best trials that came, of equals the first, in either direction', () => {
+  it('keeps the best trials that came, of equals the first, in either direction', async () => {
     const values = fc.array(fc.integer({ min: 0, max: 6 }), { maxLength: 20 });
-    fc.assert(
-      fc.property(values, fc.integer({ min: 0, max: 5 }), fc.boolean(), (given, capacity, isMaximized) => {
-        const kept = new BestFolds(capacity, isMaximized ? 'maximize' : 'minimize');
-        given.forEach((value, number) => {
-          if (kept.wants(value)) kept.put(number, value, [new Float64Array([number])]);
-        });
-        const order = given
-          .map((value, number) => ({ value: isMaximized ? -value : value, number }))
-          .sort((a, b) => a.value - b.value || a.number - b.number);
-        const expected = new Set(order.slice(0, capacity).map(({ number }) => number));
-        given.forEach((_, number) => {
-          const outputs = kept.get(number);
-          expect(outputs !== undefined).toBe(expected.has(number));
-          if (outputs) expect(outputs[0]![0]).toBe(number);
-        });
-      }),
+    await fc.assert(
+      fc.asyncProperty(
+        values,
+        fc.integer({ min: 0, max: 5 }),
+        fc.boolean(),
+        async (given, capacity, isMaximized) => {
+          const stored = new Set<number>();
+          const kept = new BestFolds(capacity, isMaximized ? 'maximize' : 'minimize', {
+            put: async (number) => void stored.add(number),
+            drop: async (number) => void stored.delete(number),
+          });
+          for (const [number, value] of given.entries()) {
+            if (kept.wants(value)) await kept.put(number, value, PARAMS, [new Float64Array([number])]);
+          }
+          const order = given
+            .map((value, number) => ({ value: isMaximized ? -value : value, number }))
+            .sort((a, b) => a.value - b.value || a.number - b.number);
+          const expected = new Set(order.slice(0, capacity).map(({ number }) => number));
+          expect(stored).toEqual(expected);
+          given.forEach((_, number) => {
+            const outputs = kept.get(number);
+            expect(outputs !== undefined).toBe(expected.has(number));
+            if (outputs) expect(outputs[0]![0]).toBe(number);
+          });
+        },
+      ),
     );
   });
 });
