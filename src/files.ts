@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EnvironmentError, InputError, LockstepError } from './errors.ts';
 
@@ -109,6 +109,17 @@ export async function replaceFile(path: string, write: (temporary: string) => Pr
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => {});
     throw writeError(path, cause);
+  }
+}
+
+/**
+ * Removes the temporary files of `replaceFile` below a folder, which processes that were killed have left; none may be at work there.
+ */
+export async function removeTornFiles(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile() && /^\.[0-9a-f]{12}\.tmp$/.test(entry.name)) {
+      await rm(join(entry.parentPath, entry.name), { force: true });
+    }
   }
 }
 

@@ -132,6 +132,8 @@ function foldStore(experiment: PreparedExperiment, checkpoints: Checkpoints): Fo
 
 /** Bytes a row that a model in flight takes at most, for each of its outputs. */
 const MODEL_ROW_BYTES = 30;
+/** Models that have histograms at the same time: a figure for any machine. */
+const HISTOGRAMS_AT_ONCE = 16;
 
 /**
  * How many trials are trained together: as the config says, or as many as resources.max_memory_gb has room for. It follows from the
@@ -139,14 +141,14 @@ const MODEL_ROW_BYTES = 30;
  * @throws BudgetError where one is too many.
  */
 function generationOf(experiment: PreparedExperiment, reporter: Reporter): number {
-  const { binned, params, threads, loaded } = experiment;
+  const { binned, params, loaded } = experiment;
   const { optimization, resources } = loaded.config;
   const { cv, generation, search_space: space } = optimization;
   const depth = space.max_depth;
   const deepest = depth?.type === 'int' ? Math.max(depth.high, params.max_depth) : params.max_depth;
   const outputs = outputsOf(params);
   const features = binned.features.length;
-  const histograms = (threads - 1) * (deepest + 2) * features * 256 * 16;
+  const histograms = (HISTOGRAMS_AT_ONCE - 1) * (deepest + 2) * features * 256 * 16;
   const fixed = estimateMemory(binned.rows, features, deepest, outputs) + histograms;
   const ofTrial = cv * binned.rows * outputs * MODEL_ROW_BYTES;
   const limit = resources.max_memory_gb * 2 ** 30;

@@ -11,6 +11,7 @@ import type { EnsembleModel } from '../ensemble/ensemble-model.ts';
 import { seesFeatures } from '../ensemble/methods.ts';
 import { checkPassed } from '../ensemble/passthrough.ts';
 import { BudgetError, ExitCode, InputError, InterruptedError, type LockstepError } from '../errors.ts';
+import { removeTornFiles } from '../files.ts';
 import type { GatesRecord } from '../gates/gates.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
 import { failedChecks } from '../reporting/gates-report.ts';
@@ -291,6 +292,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
   });
   const unlock = await lockRunFolder(output.path);
   try {
+    await removeTornFiles(output.path);
     if (stages.has('baseline')) {
       reporter.step(`Training the baseline on ${engine.description}`);
       const { resident } = await tables.get(experiment.params.max_bin);
