@@ -8,6 +8,7 @@ import { addDoctorCommand } from './doctor.ts';
 import { addExportCommand } from './export.ts';
 import { addImportCommand } from './import.ts';
 import { addInitCommand } from './init.ts';
+import { addMlflowCommand } from './mlflow.ts';
 import { addPredictCommand } from './predict.ts';
 import { addRunCommand } from './run.ts';
 import { note, printError, printJson } from './terminal.ts';
@@ -74,6 +75,7 @@ function createProgram(signal: AbortSignal): Command {
   addImportCommand(program);
   addInitCommand(program, context);
   addTrackCommand(program, context);
+  addMlflowCommand(program, context);
   addVerifyCommand(program, context);
   addBenchCommand(program, context);
   addDoctorCommand(program);

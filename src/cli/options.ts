@@ -48,6 +48,14 @@ export function path(value: string): string {
   return value;
 }
 
+/** Reads a port to listen on. */
+export function port(value: string): number {
+  const number = Number(value);
+  if (!/^\d+$/.test(value) || number < 1 || number > 65_535)
+    throw new InvalidArgumentError('Write a port from 1 to 65535.');
+  return number;
+}
+
 /** Reads a list such as `a,b`. */
 export function list(value: string): string[] {
   const items = value.split(',').map((item) => item.trim());

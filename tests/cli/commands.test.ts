@@ -25,6 +25,7 @@ const COMMANDS = [
   'import',
   'init',
   'track',
+  'mlflow',
   'verify',
   'bench',
   'doctor',
