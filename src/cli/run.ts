@@ -52,7 +52,7 @@ export function addRunCommand(program: Command, { signal }: CommandContext): voi
     .option('--resume', 'go on with the search that the output folder holds')
     .option(
       '--stages <names>',
-      'stages to run, with commas: baseline, optimize, ensemble, compare, gates',
+      'stages to run, with commas: baseline, optimize, ensemble, compare, gates, evidence',
       list,
     )
     .addOption(setOption())

@@ -41,6 +41,14 @@ export function createCpuEngine(options: CpuEngineOptions = {}): Engine {
   };
 }
 
+/**
+ * The instruction set that the CPU engine takes by default.
+ * @throws as `createCpuEngine` does.
+ */
+export function simdLevel(): SimdLevel {
+  return chooseSimd('');
+}
+
 function chooseSimd(name: string): SimdLevel {
   try {
     return loadAddon().chooseSimd(name);

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { Model } from '../boosting/model.ts';
@@ -18,10 +19,18 @@ import { failedChecks } from '../reporting/gates-report.ts';
 import { trainingReport } from '../reporting/training-report.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { type CompareResult, runCompare } from './compare.ts';
+import { writeDocker } from './docker.ts';
 import { type EnsembleResult, runEnsemble, type SkippedEnsemble } from './ensemble.ts';
 import { writeEnsemble, writeSkippedEnsemble } from './ensemble-output.ts';
-import { describeEnvironment, type EnvironmentRecord } from './environment.ts';
+import {
+  describeEnvironment,
+  type EnvironmentInfo,
+  type EnvironmentRecord,
+  environmentInfo,
+} from './environment.ts';
+import { writeEvidence } from './evidence.ts';
 import { runGates } from './gates.ts';
+import { findLockfile } from './lockfile.ts';
 import { JOURNAL_FILE, type OptimizeResult, runOptimize } from './optimize.ts';
 import { writeSearch } from './optimize-output.ts';
 import { OutputFolder, toJson } from './output.ts';
@@ -120,9 +129,26 @@ async function writeMetrics(output: OutputFolder, models: Models): Promise<void>
   if (Object.keys(curves).length > 0) await output.writeDeliverable('metrics/curves.json', toJson(curves));
 }
 
+/** environment_info.json: the machine, the programs, the data and what became of them. */
+async function writeEnvironment(
+  output: OutputFolder,
+  info: EnvironmentInfo,
+  { experiment, engine }: Pick<RunRecord, 'experiment' | 'engine'>,
+  models: Models,
+): Promise<void> {
+  const { data, seed } = experiment;
+  const sources = data.sources.map(({ path, sha256 }) => ({ path, sha256 }));
+  const fingerprints = ofModels(models, ({ model }) => model.fingerprint);
+  await output.writeDeliverable(
+    'environment_info.json',
+    toJson({ ...info, engine, seed, data: sources, fingerprints }),
+  );
+}
+
 interface RunRecord {
   readonly experiment: PreparedExperiment;
   readonly environment: EnvironmentRecord;
+  readonly stages: ReadonlySet<StageName>;
   readonly engine: string;
   readonly warnings: readonly string[];
   readonly started: Date;
@@ -196,6 +222,7 @@ function runJson(record: RunRecord) {
     ...(search && { trials: search.trials.length, best_trial: search.best.number }),
     ...(noSearch !== undefined && { search: { skipped: noSearch } }),
     ...(ensemble && { ensemble: ensembleJson(ensemble) }),
+    stages: [...record.stages],
     engine: record.engine,
     threads: experiment.threads,
     exit: record.exit,
@@ -274,7 +301,14 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
   for (const warning of environment.warnings) reporter.warn(warning);
   const output = await OutputFolder.create(options.out ?? join('experiments', config.experiment.name));
   await checkRunVersion(output.path);
-  const record = { experiment, environment: environment.record, engine: engine.kind, warnings, started };
+  const record = {
+    experiment,
+    environment: environment.record,
+    stages,
+    engine: engine.kind,
+    warnings,
+    started,
+  };
   const deadline = clock + config.resources.max_time_hours * 3_600_000;
   const models: Models = {};
   let search: OptimizeResult | undefined;
@@ -293,6 +327,8 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
   const unlock = await lockRunFolder(output.path);
   try {
     await removeTornFiles(output.path);
+    const info = await environmentInfo(environment.record, loaded.path);
+    await writeEnvironment(output, info, record, {});
     if (stages.has('baseline')) {
       reporter.step(`Training the baseline on ${engine.description}`);
       const { resident } = await tables.get(experiment.params.max_bin);
@@ -389,8 +425,19 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       gates = await runGates(output, experiment, run, { reporter });
     }
     const exit = gates?.passed === false ? ExitCode.checkFailed : ExitCode.done;
-    await output.writeJson('run.json', runJson({ ...finished, exit, gates }));
-    await trackRun({ ...record, output, models, search, ensemble, compared }, { reporter, signal });
+    await writeEnvironment(output, info, record, models);
+    const lock = findLockfile();
+    if (lock !== undefined) await output.writeDeliverable(lock.name, await readFile(lock.path));
+    await output.writeDeliverable('run.json', toJson(runJson({ ...finished, exit, gates })));
+    const recorded = await trackRun(
+      { ...record, output, models, search, ensemble, compared },
+      { reporter, signal },
+    );
+    if (stages.has('evidence')) {
+      reporter.step('Writing the evidence package');
+      await writeEvidence(output, config.experiment.name, recorded);
+    }
+    if (config.create_docker) await writeDocker(output, config.experiment.name, { reporter, signal });
     await checkpoints.clear();
     return {
       out: output.path,

@@ -8,7 +8,7 @@ import type { MetricName } from '../engine/engine.ts';
 import type { EnsembleModel } from '../ensemble/ensemble-model.ts';
 import { BudgetError, EnvironmentError, InputError, InterruptedError, LockstepError } from '../errors.ts';
 import { type MlflowServer, mlflowServer } from '../tracking/mlflow/client.ts';
-import { mirrorRun, type RecordedRun, writeFileStore } from '../tracking/mlflow/file-store.ts';
+import { type RecordedRun, writeFileStore } from '../tracking/mlflow/file-store.ts';
 import {
   addToOutbox,
   readOutbox,
@@ -29,7 +29,7 @@ import { isFinished, type Trial, trialValues } from '../tuning/trial.ts';
 import type { CompareResult } from './compare.ts';
 import type { EnsembleResult } from './ensemble.ts';
 import { JOURNAL_FILE, type OptimizeResult, studyNameOf } from './optimize.ts';
-import { EVIDENCE_FOLDER, type OutputFolder } from './output.ts';
+import type { OutputFolder } from './output.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
 import type { ModelName, ModelScores, TrainingHistory } from './trained-model.ts';
@@ -313,7 +313,7 @@ async function trackedRun(run: EndedRun, reporter: Reporter): Promise<TrackedRun
     sources: experiment.data.sources.map(({ sha256 }) => sha256),
     fingerprints: Object.values(models).map(({ model }) => model.fingerprint),
   };
-  const files = output.written.filter((file) => !file.startsWith(EVIDENCE_FOLDER));
+  const files = output.written;
   return {
     experiment: name,
     description,
@@ -374,19 +374,21 @@ export interface TrackOptions {
 }
 
 /**
- * Records a run that has ended for MLflow: in mlruns below its output folder, in the evidence package where it ended well, and
- * on a tracking server where one is named. What cannot be written or sent is warned about: it is no reason to lose a run.
+ * Records a run that has ended for MLflow: in mlruns below its output folder, and on a tracking server where one is named. What cannot be
+ * written or sent is warned about: it is no reason to lose a run.
+ * @returns where it was recorded; undefined where it is not
  */
-export async function trackRun(run: EndedRun, options: TrackOptions): Promise<void> {
-  const { experiment, output, error } = run;
+export async function trackRun(run: EndedRun, options: TrackOptions): Promise<RecordedRun | undefined> {
+  const { experiment, output } = run;
   const { reporter } = options;
-  if (!experiment.loaded.config.tracking.mlflow.enabled) return;
+  if (!experiment.loaded.config.tracking.mlflow.enabled) return undefined;
   try {
     const recorded = await writeFileStore(join(output.path, STORE_FOLDER), await trackedRun(run, reporter));
-    if (error === undefined) await mirrorRun(recorded, join(output.path, EVIDENCE_FOLDER, STORE_FOLDER));
     await send(run, recorded, options);
+    return recorded;
   } catch (cause) {
     reporter.warn(`The run is not recorded for MLflow: ${(cause as Error).message}`);
+    return undefined;
   }
 }
 

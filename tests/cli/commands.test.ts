@@ -27,6 +27,8 @@ const COMMANDS = [
   'track',
   'mlflow',
   'verify',
+  'evidence verify',
+  'reproduce',
   'bench',
   'doctor',
   'build',
@@ -86,6 +88,7 @@ describe('run, then predict and verify', () => {
       'metrics/training_metrics.json',
       'metrics/validation_metrics.json',
       'ensemble_results.json',
+      'environment_info.json',
       'models/baseline_model.json',
       ...['blending', 'model', 'stacking', 'voting', 'weighted'].map(
         (name) => `models/ensemble_${name}.json`,
@@ -93,14 +96,18 @@ describe('run, then predict and verify', () => {
       'models/optimized_model.json',
       ...[0, 1, 2].map((trial) => `models/trial_${trial}_model.json`),
       'optimization_results.json',
+      'package-lock.json',
       'reports/comparison_analysis.md',
       'reports/optimization_report.md',
       'reports/training_report.md',
+      'run.json',
     ];
-    const evidence = deliverables.map((name) => `evidence/protocol-11-training/${name}`);
+    const evidence = [...deliverables, 'manifest.json'].map(
+      (name) => `evidence/protocol-11-training/${name}`,
+    );
     const comparison = ['critical_differences', 'differences', 'folds', 'latency'];
     const plots = [...STUDY_PLOTS, ...comparison.map((name) => `comparison_${name}.svg`)];
-    const others = ['run.json', 'study.journal', ...plots.map((name) => `plots/${name}`)];
+    const others = ['study.journal', ...plots.map((name) => `plots/${name}`)];
     expect(await filesBesideStores(join(folder, 'out'))).toEqual(
       [...deliverables, ...evidence, ...others].sort(),
     );
@@ -618,7 +625,9 @@ describe('doctor, build and the command line itself', () => {
   it('--help of every command has an example, and docs/cli.md has each of its options', async () => {
     const folder = await newFolder();
     const docs = await readFile(join(repository, 'docs', 'cli.md'), 'utf8');
-    const helps = await Promise.all(COMMANDS.map((command) => cli([command, '--help'], folder)));
+    const helps = await Promise.all(
+      COMMANDS.map((command) => cli([...command.split(' '), '--help'], folder)),
+    );
     for (const [i, { stdout, code }] of helps.entries()) {
       const [section] = docs.split(`## lockstep ${COMMANDS[i]}\n`)[1]?.split('\n## ') ?? [];
       const options = [...stdout.matchAll(/^ {2}(--[a-z]+)/gm)].map(([, option]) => option!);

@@ -42,6 +42,7 @@ describe('an interrupt', () => {
         ended.stderr,
       )!;
       expect(await filesBesideStores(join(folder, 'out'))).toEqual([
+        'environment_info.json',
         'models/baseline_model.partial.json',
         'run.json',
       ]);
@@ -76,6 +77,7 @@ describe('an interrupt', () => {
     expect(ended.stderr).toMatch(/^error: The time budget ended after \d+ of 100000 rounds; /m);
     expect(ended.code).toBe(3);
     expect(await filesBesideStores(join(folder, 'out'))).toEqual([
+      'environment_info.json',
       'models/baseline_model.partial.json',
       'run.json',
     ]);
@@ -133,7 +135,7 @@ describe('a full disk', () => {
       /^error: Cannot write \S+baseline_model\.json: the disk is full; free some space\.$/m,
     );
     expect(ended.code).toBe(4);
-    expect(await filesBelow(disk)).toEqual([]);
+    expect(await filesBelow(disk)).toEqual(['out/environment_info.json']);
   });
 
   it.for(['p.csv', 'p.parquet'])(
