@@ -45,13 +45,14 @@ async function entryOf(folder: string, path: string): Promise<ManifestEntry> {
  * The stage evidence: puts the deliverables of a run and its record into the evidence package, which has nothing else afterwards, and
  * names every file with its SHA-256 in manifest.json, which is written last.
  * @param recorded the run's record for MLflow, where there is one
+ * @returns the files of the package but those of the record, relative to the output folder
  * @throws InputError or EnvironmentError where the package cannot be written; there is no manifest then.
  */
 export async function writeEvidence(
   output: OutputFolder,
   experiment: string,
   recorded: RecordedRun | undefined,
-): Promise<void> {
+): Promise<string[]> {
   const folder = join(output.path, EVIDENCE_FOLDER);
   try {
     await rm(folder, { recursive: true, force: true });
@@ -68,6 +69,7 @@ export async function writeEvidence(
   for (const path of await namesBelow(folder)) files.push(await entryOf(folder, path));
   const manifest = { format_version: MANIFEST_VERSION, experiment, sha256: hashOfEntries(files), files };
   await writeFileAtomically(join(folder, MANIFEST_FILE), toJson(manifest));
+  return [...output.deliverables, MANIFEST_FILE].map((name) => join(EVIDENCE_FOLDER, name));
 }
 
 /** What a look at an evidence package has found. */

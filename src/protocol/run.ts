@@ -433,15 +433,16 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       { ...record, output, models, search, ensemble, compared },
       { reporter, signal },
     );
+    const evidence: string[] = [];
     if (stages.has('evidence')) {
       reporter.step('Writing the evidence package');
-      await writeEvidence(output, config.experiment.name, recorded);
+      evidence.push(...(await writeEvidence(output, config.experiment.name, recorded)));
     }
     if (config.create_docker) await writeDocker(output, config.experiment.name, { reporter, signal });
     await checkpoints.clear();
     return {
       out: output.path,
-      files: [...output.written, ...(search ? [JOURNAL_FILE] : [])],
+      files: [...output.written, ...evidence, ...(search ? [JOURNAL_FILE] : [])],
       engine: engine.kind,
       fingerprints: ofModels(models, ({ model }) => model.fingerprint),
       metrics: ofModels(models, ({ metrics }) => metrics),

@@ -64,7 +64,7 @@ export async function cutOffAndResume(
     for (;;) {
       const { child, ended } = start(['run', 'x.yaml', '--out', out, '--resume', '--quiet'], folder);
       // Quotients of the golden ratio spread evenly.
-      const after = 100 + ((cut * 0.618034) % 1) * length;
+      const after = 100 + (((cut + round) * 0.618034) % 1) * length;
       const timer = setTimeout(() => child.kill(signal(cut)), cut < times ? after : 1e6);
       const { code, stderr } = await ended;
       clearTimeout(timer);
