@@ -6,7 +6,14 @@ import { Model } from '../boosting/model.ts';
 import { metricDirection } from '../config/metric-names.ts';
 import type { MetricName } from '../engine/engine.ts';
 import type { EnsembleModel } from '../ensemble/ensemble-model.ts';
-import { BudgetError, EnvironmentError, InputError, InterruptedError, LockstepError } from '../errors.ts';
+import {
+  BudgetError,
+  EnvironmentError,
+  ExitCode,
+  InputError,
+  InterruptedError,
+  LockstepError,
+} from '../errors.ts';
 import { type MlflowServer, mlflowServer } from '../tracking/mlflow/client.ts';
 import { mirrorRun, type RecordedRun, writeFileStore } from '../tracking/mlflow/file-store.ts';
 import {
@@ -24,6 +31,7 @@ import type {
   TrackedRecord,
   TrackedRun,
 } from '../tracking/tracked-run.ts';
+import { WANDB_FOLDER, type WandbDetails, writeOfflineRun } from '../tracking/wandb/offline-run.ts';
 import { openStorage } from '../tuning/open-storage.ts';
 import { isFinished, type Trial, trialValues } from '../tuning/trial.ts';
 import type { CompareResult } from './compare.ts';
@@ -328,7 +336,7 @@ async function trackedRun(run: EndedRun, reporter: Reporter): Promise<TrackedRun
     metrics: metricsOf(run, trials),
     datasets: datasetsOf(run),
     artifacts: files.map((file) => ({ name: file, path: join(output.path, file) })),
-    models: modelsOf(run, reporter),
+    models: experiment.loaded.config.tracking.mlflow.enabled ? modelsOf(run, reporter) : [],
     nested: trials.flatMap((trial) => trialRecord(experiment.metrics[0]!, trial)),
   };
 }
@@ -373,20 +381,50 @@ export interface TrackOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The config as it is nested in the file, without what says where the record is kept. */
+function wandbDetails({ experiment, search, error }: EndedRun): WandbDetails {
+  const { tracking: _, ...config } = experiment.loaded.config;
+  const failure = error instanceof LockstepError ? error.exitCode : ExitCode.checkFailed;
+  return {
+    config: { ...config, ...(search && { optimized: search.params }) },
+    labels: config.experiment.tags,
+    exitCode: error === undefined ? ExitCode.done : failure,
+  };
+}
+
 /**
- * Records a run that has ended for MLflow: in mlruns below its output folder, in the evidence package where it ended well, and
- * on a tracking server where one is named. What cannot be written or sent is warned about: it is no reason to lose a run.
+ * Records a run that has ended. For MLflow: in mlruns below its output folder, in the evidence package where it ended well, and
+ * on a tracking server where one is named. For Weights & Biases, where the config asks for it: as an offline run. What cannot be
+ * written or sent is warned about: it is no reason to lose a run.
  */
 export async function trackRun(run: EndedRun, options: TrackOptions): Promise<void> {
   const { experiment, output, error } = run;
   const { reporter } = options;
-  if (!experiment.loaded.config.tracking.mlflow.enabled) return;
-  try {
-    const recorded = await writeFileStore(join(output.path, STORE_FOLDER), await trackedRun(run, reporter));
-    if (error === undefined) await mirrorRun(recorded, join(output.path, EVIDENCE_FOLDER, STORE_FOLDER));
-    await send(run, recorded, options);
-  } catch (cause) {
-    reporter.warn(`The run is not recorded for MLflow: ${(cause as Error).message}`);
+  const { tracking, use_wandb: useWandb } = experiment.loaded.config;
+  if (!tracking.mlflow.enabled && !useWandb) return;
+  const attempt = async (product: string, record: () => Promise<unknown>) => {
+    try {
+      await record();
+    } catch (cause) {
+      reporter.warn(`The run is not recorded for ${product}: ${(cause as Error).message}`);
+    }
+  };
+  let tracked: TrackedRun | undefined;
+  const gather = async () => {
+    tracked ??= await trackedRun(run, reporter);
+    return tracked;
+  };
+  if (useWandb) {
+    await attempt('Weights & Biases', async () =>
+      writeOfflineRun(join(output.path, WANDB_FOLDER), await gather(), wandbDetails(run)),
+    );
+  }
+  if (tracking.mlflow.enabled) {
+    await attempt('MLflow', async () => {
+      const recorded = await writeFileStore(join(output.path, STORE_FOLDER), await gather());
+      if (error === undefined) await mirrorRun(recorded, join(output.path, EVIDENCE_FOLDER, STORE_FOLDER));
+      await send(run, recorded, options);
+    });
   }
 }
 
