@@ -33,12 +33,12 @@ export function transactionLog(records: Iterable<Uint8Array>): Buffer {
       rest = rest.subarray(room);
       const isLast = rest.length === 0;
       const type = isFirst ? (isLast ? FULL : FIRST) : isLast ? LAST : MIDDLE;
-      const header = Buffer.alloc(HEADER_BYTES);
-      header.writeUInt32LE(crc32(data, crc32(Buffer.of(type))), 0);
-      header.writeUInt16LE(data.length, 4);
-      header[6] = type;
-      add(header);
-      add(data);
+      const fragment = Buffer.concat([Buffer.alloc(HEADER_BYTES), data]);
+      fragment.writeUInt16LE(data.length, 4);
+      fragment[6] = type;
+      // Over the type and the data at once: Node forgets the sum so far where data are empty.
+      fragment.writeUInt32LE(crc32(fragment.subarray(6)), 0);
+      add(fragment);
       isFirst = false;
     }
   }
