@@ -22,7 +22,7 @@ async function run(set: PublicSet, name: string, stopAfter = Infinity): Promise<
   const configPath = join(folder, `${name}.yaml`);
   const train = fileURLToPath(new URL(`../data/${set}.parquet`, import.meta.url));
   const config = {
-    experiment: { name: `${name}: 50 %`, description: 'long '.repeat(20_000), tags: ['v1.0', 'Grüße, 世界'] },
+    experiment: { name: `${name} 50 %`, description: 'long '.repeat(20_000), tags: ['v1.0', 'Grüße, 世界'] },
     data: { train_path: train, split: { train: 0.6, val: 0.2, test: 0.2 } },
     model: { objective: PUBLIC_SETS[set] },
     hyperparameters: { n_estimators: 30 },

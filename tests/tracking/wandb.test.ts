@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { array, assert as check, constantFrom, property } from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runExperiment } from '../../src/protocol/run.ts';
 import type { TrackedRun } from '../../src/tracking/tracked-run.ts';
 import { writeOfflineRun } from '../../src/tracking/wandb/offline-run.ts';
 import { transactionLog } from '../../src/tracking/wandb/transaction-log.ts';
@@ -219,5 +220,42 @@ describe('an offline run', () => {
     await expect(writeOfflineRun(join(root, 'old'), broken, details)).rejects.toThrow('Cannot write');
     expect(await readdir(join(root, 'old'))).toEqual([]);
     expect(await readdir(root)).not.toContain('new');
+  });
+});
+
+describe('use_wandb', () => {
+  const experiment = async (name: string) => {
+    const configPath = join(root, `${name}.yaml`);
+    const lines = Array.from({ length: 60 }, (_, i) => `${i},${i % 7},${i % 2}`);
+    await writeFile(join(root, 'data.csv'), `a,b,target\n${lines.join('\n')}\n`);
+    await writeFile(
+      configPath,
+      'experiment: {name: small, tags: [one]}\ndata: {train_path: data.csv, target: target}\n' +
+        'hyperparameters: {n_estimators: 3}\ntracking: {mlflow: {enabled: false}}\nuse_wandb: true\n',
+    );
+    const warnings: string[] = [];
+    const reporter = { step() {}, warn: (text: string) => warnings.push(text), round() {}, search() {} };
+    const out = join(root, name);
+    await runExperiment({ configPath, out, engine: 'cpu', stages: ['baseline'], reporter });
+    return { out, warnings: warnings.filter((text) => text.includes('Weights & Biases')) };
+  };
+
+  it('records a run without MLflow, and without the section tracking', async () => {
+    const { out, warnings } = await experiment('run');
+    expect(warnings).toEqual([]);
+    expect(await readdir(out)).not.toContain('mlruns');
+    const about = having(await recordsOf(join(out, 'wandb/latest-run')), 17)[0]!;
+    const config = itemsOf(inner(about, 4)[0]!, 1);
+    expect(config).not.toHaveProperty('tracking');
+    expect(JSON.parse(config.hyperparameters!)).toMatchObject({ n_estimators: 3 });
+    expect(texts(about, 10)).toEqual(['one']);
+  });
+
+  it('warns where it cannot be written, and the run goes on', async () => {
+    await mkdir(join(root, 'blocked'));
+    await writeFile(join(root, 'blocked/wandb'), 'a file');
+    const { out, warnings } = await experiment('blocked');
+    expect(warnings).toEqual([expect.stringContaining('The run is not recorded for Weights & Biases: Cannot')]);
+    expect(await readdir(out)).toContain('run.json');
   });
 });

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { constants, existsSync } from 'node:fs';
-import { copyFile, mkdir, readdir, rename, rm, symlink } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rename, rm, rmdir, symlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { makeFolder, writeError, writeFileAtomically } from '../../files.ts';
 import { cutText } from '../mlflow/limits.ts';
@@ -227,7 +227,8 @@ export async function writeOfflineRun(
     await linkLatest(root, name);
     return join(root, name);
   } catch (cause) {
-    await rm(isNew ? root : temporary, { recursive: true, force: true }).catch(() => {});
+    await rm(temporary, { recursive: true, force: true }).catch(() => {});
+    if (isNew) await rmdir(root).catch(() => {});
     throw writeError(root, cause);
   }
 }
