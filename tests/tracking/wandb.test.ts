@@ -255,7 +255,9 @@ describe('use_wandb', () => {
     await mkdir(join(root, 'blocked'));
     await writeFile(join(root, 'blocked/wandb'), 'a file');
     const { out, warnings } = await experiment('blocked');
-    expect(warnings).toEqual([expect.stringContaining('The run is not recorded for Weights & Biases: Cannot')]);
+    expect(warnings).toEqual([
+      expect.stringContaining('The run is not recorded for Weights & Biases: Cannot'),
+    ]);
     expect(await readdir(out)).toContain('run.json');
   });
 });
