@@ -430,7 +430,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
     if (lock !== undefined) await output.writeDeliverable(lock.name, await readFile(lock.path));
     await output.writeDeliverable('run.json', toJson(runJson({ ...finished, exit, gates })));
     const recorded = await trackRun(
-      { ...record, output, models, search, ensemble, compared },
+      { ...record, output, models, search, ensemble, compared, exit },
       { reporter, signal },
     );
     const evidence: string[] = [];

@@ -6,7 +6,14 @@ import { Model } from '../boosting/model.ts';
 import { metricDirection } from '../config/metric-names.ts';
 import type { MetricName } from '../engine/engine.ts';
 import type { EnsembleModel } from '../ensemble/ensemble-model.ts';
-import { BudgetError, EnvironmentError, InputError, InterruptedError, LockstepError } from '../errors.ts';
+import {
+  BudgetError,
+  EnvironmentError,
+  ExitCode,
+  InputError,
+  InterruptedError,
+  LockstepError,
+} from '../errors.ts';
 import { type MlflowServer, mlflowServer } from '../tracking/mlflow/client.ts';
 import { type RecordedRun, writeFileStore } from '../tracking/mlflow/file-store.ts';
 import {
@@ -24,6 +31,7 @@ import type {
   TrackedRecord,
   TrackedRun,
 } from '../tracking/tracked-run.ts';
+import { WANDB_FOLDER, type WandbDetails, writeOfflineRun } from '../tracking/wandb/offline-run.ts';
 import { openStorage } from '../tuning/open-storage.ts';
 import { isFinished, type Trial, trialValues } from '../tuning/trial.ts';
 import type { CompareResult } from './compare.ts';
@@ -55,6 +63,8 @@ export interface EndedRun {
   readonly search?: OptimizeResult | undefined;
   readonly ensemble?: EnsembleResult | undefined;
   readonly compared?: CompareResult | undefined;
+  /** How it ended, where it ended well: with ExitCode.checkFailed where a gate failed. */
+  readonly exit?: number | undefined;
   /** What ended it, unless it ended well. */
   readonly error?: unknown;
 }
@@ -328,7 +338,7 @@ async function trackedRun(run: EndedRun, reporter: Reporter): Promise<TrackedRun
     metrics: metricsOf(run, trials),
     datasets: datasetsOf(run),
     artifacts: files.map((file) => ({ name: file, path: join(output.path, file) })),
-    models: modelsOf(run, reporter),
+    models: experiment.loaded.config.tracking.mlflow.enabled ? modelsOf(run, reporter) : [],
     nested: trials.flatMap((trial) => trialRecord(experiment.metrics[0]!, trial)),
   };
 }
@@ -373,23 +383,52 @@ export interface TrackOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The config as it is nested in the file, without what says where the record is kept. */
+function wandbDetails({ experiment, search, exit = ExitCode.done, error }: EndedRun): WandbDetails {
+  const { tracking: _, ...config } = experiment.loaded.config;
+  const failure = error instanceof LockstepError ? error.exitCode : ExitCode.checkFailed;
+  return {
+    config: { ...config, ...(search && { optimized: search.params }) },
+    labels: config.experiment.tags,
+    exitCode: error === undefined ? exit : failure,
+  };
+}
+
 /**
- * Records a run that has ended for MLflow: in mlruns below its output folder, and on a tracking server where one is named. What cannot be
- * written or sent is warned about: it is no reason to lose a run.
- * @returns where it was recorded; undefined where it is not
+ * Records a run that has ended. For MLflow: in mlruns below its output folder, and on a tracking server where one is named. For Weights &
+ * Biases, where the config asks for it: as an offline run. What cannot be written or sent is warned about: it is no reason to lose a run.
+ * @returns where it was recorded for MLflow; undefined where it is not
  */
 export async function trackRun(run: EndedRun, options: TrackOptions): Promise<RecordedRun | undefined> {
   const { experiment, output } = run;
   const { reporter } = options;
-  if (!experiment.loaded.config.tracking.mlflow.enabled) return undefined;
-  try {
-    const recorded = await writeFileStore(join(output.path, STORE_FOLDER), await trackedRun(run, reporter));
-    await send(run, recorded, options);
-    return recorded;
-  } catch (cause) {
-    reporter.warn(`The run is not recorded for MLflow: ${(cause as Error).message}`);
-    return undefined;
+  const { tracking, use_wandb: useWandb } = experiment.loaded.config;
+  if (!tracking.mlflow.enabled && !useWandb) return undefined;
+  const attempt = async (product: string, record: () => Promise<unknown>) => {
+    try {
+      await record();
+    } catch (cause) {
+      reporter.warn(`The run is not recorded for ${product}: ${(cause as Error).message}`);
+    }
+  };
+  let recorded: RecordedRun | undefined;
+  let tracked: TrackedRun | undefined;
+  const gather = async () => {
+    tracked ??= await trackedRun(run, reporter);
+    return tracked;
+  };
+  if (useWandb) {
+    await attempt('Weights & Biases', async () =>
+      writeOfflineRun(join(output.path, WANDB_FOLDER), await gather(), wandbDetails(run)),
+    );
   }
+  if (tracking.mlflow.enabled) {
+    await attempt('MLflow', async () => {
+      recorded = await writeFileStore(join(output.path, STORE_FOLDER), await gather());
+      await send(run, recorded, options);
+    });
+  }
+  return recorded;
 }
 
 export interface SendUnsentOptions extends SendOptions {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Asks the real tools: makes the fixtures of scikit-learn, SciPy and xgboost again and compares them with the committed ones,
-# compares predictions of exported and imported models with xgboost's, shares journals with Optuna, lets MLflow read and show its runs, checks that the benchmark gives its peers the same tasks, then prints the accuracy table against
+# compares predictions of exported and imported models with xgboost's, shares journals with Optuna, lets MLflow read and show its runs, and wandb read them, checks that the benchmark gives its peers the same tasks, then prints the accuracy table against
 # xgboost. Needs Python 3.11 or later and a package index; `npm test` needs neither.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -34,5 +34,6 @@ echo "XGBoost files: predictions agree both ways"
 npx --no-install tsx tests/peers/optuna_journal.ts .venv/bin/python
 npx --no-install tsx tests/peers/mlflow_store.ts .venv/bin/python
 npx --no-install tsx tests/peers/mlflow_ui.ts .venv/bin/python
+npx --no-install tsx tests/peers/wandb_runs.ts .venv/bin/python
 npx --no-install tsx tests/peers/bench.ts .venv/bin/python
 bash bench/accuracy/run.sh
