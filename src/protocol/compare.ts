@@ -30,6 +30,8 @@ export interface RunModels {
 
 export interface CompareResult {
   readonly comparison: Comparison;
+  /** Its plots, as SVG. */
+  readonly charts: readonly string[];
   /** Median microseconds of predicting one row, by model. */
   readonly latencies: Readonly<Record<string, number>>;
 }
@@ -98,6 +100,6 @@ export async function runCompare(
     caveats: caveatsOf(run),
     signal,
   });
-  await writeComparison(output, about.name, comparison, { models, rows });
-  return { comparison, latencies };
+  const charts = await writeComparison(output, about.name, comparison, { models, rows });
+  return { comparison, latencies, charts };
 }

@@ -24,6 +24,7 @@ import { JOURNAL_FILE, type OptimizeResult, runOptimize } from './optimize.ts';
 import { writeSearch } from './optimize-output.ts';
 import { OutputFolder, toJson } from './output.ts';
 import { experimentTables, type PreparedExperiment, prepareExperiment } from './prepare.ts';
+import { writeReport } from './report.ts';
 import { type Reporter, silentReporter } from './reporter.ts';
 import { METRIC_FILES, type ScoringRecord, scoringRecord } from './run-data.ts';
 import { parseStages, STAGES, type StageName } from './stages.ts';
@@ -268,6 +269,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
   let skipped: SkippedEnsemble | undefined;
   let baseline: TrainedModel | undefined;
   let compared: CompareResult | undefined;
+  let searchCharts: readonly string[] = [];
 
   const tables = experimentTables(experiment, engine);
   try {
@@ -299,7 +301,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
         deadline,
       });
       models.optimized = search.optimized;
-      await writeSearch(output, experiment, search, {
+      searchCharts = await writeSearch(output, experiment, search, {
         engine: engine.description,
         machine: machineText(record.environment, threads),
         warnings,
@@ -343,6 +345,12 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
     }
     const exit = gates?.passed === false ? ExitCode.checkFailed : ExitCode.done;
     await output.writeJson('run.json', runJson({ ...finished, exit, gates }));
+    await writeReport(output, experiment, {
+      ...{ models, search, compared, gates, started, warnings, charts: searchCharts },
+      engine: engine.description,
+      machine: machineText(record.environment, threads),
+      overrides: options.overrides ?? [],
+    });
     await trackRun({ ...record, output, models, search, ensemble, compared }, { reporter, signal });
     return {
       out: output.path,
