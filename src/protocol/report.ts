@@ -171,7 +171,6 @@ async function curveCharts(
   run: ReportedRun,
   experiment: PreparedExperiment,
   part: SplitName,
-  best: string,
 ): Promise<Drawn> {
   const rows = rowsOf(experiment, part);
   if (rows.kind === 'regression') return {};
@@ -181,12 +180,11 @@ async function curveCharts(
     return of.length === 0 ? [] : [{ name, of }];
   });
   if (curves.length === 0) return {};
-  curves.sort((a, b) => Number(b.name === best) - Number(a.name === best));
   const where = `on the ${PART_NAMES[part]} rows`;
   const notes = [
     ...(rows.kind === 'binary' ? [] : ['Macro average of one class against the others.']),
     ...(bands && run.models.optimized
-      ? [`Band: least and greatest over ${bands.folds} folds, models of the best trial.`]
+      ? [`Band: least to greatest of the best trial's models over ${bands.folds} folds.`]
       : []),
   ];
   const named = (line: typeof rocOf, band: Band | undefined, withArea: boolean): NamedCurve[] =>
@@ -332,11 +330,14 @@ export async function writeReport(
   const { config } = experiment.loaded;
   const part = experiment.splits.at(-1)!.name;
   const best = compared?.comparison.best_model.name ?? Object.keys(models).at(-1)!;
+  // The order is that of the colours, the same in all charts.
+  const bestFirst = Object.entries(models).sort(([a], [b]) => Number(b === best) - Number(a === best));
+  const ordered = { ...run, models: Object.fromEntries(bestFirst) };
   const drawn = {
     learning: await learningCharts(run, experiment),
-    curves: await curveCharts(run, experiment, part, best),
+    curves: await curveCharts(ordered, experiment, part),
     confusion: await confusionCharts(run, experiment, part),
-    calibration: await calibrationCharts(run, experiment, part),
+    calibration: await calibrationCharts(ordered, experiment, part),
     residuals: await residualCharts(run, experiment, part),
     importances: await importanceCharts(run),
   };
@@ -382,7 +383,7 @@ export async function writeReport(
       ),
       ...(search ? [['search', search.timings.search_s] as const] : []),
     ],
-    started: run.started.toISOString(),
+    started: `${run.started.toISOString().slice(0, 16).replace('T', ' ')} UTC`,
     seed: experiment.seed,
     engine: run.engine,
     machine: run.machine,

@@ -46,11 +46,19 @@ export async function trainingCurves(
   const plotting = await loadPlotting();
   const { Plot, document } = plotting;
   const height = 190;
-  const parts = panels.flatMap(({ name, train, val }): ChartPart[] => {
+  const ticksOf = ({ train, val }: LearningPanel) => {
     const finite = [...train, ...val].filter(Number.isFinite);
-    if (finite.length === 0) return [];
+    if (finite.length === 0) return undefined;
     const domain = domainOf(finite);
-    const ticks = roundTicks(...domain, 4);
+    return { domain, ticks: roundTicks(...domain, 4) };
+  };
+  const labels = panels.flatMap((panel) => ticksOf(panel)?.ticks ?? []).map((tick) => tick.label);
+  const marginLeft = labelsWidth(labels);
+  const parts = panels.flatMap((panel): ChartPart[] => {
+    const { name, train, val } = panel;
+    const axis = ticksOf(panel);
+    if (axis === undefined) return [];
+    const { domain, ticks } = axis;
     const rounds = Math.max(train.length, val.length);
     const points = (values: readonly number[]) =>
       thin([...values.entries()], MOST_ROUNDS).map(([round, value]) => ({ round: round + 1, value }));
@@ -61,7 +69,7 @@ export async function trainingCurves(
       height,
       marginTop: 8,
       marginBottom: AXIS_HEIGHT,
-      marginLeft: labelsWidth(ticks.map((tick) => tick.label)),
+      marginLeft,
       marginRight: 12,
       style: FONT,
       x: { domain: [1, Math.max(2, rounds)] },
@@ -215,21 +223,37 @@ export async function confusionChart(
         labelArrow: 'none',
       }),
       Plot.axisY({ tickFormat: (band: number) => names[band]!, tickSize: 0, label: null }),
-      Plot.cell(cells, { ...at, fill: 'colour' }),
+      Plot.cell(cells, {
+        ...at,
+        fill: 'colour',
+        title: ({ actual, predicted, count, share }: (typeof cells)[number]) =>
+          `actual ${names[actual]}, predicted ${names[predicted]}: ${brief(count)}, ${percent(share)}`,
+      }),
       Plot.text(cells, {
         ...at,
         text: ({ count }: { count: number }) => (fit || count > 0 ? brief(count) : ''),
         fontSize,
         fill,
+        pointerEvents: 'none',
         dy: fit ? -8 : 0,
       }),
       ...(fit
-        ? [Plot.text(cells, { ...at, text: ({ share }: { share: number }) => percent(share), fill, dy: 9 })]
+        ? [
+            Plot.text(cells, {
+              ...at,
+              text: ({ share }: { share: number }) => percent(share),
+              fill,
+              dy: 9,
+              pointerEvents: 'none',
+            }),
+          ]
         : []),
     ],
   });
   return titledChart(INNER_WIDTH, `Confusion matrix of ${nameOf(model)}`, [
-    note(`${part} rows; actual class down, predicted across${fit ? ', per cent of the actual class' : ''}.`),
+    note(
+      `${part} rows; actual class down, predicted across, ${fit ? '' : 'shaded by '}per cent of the actual class.`,
+    ),
     { plot, height: height - AXIS_HEIGHT + bottom },
   ]);
 }

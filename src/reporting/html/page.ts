@@ -86,14 +86,12 @@ function scoresHtml({ scores, metrics, rows, metric }: PageInput): string {
       return [[model, `${PART_NAMES[part]}, ${rows[part]} rows`, ...cells]];
     }),
   );
-  return `${paragraph(`The primary metric is ${metric}. Models are chosen without the test rows.`)}${tableHtml(
-    {
-      caption: 'Scores of all models by part of the data',
-      head: ['model', 'part of the data', ...metrics],
-      rows: of,
-      texts: [1],
-    },
-  )}`;
+  return `${paragraph(`The primary metric is ${metric}.`)}${tableHtml({
+    caption: 'Scores of all models by part of the data',
+    head: ['model', 'part of the data', ...metrics],
+    rows: of,
+    texts: [1],
+  })}`;
 }
 
 function bestTrials({ trials, direction }: NonNullable<PageInput['search']>): Trial[] {

@@ -2,8 +2,9 @@ import { PAGE_THEME } from '../plot.ts';
 
 /** The page's whole style sheet. */
 export const STYLE = `${PAGE_THEME}
-  :root { color-scheme: light dark; --soft: #f6f8fa; --good: #1a7f37; }
-  @media (prefers-color-scheme: dark) { :root { --soft: #161b22; --good: #3fb950; } }
+  :root { color-scheme: light dark; --soft: #f6f8fa; }
+  @media (prefers-color-scheme: dark) { :root { --soft: #161b22; } }
+  html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
   * { box-sizing: border-box; }
   body { margin: 0; background: var(--background); color: var(--text); font: 16px/1.5 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; overflow-wrap: anywhere; }
   main, header, nav, footer { max-width: 1080px; margin: 0 auto; padding: 0 20px; }
@@ -30,7 +31,7 @@ export const STYLE = `${PAGE_THEME}
   table { border-collapse: collapse; width: 100%; font-size: 14px; overflow-wrap: normal; }
   caption { text-align: left; color: var(--muted); padding: 8px 12px; }
   th, td { padding: 6px 12px; text-align: left; border-top: 1px solid var(--grid); vertical-align: top; white-space: nowrap; }
-  td.text { white-space: normal; min-width: 16ch; }
+  td:not(.number) { white-space: normal; min-width: 16ch; overflow-wrap: anywhere; }
   thead th { background: var(--soft); }
   tbody th { font-weight: 600; }
   .number { text-align: right; font-variant-numeric: tabular-nums; }
@@ -45,8 +46,6 @@ export const STYLE = `${PAGE_THEME}
   code, pre { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 14px; }
   pre { background: var(--soft); border: 1px solid var(--grid); border-radius: 8px; padding: 12px 14px; white-space: pre-wrap; }
   li { margin: 4px 0; }
-  .passed { color: var(--good); }
-  .failed { color: var(--failed); }
   @media print { nav, .skip { display: none; } figure, .scroll { break-inside: avoid; } }
 `;
 
