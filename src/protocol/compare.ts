@@ -31,6 +31,8 @@ export interface RunModels {
 
 export interface CompareResult {
   readonly comparison: Comparison;
+  /** Its plots, as SVG. */
+  readonly charts: readonly string[];
   /** Median microseconds of predicting one row, by model. */
   readonly latencies: Readonly<Record<string, number>>;
 }
@@ -112,6 +114,6 @@ export async function runCompare(
   };
   const comparing = () => compareModels(models, { ...options, signal });
   const comparison = await (checkpoints?.once('comparison', { models, options }, comparing) ?? comparing());
-  await writeComparison(output, about.name, comparison, { models, rows });
-  return { comparison, latencies };
+  const charts = await writeComparison(output, about.name, comparison, { models, rows });
+  return { comparison, latencies, charts };
 }

@@ -4,7 +4,7 @@ import { type ComparedModel, predictionsOf, type TestRows } from '../comparison/
 import { rocPoints } from '../comparison/roc.ts';
 import { type ComparisonPlotName, comparisonPlots, type RocCurveOf } from '../reporting/comparison-plots.ts';
 import { comparisonAnalysis, comparisonSummary } from '../reporting/comparison-report.ts';
-import { type OutputFolder, toJson } from './output.ts';
+import { CHARTS_FOLDER, type OutputFolder, toJson } from './output.ts';
 
 /** The files of a comparison, below its folder. */
 export const COMPARISON_FILES = {
@@ -32,25 +32,29 @@ async function curvesOf(
   return curves;
 }
 
-/** Writes a comparison: summary, JSON, analysis and plots. */
+/**
+ * Writes a comparison: summary, JSON, analysis and plots.
+ * @returns the plots
+ */
 export async function writeComparison(
   output: OutputFolder,
   title: string,
   comparison: Comparison,
   { models, rows }: { readonly models: readonly ComparedModel[]; readonly rows: TestRows | undefined },
-): Promise<void> {
+): Promise<string[]> {
   const drawn = await comparisonPlots(comparison, await curvesOf(comparison, models, rows));
-  for (const [name, svg] of Object.entries(drawn)) await output.write(`plots/${name}`, svg);
+  for (const [name, svg] of Object.entries(drawn)) await output.write(`${CHARTS_FOLDER}/${name}`, svg);
   const plots = Object.keys(drawn) as ComparisonPlotName[];
   const { summary, json, analysis } = COMPARISON_FILES;
   const input = { title, comparison, plots };
   await output.writeDeliverable(
     summary,
-    comparisonSummary({ ...input, plotFolder: 'plots', other: analysis }),
+    comparisonSummary({ ...input, plotFolder: CHARTS_FOLDER, other: analysis }),
   );
   await output.writeDeliverable(json, toJson(comparison));
   await output.writeDeliverable(
     analysis,
-    comparisonAnalysis({ ...input, plotFolder: '../plots', other: `../${summary}` }),
+    comparisonAnalysis({ ...input, plotFolder: `../${CHARTS_FOLDER}`, other: `../${summary}` }),
   );
+  return Object.values(drawn);
 }

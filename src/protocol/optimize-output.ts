@@ -3,7 +3,7 @@ import { optimizationReport } from '../reporting/optimization-report.ts';
 import { studyPlots } from '../reporting/study-plots.ts';
 import { type Trial, trialValues } from '../tuning/trial.ts';
 import { foldMethod, type OptimizeResult } from './optimize.ts';
-import { type OutputFolder, toJson } from './output.ts';
+import { CHARTS_FOLDER, type OutputFolder, toJson } from './output.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import { CV_SCORES_FILE } from './run-data.ts';
 
@@ -120,17 +120,20 @@ function reportOf(
     warnings,
     configPath: `${path} --out ${out}`,
     studyName: result.studyName,
-    paths: { journal: '../study.journal', plots: '../plots' },
+    paths: { journal: '../study.journal', plots: `../${CHARTS_FOLDER}` },
   });
 }
 
-/** Writes what a search leaves: model, results, scores of the folds, config, plots and report. */
+/**
+ * Writes what a search leaves: model, results, scores of the folds, config, plots and report.
+ * @returns the plots
+ */
 export async function writeSearch(
   output: OutputFolder,
   experiment: PreparedExperiment,
   result: OptimizeResult,
   setting: SearchSetting,
-): Promise<void> {
+): Promise<string[]> {
   await output.writeDeliverable('models/optimized_model.json', result.optimized.model.toText());
   await output.writeDeliverable(CV_SCORES_FILE, toJson(result.cvScores));
   await output.writeDeliverable('configs/best_config.yaml', stringify(bestConfig(experiment, result)));
@@ -139,5 +142,6 @@ export async function writeSearch(
   await output.writeDeliverable('reports/optimization_report.md', report);
   const { trials, direction, importances } = result;
   const plots = await studyPlots({ trials, direction, metric: experiment.metrics[0]! }, importances);
-  for (const [name, svg] of Object.entries(plots)) await output.write(`plots/${name}`, svg);
+  for (const [name, svg] of Object.entries(plots)) await output.write(`${CHARTS_FOLDER}/${name}`, svg);
+  return Object.values(plots);
 }

@@ -69,5 +69,8 @@ export class OutputFolder {
   }
 }
 
+/** Charts, below the output folder; the protocol's name. */
+export const CHARTS_FOLDER = 'visualizations';
+
 /** The protocol's evidence package, below the output folder. */
 export const EVIDENCE_FOLDER = 'evidence/protocol-11-training';

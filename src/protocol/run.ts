@@ -35,6 +35,7 @@ import { JOURNAL_FILE, type OptimizeResult, runOptimize } from './optimize.ts';
 import { writeSearch } from './optimize-output.ts';
 import { OutputFolder, toJson } from './output.ts';
 import { experimentTables, type PreparedExperiment, prepareExperiment } from './prepare.ts';
+import { writeReport } from './report.ts';
 import { type Reporter, silentReporter } from './reporter.ts';
 import {
   checkRunVersion,
@@ -317,6 +318,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
   let skipped: SkippedEnsemble | undefined;
   let baseline: TrainedModel | undefined;
   let compared: CompareResult | undefined;
+  let searchCharts: readonly string[] = [];
 
   const tables = experimentTables(experiment, engine);
   const checkpoints = new Checkpoints(experiment, {
@@ -369,7 +371,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
     }
     if (search !== undefined) {
       models.optimized = search.optimized;
-      await writeSearch(output, experiment, search, {
+      searchCharts = await writeSearch(output, experiment, search, {
         engine: engine.description,
         machine: machineText(record.environment, threads),
         warnings,
@@ -429,6 +431,12 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
     const lock = findLockfile();
     if (lock !== undefined) await output.writeDeliverable(lock.name, await readFile(lock.path));
     await output.writeDeliverable('run.json', toJson(runJson({ ...finished, exit, gates })));
+    await writeReport(output, experiment, {
+      ...{ models, search, compared, gates, started, warnings, charts: searchCharts },
+      engine: engine.description,
+      machine: machineText(record.environment, threads),
+      overrides: options.overrides ?? [],
+    });
     const recorded = await trackRun(
       { ...record, output, models, search, ensemble, compared, exit },
       { reporter, signal },

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { TestRows } from '../comparison/compared-model.ts';
 import { kindOf } from '../config/objectives.ts';
 import type { NumbersReader } from '../data/read.ts';
+import type { SplitName } from '../data/types.ts';
 import { type OutputColumn, writePredictions } from '../data/write.ts';
 import { outputsOf } from '../engine/engine.ts';
 import { InputError } from '../errors.ts';
@@ -23,9 +24,13 @@ export interface TestPredictions {
 }
 
 /** The test rows of an experiment; undefined where it has none. */
-export function testRowsOf({ binned, splits, params }: PreparedExperiment): TestRows | undefined {
-  const rows = splits.find(({ name }) => name === 'test')?.rows;
-  if (rows === undefined) return undefined;
+export function testRowsOf(experiment: PreparedExperiment): TestRows | undefined {
+  return experiment.splits.some(({ name }) => name === 'test') ? rowsOf(experiment, 'test') : undefined;
+}
+
+/** The rows of a part of the data that an experiment has. */
+export function rowsOf({ binned, splits, params }: PreparedExperiment, part: SplitName): TestRows {
+  const { rows } = splits.find(({ name }) => name === part)!;
   const kind = kindOf(params.objective);
   return {
     kind,

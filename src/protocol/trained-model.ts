@@ -66,6 +66,8 @@ export function baselinePlan(experiment: PreparedExperiment): ModelPlan {
 
 /** How good a model is on the parts of the data. */
 export interface ModelScores extends TestPredictions {
+  /** What it predicts for the last part of the data, as testPredictions has them: test, else validation, else training. */
+  readonly reported: Float64Array;
   readonly metrics: SplitMetrics;
   readonly details: Partial<Record<SplitName, BinaryDetails | ClassDetails>>;
 }
@@ -213,7 +215,8 @@ export async function scoreParts(
   const names = [...new Set([...experiment.metrics, experiment.lossMetric])];
   const metrics: SplitMetrics = {};
   const details: Partial<Record<SplitName, BinaryDetails | ClassDetails>> = {};
-  let testPredictions: Float64Array | undefined;
+  let reported: Float64Array = new Float64Array();
+  const last = experiment.splits.at(-1)!.name;
   for (const { name, rows } of experiment.splits) {
     const scored: ScoredRows = {
       objective: experiment.params.objective,
@@ -226,10 +229,9 @@ export async function scoreParts(
     metrics[name] = scoreMargins(scored, names);
     const { classes } = experiment.data.schema.target;
     if (classes !== undefined) details[name] = detailsOf(scored, classes);
-    if (name === 'test')
-      testPredictions = outputsOfMargins({ ...scale, objective: scored.objective }, scored.margins);
+    if (name === last) reported = outputsOfMargins({ ...scale, objective: scored.objective }, scored.margins);
   }
-  return { metrics, details, testPredictions };
+  return { metrics, details, reported, testPredictions: last === 'test' ? reported : undefined };
 }
 
 /** Trains a model and scores it on all parts of the data; fails as `trainModel` does. */

@@ -8,18 +8,18 @@ import type { RocPoint } from '../comparison/roc.ts';
 import { quantile } from '../stats/quantile.ts';
 import { label, roundTicks } from './axis.ts';
 import {
-  axisX,
   axisY,
   betterText,
+  bottomAxis,
   CHARACTER_WIDTH,
+  domainOf,
   FONT,
   labelsWidth,
   type Marks,
   note,
-  type Plot,
   titledChart,
 } from './chart-parts.ts';
-import { type ChartPart, COLOURS, loadPlotting, type Plotting, RAMP, STUDY_COLOURS } from './plot.ts';
+import { type ChartPart, COLOURS, loadPlotting, type Plotting, SERIES, STUDY_COLOURS } from './plot.ts';
 
 /** Files of a comparison's plots, within its folder of plots. */
 export const COMPARISON_PLOTS = [
@@ -53,20 +53,6 @@ const compose = (title: string, parts: readonly ChartPart[]) => titledChart(INNE
 const nameOf = (name: string) => label(name, NAME_LENGTH);
 
 const namesWidth = (names: readonly string[]) => labelsWidth(names.map(nameOf));
-
-/** An interval with room at either end; one value gets room of its own. */
-function domainOf(values: readonly number[]): [number, number] {
-  const low = Math.min(...values);
-  const high = Math.max(...values);
-  const room = high > low ? (high - low) * 0.05 : Math.abs(low) * 0.05 || 1;
-  return [low - room, high + room];
-}
-
-function bottomAxis(Plot: Plot, domain: readonly [number, number], name: string): Marks {
-  const ticks = roundTicks(...domain, 6);
-  const values = ticks.map(({ value }) => value);
-  return [Plot.gridX(values, { stroke: COLOURS.grid, strokeOpacity: 1 }), ...axisX(Plot, ticks, name)];
-}
 
 /** A chart with a row for each name. */
 function rowsChart(
@@ -247,26 +233,17 @@ async function criticalDifferences({
   ]);
 }
 
-const curveColours = [
-  STUDY_COLOURS.best,
-  COLOURS.accent,
-  RAMP[6]!,
-  STUDY_COLOURS.failed,
-  RAMP[2]!,
-  COLOURS.muted,
-];
-
 /** ROC curves on the test rows, of the best models. */
 async function rocOverlay(curves: readonly RocCurveOf[]): Promise<string | undefined> {
   if (curves.length === 0) return undefined;
   const { Plot, document } = await loadPlotting();
   const shown = curves.slice(0, MOST_CURVES);
   const points = shown.flatMap(({ points: of }, curve) =>
-    of.map(({ fpr, tpr }) => ({ fpr, tpr, curve, colour: curveColours[curve]! })),
+    of.map(({ fpr, tpr }) => ({ fpr, tpr, curve, colour: SERIES[curve]! })),
   );
   const names = shown.map(({ name }, i) => ({
     name: nameOf(name),
-    colour: curveColours[i]!,
+    colour: SERIES[i]!,
     y: 0.05 + 0.06 * (shown.length - 1 - i),
   }));
   const height = 480;

@@ -53,20 +53,36 @@ export const RAMP: readonly string[] = RAMP_LIGHT.map((_, i) => `var(--ramp-${i}
 const rampStyle = (colours: readonly string[]) =>
   colours.map((colour, i) => `--ramp-${i}: ${colour};`).join(' ');
 
-/** Goes with charts that use STUDY_COLOURS or RAMP. */
-export const STUDY_THEME = `
-  svg { --best: #bc4c00; --failed: #cf222e; ${rampStyle(RAMP_LIGHT)} }
+const LIGHT = `--background: #ffffff; --text: #1f2328; --muted: #59636e; --grid: #d8dee4; --accent: #0969da; --other: #a9b4c0;`;
+const DARK = `--background: #0d1117; --text: #e6edf3; --muted: #9198a1; --grid: #30363d; --accent: #4c9aff; --other: #59636e;`;
+const STUDY_LIGHT = `--best: #bc4c00; --failed: #cf222e; ${rampStyle(RAMP_LIGHT)}`;
+const STUDY_DARK = `--best: #f0883e; --failed: #ff7b72; ${rampStyle(RAMP_DARK)}`;
+
+/** Sets variables for what the selector picks, by the reader's colour scheme. */
+const schemes = (selector: string, light: string, dark: string) => `
+  ${selector} { ${light} }
   @media (prefers-color-scheme: dark) {
-    svg { --best: #f0883e; --failed: #ff7b72; ${rampStyle(RAMP_DARK)} }
+    ${selector} { ${dark} }
   }
 `;
 
-const THEME = `
-  svg { --background: #ffffff; --text: #1f2328; --muted: #59636e; --grid: #d8dee4; --accent: #0969da; --other: #a9b4c0; }
-  @media (prefers-color-scheme: dark) {
-    svg { --background: #0d1117; --text: #e6edf3; --muted: #9198a1; --grid: #30363d; --accent: #4c9aff; --other: #59636e; }
-  }
-  svg { color: var(--text); }
+/** Goes with charts that use STUDY_COLOURS or RAMP. */
+export const STUDY_THEME = schemes('svg', STUDY_LIGHT, STUDY_DARK);
+
+/** All colours of charts, for a page that has charts without a style of their own. */
+export const PAGE_THEME = schemes(':root', `${LIGHT} ${STUDY_LIGHT}`, `${DARK} ${STUDY_DARK}`);
+
+/** Colours of curves that lie upon each other, the most important one first. */
+export const SERIES: readonly string[] = [
+  STUDY_COLOURS.best,
+  COLOURS.accent,
+  RAMP[6]!,
+  STUDY_COLOURS.failed,
+  RAMP[2]!,
+  COLOURS.muted,
+];
+
+const THEME = `${schemes('svg', LIGHT, DARK)}  svg { color: var(--text); }
   text { white-space: pre; }
 `;
 

@@ -8,9 +8,12 @@ import {
   betterText,
   CHARACTER_WIDTH,
   FONT,
+  type LegendItem,
   labelsWidth,
+  legendPart,
   note,
   type Plot,
+  thin,
   titledChart,
 } from './chart-parts.ts';
 import { type ChartPart, COLOURS, loadPlotting, type Plotting, RAMP, STUDY_COLOURS } from './plot.ts';
@@ -45,21 +48,9 @@ const MOST_CURVE_POINTS = 64;
 /** Of the trials that parallel coordinates show, those that are the best of all. */
 const BEST_LINES = 50;
 
-interface Legend {
-  readonly text: string;
-  readonly mark: 'dot' | 'ring' | 'cross' | 'line';
-  readonly colour: string;
-}
-
 const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
 const hasValue = ({ value }: Trial) => value !== undefined && !Number.isNaN(value);
 const isScored = (trial: Trial) => trial.state === 'complete' && hasValue(trial);
-
-/** At most `count` items at even distances. */
-function thin<T>(items: readonly T[], count: number): readonly T[] {
-  if (items.length <= count) return items;
-  return Array.from({ length: count }, (_, i) => items[Math.floor((i * items.length) / count)]!);
-}
 
 /** The scored trials from the best to the worst, of equals the first ones first. */
 function byRank({ trials, direction }: StudyPlotInput): Trial[] {
@@ -86,42 +77,7 @@ function notesOn(drawn: number, of: number, what: string, beyond: number): Chart
   ];
 }
 
-function legend({ Plot, document }: Plotting, items: readonly Legend[]): ChartPart {
-  const height = 24;
-  let x = 8;
-  const places = items.map((item) => {
-    const place = { ...item, x, y: height / 2 };
-    x += item.text.length * CHARACTER_WIDTH + 40;
-    return place;
-  });
-  const of = (mark: Legend['mark']) => places.filter((place) => place.mark === mark);
-  const at = { x: 'x', y: 'y' };
-  const plot = Plot.plot({
-    document,
-    width: INNER_WIDTH,
-    height,
-    margin: 0,
-    style: FONT,
-    x: { type: 'identity' },
-    y: { type: 'identity' },
-    color: { type: 'identity' },
-    axis: null,
-    marks: [
-      Plot.dot(of('dot'), { ...at, r: 4, fill: 'colour' }),
-      Plot.dot(of('ring'), { ...at, r: 4, stroke: 'colour' }),
-      Plot.dot(of('cross'), { ...at, r: 4, stroke: 'colour', symbol: 'times' }),
-      Plot.ruleY(of('line'), {
-        x1: ({ x }: { x: number }) => x - 8,
-        x2: ({ x }: { x: number }) => x + 8,
-        y: 'y',
-        stroke: 'colour',
-        strokeWidth: 2,
-      }),
-      Plot.text(places, { ...at, text: 'text', textAnchor: 'start', dx: 12 }),
-    ],
-  });
-  return { plot, height };
-}
+const legend = (plotting: Plotting, items: readonly LegendItem[]) => legendPart(plotting, items, INNER_WIDTH);
 
 const labelWidth = (axis: Axis) => labelsWidth(axis.ticks.map((tick) => tick.label));
 

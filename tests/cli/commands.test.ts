@@ -99,6 +99,7 @@ describe('run, then predict and verify', () => {
       'package-lock.json',
       'reports/comparison_analysis.md',
       'reports/optimization_report.md',
+      'reports/report.html',
       'reports/training_report.md',
       'run.json',
     ];
@@ -106,8 +107,20 @@ describe('run, then predict and verify', () => {
       (name) => `evidence/protocol-11-training/${name}`,
     );
     const comparison = ['critical_differences', 'differences', 'folds', 'latency'];
-    const plots = [...STUDY_PLOTS, ...comparison.map((name) => `comparison_${name}.svg`)];
-    const others = ['study.journal', ...plots.map((name) => `plots/${name}`)];
+    const ofModels = ['training_curves', 'feature_importances'].flatMap((name) =>
+      ['baseline', 'optimized'].map((model) => `${name}_${model}`),
+    );
+    const matrices = ['baseline', 'ensemble', 'optimized'].map((model) => `confusion_matrix_${model}`);
+    const drawn = [
+      ...comparison.map((name) => `comparison_${name}`),
+      ...ofModels,
+      ...matrices,
+      'calibration',
+      'pr',
+      'roc',
+    ];
+    const plots = [...STUDY_PLOTS, ...drawn.map((name) => `${name}.svg`)];
+    const others = ['study.journal', ...plots.map((name) => `visualizations/${name}`)];
     expect(await filesBesideStores(join(folder, 'out'))).toEqual(
       [...deliverables, ...evidence, ...others].sort(),
     );

@@ -63,7 +63,7 @@ describe('the stage compare of lockstep run', () => {
       expect.arrayContaining([
         'reports/comparison_analysis.md',
         'predictions/test.parquet',
-        'plots/comparison_folds.svg',
+        'visualizations/comparison_folds.svg',
       ]),
     );
     const { optimized, ensemble } = await read('first/metrics/cv_scores.json');

@@ -266,7 +266,7 @@ describe('the files of a comparison', () => {
         'experiment_comparison.json',
         'experiment_comparison.md',
         'reports/comparison_analysis.md',
-        ...COMPARISON_PLOTS.map((name) => `plots/${name}`),
+        ...COMPARISON_PLOTS.map((name) => `visualizations/${name}`),
       ].sort(),
     );
     const json = JSON.parse(await readFile(join(output.path, 'experiment_comparison.json'), 'utf8'));
