@@ -13,7 +13,7 @@ import { checkPassed } from '../ensemble/passthrough.ts';
 import { BudgetError, ExitCode, InputError, InterruptedError, type LockstepError } from '../errors.ts';
 import type { GatesRecord } from '../gates/gates.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
-import { failedChecks } from '../reporting/gates-report.ts';
+import { gatesSummary } from '../reporting/gates-report.ts';
 import { trainingReport } from '../reporting/training-report.ts';
 import { type CompareResult, runCompare } from './compare.ts';
 import { type EnsembleResult, runEnsemble, type SkippedEnsemble } from './ensemble.ts';
@@ -25,7 +25,7 @@ import { writeSearch } from './optimize-output.ts';
 import { OutputFolder, toJson } from './output.ts';
 import { experimentTables, type PreparedExperiment, prepareExperiment } from './prepare.ts';
 import { type Reporter, silentReporter } from './reporter.ts';
-import { METRIC_FILES, type ScoringRecord, scoringRecord } from './run-data.ts';
+import { METRIC_FILES, ofModels, type ScoringRecord, scoringRecord } from './run-data.ts';
 import { parseStages, STAGES, type StageName } from './stages.ts';
 import { testRowsOf, writeTestPredictions } from './test-predictions.ts';
 import { trackRun } from './track.ts';
@@ -90,15 +90,6 @@ interface RunModel extends ModelScores {
 
 /** The models of a run, by name. */
 type Models = Partial<Record<ModelName, RunModel>>;
-
-function ofModels<Value>(models: Models, pick: (model: RunModel) => Value | undefined) {
-  return Object.fromEntries(
-    Object.entries(models).flatMap(([name, model]) => {
-      const value = pick(model);
-      return value === undefined ? [] : [[name, value]];
-    }),
-  ) as Partial<Record<ModelName, Value>>;
-}
 
 /** Round-by-round scores and final metrics under the protocol's file names. */
 async function writeMetrics(output: OutputFolder, models: Models): Promise<void> {
@@ -194,7 +185,7 @@ function runJson(record: RunRecord) {
     features: experiment.binned.features.length,
     ...(scoring && { scoring }),
     ...(compared && { latency_us: compared.latencies, best_model: compared.comparison.best_model.name }),
-    ...(gates && { gates: { passed: gates.passed, failed: failedChecks(gates) } }),
+    ...(gates && { gates: gatesSummary(gates) }),
     sources: experiment.data.sources,
     environment: record.environment,
     warnings: record.warnings,
