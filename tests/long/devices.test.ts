@@ -7,7 +7,7 @@ import { createCpuEngine } from '../../src/engine/cpu.ts';
 import { createCudaEngine } from '../../src/engine/cuda.ts';
 import { createDawnEngine, findDawnAdapter, openDawnDevice } from '../../src/engine/dawn.ts';
 import type { Engine, TrainingJob } from '../../src/engine/engine.ts';
-import { createWebGpuEngine, type Kernels } from '../../src/engine/webgpu.ts';
+import { CORE_KERNELS, createWebGpuEngine, type Kernels, LARGE_KERNELS } from '../../src/engine/webgpu.ts';
 import { sweep } from '../../src/index.ts';
 import { engineConformance, trainBatch } from '../engine/conformance.ts';
 import { DEFAULT_TREE_PARAMS, makeBinned, makeJob, treeParamsFor } from '../engine/generate.ts';
@@ -84,16 +84,14 @@ describe.skipIf(adapter instanceof Error)('the kernels of the WebGPU engine', ()
   if (adapter instanceof Error) return;
   const { features, limits } = adapter;
   const bases = features.has('subgroups') ? [false, true] : [false];
-  const core = { searchLanes: 64, searchFeatures: 8, histogramLanes: 256, histogramBytes: 16_384 };
   const small = { searchLanes: 128, searchFeatures: 2, histogramLanes: 64, histogramBytes: 8192 };
   const large = {
-    searchLanes: 256,
-    searchFeatures: 1,
-    histogramLanes: Math.min(512, limits.maxComputeInvocationsPerWorkgroup),
-    histogramBytes: Math.min(49_152, limits.maxComputeWorkgroupStorageSize),
+    ...LARGE_KERNELS,
+    histogramLanes: Math.min(LARGE_KERNELS.histogramLanes, limits.maxComputeInvocationsPerWorkgroup),
+    histogramBytes: Math.min(LARGE_KERNELS.histogramBytes, limits.maxComputeWorkgroupStorageSize),
   };
   const choices = bases.flatMap((subgroups): Kernels[] => [
-    { subgroups, ...(subgroups ? small : core) },
+    { subgroups, ...(subgroups ? small : CORE_KERNELS) },
     { subgroups, ...large },
   ]);
   it.each(choices)('train what the CPU engine trains: %o', async (kernels) => {
