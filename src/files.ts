@@ -52,6 +52,11 @@ export async function readFileBytes(path: string, kind: string): Promise<Uint8Ar
   }
 }
 
+/** Whether a text is a SHA-256: 64 hexadecimal digits, the letters small. */
+export function isSha256(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text);
+}
+
 /** The system's code of a failure; DuckDB has it in its text alone. */
 function codeOf(cause: unknown): string {
   const { code, message } = cause as NodeJS.ErrnoException;

@@ -11,7 +11,7 @@ import { createCpuEngine } from '../../src/engine/cpu.ts';
 import { createCudaEngine } from '../../src/engine/cuda.ts';
 import { createDawnEngine, openDawnDevice } from '../../src/engine/dawn.ts';
 import type { Engine, EngineKind, Objective, RoundResult, TreeEnsemble } from '../../src/engine/engine.ts';
-import { createWebGpuEngine } from '../../src/engine/webgpu.ts';
+import { CORE_KERNELS, createWebGpuEngine } from '../../src/engine/webgpu.ts';
 
 /** What the tables of a folder are, in a file beside them. */
 export const SETS_FILE = 'sets.json';
@@ -63,20 +63,13 @@ export async function makeSynthetic(folder: string, name: string): Promise<strin
 /** WebGPU with the kernels that every adapter can run is an engine of its own here. */
 export type EngineName = EngineKind | 'webgpu-core';
 
-const CORE_KERNELS = {
-  subgroups: false,
-  searchLanes: 64,
-  searchFeatures: 8,
-  histogramLanes: 256,
-  histogramBytes: 16 * 1024,
-};
-
 /**
  * Opens an engine by name.
  * @throws EnvironmentError where it cannot run here.
  */
 export async function openEngine(kind: EngineName): Promise<Engine> {
-  if (kind === 'webgpu-core') return createWebGpuEngine(await openDawnDevice(CORE_KERNELS));
+  if (kind === 'webgpu-core')
+    return createWebGpuEngine(await openDawnDevice({ subgroups: false, ...CORE_KERNELS }));
   if (kind === 'cuda') return createCudaEngine();
   return kind === 'webgpu' ? createDawnEngine() : createCpuEngine();
 }

@@ -19,7 +19,6 @@ namespace {
 
 /** Shared memory of a block that sums histograms at most: two fit a processor. */
 constexpr size_t kMaxBuildShared = size_t{96} << 10;
-constexpr unsigned kMostBuildBlock = 1024;
 constexpr unsigned kLeastBuildBlock = 512;
 /** Rounds whose trees the device keeps before the host fetches them, and what memory there is for them. */
 constexpr size_t kMaxRoundsAtOnce = 64;
@@ -64,10 +63,6 @@ struct Job {
   /** Nodes of a level that may be split: every node has a row. */
   size_t level_nodes(int depth) const { return std::min(power_of_two(depth), train()); }
   size_t most_level_nodes() const { return level_nodes(spec.params.max_depth - 1); }
-  /** Histograms that a level needs at most: both of a pair of nodes, one of which has more than direct_rows rows. */
-  size_t most_slots(size_t direct_rows) const {
-    return std::min(most_level_nodes(), std::max<size_t>(2 * (train() / (direct_rows + 1)), 1));
-  }
   size_t most_nodes() const { return std::min(power_of_two(spec.params.max_depth + 1), 2 * train()) - 1; }
 };
 
@@ -109,22 +104,22 @@ void upload(const std::vector<T>& values, const T* device, const Stream& stream)
 
 /** Cuts the features into groups whose cells fit a block's shared memory, a word of each. */
 std::vector<FeatureGroup> group_features(const std::vector<FeatureCells>& features, size_t words_in_block) {
-  constexpr uint32_t kLeastLanesLog2 = 3;
+  constexpr uint32_t kLeastRoomLog2 = 3;
   std::vector<FeatureGroup> groups;
   for (size_t first = 0; first < features.size();) {
-    uint32_t lanes_log2 = 5;
+    uint32_t room_log2 = 5;
     size_t words = 0;
     size_t end = first;
-    for (;; --lanes_log2) {
-      end = std::min(features.size(), first + power_of_two(static_cast<int>(lanes_log2)));
-      while (lanes_log2 > kLeastLanesLog2 && power_of_two(static_cast<int>(lanes_log2) - 1) >= end - first) --lanes_log2;
+    for (;; --room_log2) {
+      end = std::min(features.size(), first + power_of_two(static_cast<int>(room_log2)));
+      while (room_log2 > kLeastRoomLog2 && power_of_two(static_cast<int>(room_log2) - 1) >= end - first) --room_log2;
       size_t codes = 0;
       for (size_t f = first; f < end; ++f) codes = std::max<size_t>(codes, features[f].codes);
-      words = ((codes << lanes_log2) + kWarpSize - 1) / kWarpSize * kWarpSize;
-      if (lanes_log2 == kLeastLanesLog2 || words <= words_in_block) break;
+      words = ((codes << room_log2) + kWarpSize - 1) / kWarpSize * kWarpSize;
+      if (room_log2 == kLeastRoomLog2 || words <= words_in_block) break;
     }
     const uint32_t cells = features[end - 1].first + features[end - 1].codes - features[first].first;
-    groups.push_back({static_cast<uint32_t>(first), static_cast<uint32_t>(end - first), lanes_log2,
+    groups.push_back({static_cast<uint32_t>(first), static_cast<uint32_t>(end - first), room_log2,
                       static_cast<uint32_t>(words), features[first].first, cells});
     first = end;
   }
@@ -157,7 +152,7 @@ class CudaBatch::Impl {
   size_t lay_out(Turn& turn, unsigned char* memory) const;
   void add_units(Turn& turn, size_t job, Arena& arena) const;
   uint32_t direct_rows(const Job& job) const;
-  size_t most_slots(const Job& job) const { return job.most_slots(direct_rows(job)); }
+  size_t most_slots(const Job& job) const;
   void add_evals(Turn& turn, size_t job) const;
   void lay_out_lists(Turn& turn, Arena& arena) const;
   void lay_out_scores(Turn& turn, Arena& arena) const;
@@ -340,6 +335,12 @@ size_t CudaBatch::Impl::lay_out(Turn& turn, unsigned char* memory) const {
 uint32_t CudaBatch::Impl::direct_rows(const Job& job) const {
   const bool wide = job.spec.params.objective == Objective::kSquaredError;
   return std::min(options_.direct_rows, wide ? kMaxDirectWideRows : kMaxBuildRows);
+}
+
+/** Histograms that a level needs at most: both of a pair of nodes, one of which has more than direct_rows rows. */
+size_t CudaBatch::Impl::most_slots(const Job& job) const {
+  const size_t in_pairs = 2 * (job.train() / (size_t{direct_rows(job)} + 1));
+  return std::min(job.most_level_nodes(), std::max<size_t>(in_pairs, 1));
 }
 
 void CudaBatch::Impl::add_units(Turn& turn, size_t j, Arena& arena) const {

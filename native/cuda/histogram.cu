@@ -11,8 +11,6 @@ namespace {
 
 constexpr unsigned kBlock = 256;
 constexpr unsigned kPlanBlock = 128;
-/** Threads that sum histograms on a processor: their registers allow no more. */
-constexpr unsigned kMostBuildThreads = 1024;
 
 /** A wide gradient or Hessian is summed as its lower 12 bits and the rest. */
 constexpr int kLowBits = 12;
@@ -169,7 +167,7 @@ __global__ void clear_histograms(RoundView view, uint32_t step) {
     const GrowingNode& node = unit.nodes[task.node];
     if (task.alone != 0 || task.begin != node.begin) continue;
     const FeatureGroup group = view.groups[unit.wide ? 1 : 0][task.group];
-    Sums* cells = unit.histograms + size_t(static_cast<uint32_t>(node.slot)) * view.data.cells + group.first_cell;
+    Sums* cells = histogram_of(view, unit, node.slot) + group.first_cell;
     for (uint32_t c = threadIdx.x; c < group.cells; c += kBlock) cells[c] = {0, 0};
   }
 }
@@ -189,9 +187,9 @@ static_assert(sizeof(StagedRow) == kStagedBytes);
  * A warp adds several rows at once, a lane a 4-byte word of one of them. Lanes take the features of their word in an order
  * that the row decides: those of four rows then add to different features, hence in different banks, at every step.
  */
-template <bool kWide, uint32_t kLanesLog2>
+template <bool kWide, uint32_t kRoomLog2>
 struct Cells {
-  static constexpr uint32_t kFeatures = 1u << kLanesLog2;
+  static constexpr uint32_t kFeatures = 1u << kRoomLog2;
   static constexpr uint32_t kSums = kWide ? 4 : 2;
   static constexpr uint32_t kRowWords = kFeatures / kWordFeatures;
   static constexpr uint32_t kRowsAtOnce = kWarpSize / kRowWords;
@@ -281,6 +279,7 @@ struct Cells {
     }
   }
 };
+
 /** The rows of a task as a warp goes through them, 32 at a time, a lane looking up one of them. */
 struct TaskRows {
   const UnitView& unit;
@@ -324,8 +323,7 @@ struct TaskRows {
 template <class C>
 __device__ void hand_over(const RoundView& view, const UnitView& unit, const NodeTask& task, const FeatureGroup& group,
                           const int32_t* cells) {
-  const auto slot = static_cast<uint32_t>(unit.nodes[task.node].slot);
-  Sums* histogram = unit.histograms + size_t{slot} * view.data.cells;
+  Sums* histogram = histogram_of(view, unit, unit.nodes[task.node].slot);
   for (uint32_t own = warp_index(); own < group.features; own += blockDim.x / kWarpSize) {
     const FeatureCells feature = view.data.features[group.first_feature + own];
     auto* words = reinterpret_cast<int64_t*>(histogram + feature.first);
@@ -361,7 +359,7 @@ __device__ void build(const RoundView& view, const UnitView& unit, const NodeTas
   __syncthreads();
 }
 
-__global__ void __launch_bounds__(kMostBuildThreads) build_histograms(RoundView view, uint32_t step) {
+__global__ void __launch_bounds__(kMostBuildBlock) build_histograms(RoundView view, uint32_t step) {
   auto* cells = reinterpret_cast<int32_t*>(shared_memory<StagedRow>() + blockDim.x);
   StagedRow* staged = shared_memory<StagedRow>() + warp_index() * kWarpSize;
   const uint32_t count = view.counts[step].build;
@@ -370,13 +368,13 @@ __global__ void __launch_bounds__(kMostBuildThreads) build_histograms(RoundView 
     const UnitView& unit = view.units[task.unit];
     const FeatureGroup group = view.groups[unit.wide ? 1 : 0][task.group];
     if (unit.wide) {
-      if (group.lanes_log2 == 5) build<Cells<true, 5>>(view, unit, task, group, cells, staged);
-      if (group.lanes_log2 == 4) build<Cells<true, 4>>(view, unit, task, group, cells, staged);
-      if (group.lanes_log2 == 3) build<Cells<true, 3>>(view, unit, task, group, cells, staged);
+      if (group.room_log2 == 5) build<Cells<true, 5>>(view, unit, task, group, cells, staged);
+      if (group.room_log2 == 4) build<Cells<true, 4>>(view, unit, task, group, cells, staged);
+      if (group.room_log2 == 3) build<Cells<true, 3>>(view, unit, task, group, cells, staged);
     } else {
-      if (group.lanes_log2 == 5) build<Cells<false, 5>>(view, unit, task, group, cells, staged);
-      if (group.lanes_log2 == 4) build<Cells<false, 4>>(view, unit, task, group, cells, staged);
-      if (group.lanes_log2 == 3) build<Cells<false, 3>>(view, unit, task, group, cells, staged);
+      if (group.room_log2 == 5) build<Cells<false, 5>>(view, unit, task, group, cells, staged);
+      if (group.room_log2 == 4) build<Cells<false, 4>>(view, unit, task, group, cells, staged);
+      if (group.room_log2 == 3) build<Cells<false, 3>>(view, unit, task, group, cells, staged);
     }
   }
 }
@@ -385,7 +383,7 @@ __global__ void __launch_bounds__(kMostBuildThreads) build_histograms(RoundView 
 size_t resident_blocks(const LaunchPlan& plan) {
   constexpr size_t kSharedOfProcessor = 200 << 10;
   const size_t fitting = kSharedOfProcessor / (plan.build_shared_bytes + 1024);
-  const size_t most = kMostBuildThreads / plan.build_block;
+  const size_t most = kMostBuildBlock / plan.build_block;
   const size_t blocks = fitting < 1 ? 1 : fitting > most ? most : fitting;
   return blocks * plan.processors;
 }

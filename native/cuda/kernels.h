@@ -7,11 +7,14 @@
 
 namespace lockstep::cuda {
 
+/** Threads of a block that sums histograms, and of all such blocks of a processor, at most: their registers allow no more. */
+inline constexpr unsigned kMostBuildBlock = 1024;
+
 /** What launches depend on beside the view. */
 struct LaunchPlan {
   unsigned processors = 0;
   /** Where few nodes are large, many warps share their sums; where there are many, blocks take turns at the processor. */
-  unsigned build_block = 1024;
+  unsigned build_block = kMostBuildBlock;
   size_t build_shared_bytes = 0;
   bool has_categories = false;
   bool shares_nodes = false;  // several blocks may sum the rows of a node

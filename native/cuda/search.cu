@@ -59,15 +59,7 @@ __device__ bool comes_first(const Candidate& a, const Candidate& b) {
   return a.feature != b.feature ? a.feature < b.feature : a.order < b.order;
 }
 
-__device__ Candidate best_of_warp(Candidate own) {
-  for (unsigned mask = kWarpSize / 2; mask > 0; mask /= 2) {
-    const Candidate other = shuffle_xor(own, mask);
-    if (comes_first(other, own)) own = other;
-  }
-  return own;
-}
-
-/** As best_of_warp, for candidates of which hardly any two are equally good. */
+/** The first of all lanes' candidates, in every lane; a lane's own where none is a split. Hardly any two are equally good. */
 __device__ Candidate best_of_lanes(const Candidate& own) {
   if (__ballot_sync(kAllLanes, own.feature >= 0) == 0) return own;
   double top = own.feature >= 0 ? own.score : -std::numeric_limits<double>::infinity();
@@ -88,6 +80,17 @@ __device__ Candidate best_of_lanes(const Candidate& own) {
     first = __ballot_sync(kAllLanes, ties && key == least);
   }
   return shuffle(own, static_cast<unsigned>(__ffs(static_cast<int>(first)) - 1));
+}
+
+/** The features that a node may be split on, as a set; by the node's entry, those of few rows beyond search_room. */
+__device__ const uint32_t* features_of(const RoundView& view, const UnitView& unit, size_t entry) {
+  if (view.node_masks == nullptr) return unit.level_mask;
+  return view.node_masks + entry * static_cast<size_t>(view.data.mask_words);
+}
+
+/** The order that a node's rows are in. */
+__device__ const uint32_t* order_of(const UnitView& unit, const GrowingNode& node) {
+  return unit.order[depth_of(node.heap_number) % 2];
 }
 
 __device__ float greatest_of_warp(float value) {
@@ -330,7 +333,7 @@ __device__ Candidate search_histogram(const RoundView& view, const SearchTask& t
   const GrowingNode& node = unit.nodes[task.node];
   const FeatureCells feature = view.data.features[f];
   const auto of_slot = [&](int32_t slot) {
-    return unit.histograms + size_t{static_cast<uint32_t>(slot)} * view.data.cells + feature.first;
+    return histogram_of(view, unit, slot) + feature.first;
   };
   // The codes that go left at a categorical split are found from the histogram again.
   fetch_sums(of_slot(node.slot), task.minus >= 0 ? of_slot(task.minus) : nullptr, feature.codes,
@@ -353,7 +356,7 @@ __device__ void sum_directly(const RoundView& view, const UnitView& unit, const 
   const uint32_t own = threadIdx.x % kWords;
   const uint32_t own_wanted = wanted >> (own * kWordFeatures) & ((1u << kWordFeatures) - 1);
   const uint32_t word = first_feature / kWordFeatures + own;
-  const uint32_t* order = unit.order[depth_of(node.heap_number) % 2];
+  const uint32_t* order = order_of(unit, node);
   for (uint32_t first = node.begin + threadIdx.x / kWords; first < node.end && own_wanted != 0;
        first += kRowsInFlight * kRowsAtOnce) {
     int2 pairs[kRowsInFlight];
@@ -408,9 +411,7 @@ __global__ void __launch_bounds__(kBlock, kSearchBlocks<S>) search_features(Roun
     const GrowingNode& node = unit.nodes[task.node];
     const uint32_t first = group * kSearchFeatures;
     const uint32_t f = first + warp_index();
-    const uint32_t* mask = view.node_masks == nullptr
-                               ? unit.level_mask
-                               : view.node_masks + size_t{entry} * static_cast<size_t>(view.data.mask_words);
+    const uint32_t* mask = features_of(view, unit, entry);
     // Bits beyond the last feature are 0, and a group's bits are in one word.
     const uint32_t wanted = mask[first / 32] >> (first % 32) & ((1u << kSearchFeatures) - 1);
     const bool is_wanted = (wanted >> warp_index() & 1u) != 0;
@@ -468,16 +469,14 @@ __global__ void __launch_bounds__(kFewBlock, kFewBlocks) search_few_rows(RoundVi
     const JobView& job = view.jobs[unit.job];
     const ScoreParams& score = job.score[view.states[task.unit].shift];
     GrowingNode& node = unit.nodes[task.node];
-    const uint32_t* mask = view.node_masks == nullptr
-                               ? unit.level_mask
-                               : view.node_masks + (size_t{view.search_room} + i) * static_cast<size_t>(view.data.mask_words);
+    const uint32_t* mask = features_of(view, unit, size_t{view.search_room} + i);
     const uint32_t rows = node.end - node.begin;
     const uint32_t part_log2 = rows <= 8 ? 3 : rows <= 16 ? 4 : 5;
     const uint32_t row_of_lane = lane_index() & ((1u << part_log2) - 1);
     const uint32_t first_lane = lane_index() - row_of_lane;
     const unsigned part_lanes = (part_log2 == 5 ? kAllLanes : (1u << (1u << part_log2)) - 1) << first_lane;
     const bool has_row = row_of_lane < rows;
-    const uint32_t* order = unit.order[depth_of(node.heap_number) % 2];
+    const uint32_t* order = order_of(unit, node);
     const uint32_t position = order[node.begin + (has_row ? row_of_lane : 0)];
     const int2 pair = unit.gradients[position];
     const auto* row =
@@ -552,7 +551,7 @@ __device__ void sum_feature(const RoundView& view, const UnitView& unit, const J
                             const FeatureSums<Sums>& sums) {
   for (uint32_t code = lane_index(); code < kMaxCodes; code += kWarpSize) sums[code] = {0, 0};
   __syncwarp();
-  const uint32_t* order = unit.order[depth_of(node.heap_number) % 2];
+  const uint32_t* order = order_of(unit, node);
   for (uint32_t i = node.begin + lane_index(); i < node.end; i += kWarpSize) {
     const uint32_t position = order[i];
     const int2 pair = unit.gradients[position];
@@ -585,7 +584,7 @@ __device__ void write_codes(const RoundView& view, const UnitView& unit, const J
     if (node.slot < 0) {
       sum_feature(view, unit, job, node, f, sums);
     } else {
-      Sums* cells = unit.histograms + size_t{static_cast<uint32_t>(node.slot)} * view.data.cells + feature.first;
+      Sums* cells = histogram_of(view, unit, node.slot) + feature.first;
       fetch_sums(cells, nullptr, feature.codes, false, sums);
     }
     rank_codes(sums, feature.codes, score, shared.ranking);
@@ -615,7 +614,7 @@ __global__ void pick_splits(RoundView view, uint32_t step) {
       const Candidate candidate = candidates[g];
       if (comes_first(candidate, best)) best = candidate;
     }
-    best = accepted(best_of_warp(best), node, score);
+    best = accepted(best_of_lanes(best), node, score);
     if (best.feature >= 0 && view.data.features[best.feature].categorical != 0) {
       write_codes(view, unit, job, task.node, score, best, shared);
     }

@@ -35,12 +35,12 @@ struct FeatureCells {
   uint8_t categorical;
 };
 
-/** Features whose cells a block sums in its shared memory; lanes of a warp take one each. */
+/** Features whose cells a block sums in its shared memory; lanes of a warp take the words of a row that hold their codes. */
 struct FeatureGroup {
   uint32_t first_feature;
   uint32_t features;
-  uint32_t lanes_log2;  // of the lanes for a row, 8 … 32 and no fewer than features
-  uint32_t words;       // of shared memory for a word of each cell
+  uint32_t room_log2;  // of the features that a code has places for, 8 … 32 and no fewer than features
+  uint32_t words;      // of shared memory for a word of each cell
   uint32_t first_cell;
   uint32_t cells;
 };
@@ -201,7 +201,6 @@ struct StepCounts {
   uint32_t direct;  // nodes without one
   uint32_t few;     // nodes of few rows
   uint32_t partition;
-  uint32_t reserved[3];
 };
 
 /** Everything that the kernels of a round need, passed to each by value. Pointers are to device memory. */
@@ -242,6 +241,11 @@ struct RoundView {
   uint32_t* pool_used;            // nodes, sets
   uint32_t* call_round;           // pool rounds so far
 };
+
+/** A node's histogram, by its slot, which it must have. */
+__device__ inline Sums* histogram_of(const RoundView& view, const UnitView& unit, int32_t slot) {
+  return unit.histograms + size_t{static_cast<uint32_t>(slot)} * view.data.cells;
+}
 
 /** Where the i-th of the nodes with a histogram and those without is in the list of nodes to be searched. */
 __device__ inline uint32_t search_entry(const RoundView& view, uint32_t step, uint32_t i) {

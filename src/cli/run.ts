@@ -4,7 +4,7 @@ import type { SplitMetrics } from '../metrics/score.ts';
 import type { RunOutcome } from '../protocol/run.ts';
 import type { StageName } from '../protocol/stages.ts';
 import { formatNumber } from '../reporting/format.ts';
-import { failedChecks, GATES_FILE, gateRows } from '../reporting/gates-report.ts';
+import { failedChecks, GATES_FILE, gateRows, gatesSummary } from '../reporting/gates-report.ts';
 import {
   type CommandContext,
   engineOption,
@@ -99,30 +99,34 @@ export async function runAndPrint(
   printOutcome(outcome, json);
 }
 
-/** What a run has come to: for people a table a model, the folder and the files to look at first. */
 function printOutcome(outcome: RunOutcome, json: boolean): void {
-  const { out, engine, fingerprints, metrics, files, warnings, primary, baseline, search, comparison } =
-    outcome;
   const { gates, exit } = outcome;
   process.exitCode = exit;
-  if (json) {
-    const best = search && { best: { number: search.best.number, value: search.best.value } };
-    const compared = comparison && { best_model: comparison.best_model, verdict: comparison.verdict };
-    printJson({
-      out,
-      engine,
-      fingerprints,
-      metrics,
-      ...best,
-      ...compared,
-      ...(gates && { gates: { passed: gates.passed, failed: failedChecks(gates) } }),
-      files,
-      warnings,
-      exit,
-    });
-    for (const failure of gates === undefined ? [] : failedChecks(gates)) printError(failure);
-    return;
-  }
+  if (json) printJson(outcomeJson(outcome));
+  else print(outcomeText(outcome));
+  for (const failure of gates === undefined ? [] : failedChecks(gates)) printError(failure);
+}
+
+/** What a run has come to, for programs. */
+function outcomeJson(outcome: RunOutcome) {
+  const { out, engine, fingerprints, metrics, files, warnings, search, comparison, gates, exit } = outcome;
+  return {
+    out,
+    engine,
+    fingerprints,
+    metrics,
+    ...(search && { best: { number: search.best.number, value: search.best.value } }),
+    ...(comparison && { best_model: comparison.best_model, verdict: comparison.verdict }),
+    ...(gates && { gates: gatesSummary(gates) }),
+    files,
+    warnings,
+    exit,
+  };
+}
+
+/** What a run has come to, for people: a table a model, the folder and the files to look at first. */
+function outcomeText(outcome: RunOutcome): string {
+  const { out, fingerprints, metrics, primary, baseline, search, comparison, gates } = outcome;
   const tables = Object.entries(metrics).map(([name, of]) =>
     Object.keys(metrics).length > 1 ? `${name}\n${metricsTable(of, primary)}` : metricsTable(of, primary),
   );
@@ -140,6 +144,5 @@ function printOutcome(outcome: RunOutcome, json: boolean): void {
   ];
   const verdict = comparison === undefined ? [] : [comparison.verdict];
   const judged = gates === undefined ? [] : [table(gateRows(gates))];
-  print([...tables, ...verdict, ...judged, table(places)].join('\n\n'));
-  for (const failure of gates === undefined ? [] : failedChecks(gates)) printError(failure);
+  return [...tables, ...verdict, ...judged, table(places)].join('\n\n');
 }

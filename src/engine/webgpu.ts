@@ -6,7 +6,7 @@ import { type Kernels, kernelsFor } from './webgpu/kernels.ts';
 import { predictMargins } from './webgpu/predict.ts';
 import { compilePipelines, type Pipelines, Resident, type Shaders } from './webgpu/resident.ts';
 
-export type { Kernels } from './webgpu/kernels.ts';
+export { CORE_KERNELS, type Kernels, LARGE_KERNELS } from './webgpu/kernels.ts';
 export type { Shaders } from './webgpu/resident.ts';
 
 /** A device with the shaders compiled for it. */

@@ -1,3 +1,4 @@
+import { plainMean } from '../stats/sum.ts';
 import { type Combiner, combine } from './combine.ts';
 import { type EnsembleMethod, fitCombiner, type MethodOptions } from './methods.ts';
 import { takeRows } from './outputs.ts';
@@ -58,7 +59,7 @@ export async function fitEnsemble(
     method,
     combiner: await fitCombiner(method, take(all), holdOutFor(-1), options),
     foldScores,
-    score: foldScores.reduce((sum, value) => sum + value, 0) / foldScores.length,
+    score: plainMean(foldScores),
   };
 }
 

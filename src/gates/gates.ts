@@ -1,4 +1,5 @@
 import type { Comparison } from '../comparison/compare.ts';
+import { isSha256 } from '../files.ts';
 import { type MetricName, metricDirection } from '../metrics/metrics.ts';
 import { overfittingRatio } from '../metrics/overfitting.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
@@ -71,11 +72,35 @@ export interface GatesInput {
 
 const number = (value: number) => String(Number(value.toPrecision(6)));
 
+type Named = Pick<GateCheck, 'check' | 'title' | 'threshold'>;
+
+/** Failed with the problem, or passed where there is none. */
+const verdictOf = (problem: string | undefined): Pick<GateCheck, 'verdict' | 'detail'> =>
+  problem === undefined ? { verdict: 'passed' } : { verdict: 'failed', detail: problem };
+
+/** A check that fails as there is nothing to measure. */
+const unmeasured = ({ check, title, threshold }: Named, problem: string): GateCheck => ({
+  check,
+  title,
+  measured: null,
+  threshold,
+  ...verdictOf(problem),
+});
+
+/** A check that the config switches off. */
+const switchedOff = ({ check, title, threshold }: Named, detail: string): GateCheck => ({
+  check,
+  title,
+  measured: 'off',
+  threshold,
+  verdict: 'off',
+  detail,
+});
+
 /** A check that holds where all that was looked at is as it should be. */
 function inspected(check: string, title: string, found: Inspection | undefined, missing: string): GateCheck {
   const threshold = 'all';
-  if (found === undefined)
-    return { check, title, measured: null, threshold, verdict: 'failed', detail: missing };
+  if (found === undefined) return unmeasured({ check, title, threshold }, missing);
   const { count, problems } = found;
   const measured = `${Math.max(count - problems.length, 0)} of ${count}`;
   const holds = count > 0 && problems.length === 0;
@@ -84,23 +109,20 @@ function inspected(check: string, title: string, found: Inspection | undefined, 
     title,
     measured,
     threshold,
-    verdict: holds ? 'passed' : 'failed',
-    ...(!holds && { detail: problems[0] ?? missing }),
+    ...verdictOf(holds ? undefined : (problems[0] ?? missing)),
   };
 }
 
 function checkData({ sources, trainingRows }: GatesInput): GateCheck {
-  const unknown = sources.filter(({ sha256 }) => !/^[0-9a-f]{64}$/.test(sha256)).length;
+  const unknown = sources.filter(({ sha256 }) => !isSha256(sha256)).length;
   const holds = sources.length > 0 && unknown === 0 && trainingRows > 0;
+  const problem = trainingRows > 0 ? 'A source of the data has no SHA-256.' : 'There are no training rows.';
   return {
     check: 'data_loaded',
     title: 'Data loaded successfully',
     measured: trainingRows,
     threshold: '≥ 1 training row, every source with its SHA-256',
-    verdict: holds ? 'passed' : 'failed',
-    ...(!holds && {
-      detail: trainingRows > 0 ? 'A source of the data has no SHA-256.' : 'There are no training rows.',
-    }),
+    ...verdictOf(holds ? undefined : problem),
   };
 }
 
@@ -111,24 +133,15 @@ function checkSeed({ seed }: GatesInput): GateCheck {
     title: 'Seeds set for reproducibility',
     measured: seed ?? null,
     threshold: 'an integer from 0',
-    verdict: holds ? 'passed' : 'failed',
-    ...(!holds && { detail: 'The run has no seed.' }),
+    ...verdictOf(holds ? undefined : 'The run has no seed.'),
   };
 }
 
 function checkTracking({ tracking }: GatesInput): GateCheck {
+  const check = 'tracking_initialized';
   const title = 'Tracking initialized';
-  if (typeof tracking === 'string') {
-    return {
-      check: 'tracking_initialized',
-      title,
-      measured: 'off',
-      threshold: 'all',
-      verdict: 'off',
-      detail: tracking,
-    };
-  }
-  return inspected('tracking_initialized', title, tracking, 'The run was not recorded.');
+  if (typeof tracking === 'string') return switchedOff({ check, title, threshold: 'all' }, tracking);
+  return inspected(check, title, tracking, 'The run was not recorded.');
 }
 
 /** The part of the data by which models are judged outside the folds. */
@@ -144,8 +157,7 @@ function checkBaseline({ models, metric }: GatesInput): GateCheck {
     title: 'Baseline performance established',
     measured: holds ? value : null,
     threshold: `a value of ${metric}`,
-    verdict: holds ? 'passed' : 'failed',
-    ...(!holds && { detail: `The baseline has no ${metric}.` }),
+    ...verdictOf(holds ? undefined : `The baseline has no ${metric}.`),
   };
 }
 
@@ -153,15 +165,8 @@ function checkBaseline({ models, metric }: GatesInput): GateCheck {
 function checkImprovement({ comparison, settings }: GatesInput): GateCheck {
   const check = 'improvement_demonstrated';
   const title = 'Improvement over baseline demonstrated';
-  const failed = (detail: string) =>
-    ({
-      check,
-      title,
-      measured: null,
-      threshold: 'better than the baseline',
-      verdict: 'failed',
-      detail,
-    }) as const;
+  const failed = (problem: string) =>
+    unmeasured({ check, title, threshold: 'better than the baseline' }, problem);
   if (comparison === undefined) return failed('The stage compare has not been run.');
   const { experiments, best_model: best, decision, alpha, direction, pairs } = comparison;
   const baseline = experiments.find(({ name }) => name === 'baseline');
@@ -197,14 +202,10 @@ function checkFolds({ cvScores, folds }: GatesInput): GateCheck {
   const title = 'Cross-validation completed';
   const threshold = folds === undefined ? 'a score on every fold' : `a score on each of ${folds} folds`;
   if (cvScores === undefined || folds === undefined || Object.keys(cvScores).length === 0) {
-    return {
-      check,
-      title,
-      measured: null,
-      threshold,
-      verdict: 'failed',
-      detail: 'There are no scores of folds: the stage optimize has not been run.',
-    };
+    return unmeasured(
+      { check, title, threshold },
+      'There are no scores of folds: the stage optimize has not been run.',
+    );
   }
   const finished = (scores: readonly number[]) => scores.filter((score) => Number.isFinite(score)).length;
   const short = Object.entries(cvScores).find(
@@ -215,8 +216,7 @@ function checkFolds({ cvScores, folds }: GatesInput): GateCheck {
     title,
     measured: Math.min(...Object.values(cvScores).map(finished)),
     threshold,
-    verdict: short === undefined ? 'passed' : 'failed',
-    ...(short && { detail: `${short[0]} has ${finished(short[1])} of ${folds} scores.` }),
+    ...verdictOf(short && `${short[0]} has ${finished(short[1])} of ${folds} scores.`),
   };
 }
 
@@ -226,16 +226,7 @@ function checkOverfitting({ models, metric, settings }: GatesInput): GateCheck {
   const least = settings.overfitting_ratio;
   const ratio = metricDirection(metric) === 'maximize' ? 'validation / training' : 'training / validation';
   const threshold = `${ratio} ${metric} > ${number(least)}`;
-  if (least === 0) {
-    return {
-      check,
-      title,
-      measured: 'off',
-      threshold,
-      verdict: 'off',
-      detail: 'gates.overfitting_ratio is 0.',
-    };
-  }
+  if (least === 0) return switchedOff({ check, title, threshold }, 'gates.overfitting_ratio is 0.');
   const ratios = Object.entries(models).flatMap(([name, { train, val }]) =>
     train?.[metric] === undefined || val?.[metric] === undefined
       ? []
@@ -248,16 +239,8 @@ function checkOverfitting({ models, metric, settings }: GatesInput): GateCheck {
           },
         ],
   );
-  if (ratios.length === 0) {
-    return {
-      check,
-      title,
-      measured: null,
-      threshold,
-      verdict: 'failed',
-      detail: 'No model has a training and a validation score.',
-    };
-  }
+  if (ratios.length === 0)
+    return unmeasured({ check, title, threshold }, 'No model has a training and a validation score.');
   const worst =
     ratios.find(({ ratio: of }) => Number.isNaN(of)) ?? ratios.reduce((a, b) => (b.ratio < a.ratio ? b : a));
   const holds = worst.ratio > least;

@@ -10,6 +10,7 @@ import { checkOutputs, type EnsembleMethod, seesFeatures } from '../ensemble/met
 import { type MemberOutputs, outputsOfTrees } from '../ensemble/outputs.ts';
 import { benefitOf, type JudgedOutputs, type Truth } from '../ensemble/truth.ts';
 import { InputError, InterruptedError } from '../errors.ts';
+import { plainMean } from '../stats/sum.ts';
 import { BestFolds } from '../tuning/best-folds.ts';
 import { BASE_NUMBER } from '../tuning/booster-search.ts';
 import { paramsOfTrial } from '../tuning/cross-validate.ts';
@@ -205,8 +206,6 @@ function withColumns({ truth, outputs }: JudgedOutputs, { columns }: Split): Jud
   return { truth, outputs: { ...outputs, columns } };
 }
 
-const mean = (values: readonly number[]) => values.reduce((sum, v) => sum + v, 0) / values.length;
-
 /** The models that are looked at, by the mean score that the search has for them, best first, of equals the earlier. */
 function candidatesOf(
   { trials, best, cvScores }: OptimizeResult,
@@ -215,7 +214,7 @@ function candidatesOf(
 ): Candidate[] {
   const candidates: Candidate[] = [];
   if (hasBaseline) {
-    candidates.push({ number: BASE_NUMBER, name: 'baseline', value: mean(cvScores.baseline) });
+    candidates.push({ number: BASE_NUMBER, name: 'baseline', value: plainMean(cvScores.baseline) });
   }
   for (const { number, state, value, userAttrs } of trials) {
     if (state !== 'complete' || value === undefined || userAttrs.best_rounds === undefined) continue;
@@ -244,7 +243,7 @@ function bestCandidates(
         foldScores: foldScoresOf({ type: 'average', weights: [1] }, alone, foldRows),
       };
     })
-    .sort((a, b) => benefitOf(metric, mean(b.foldScores)) - benefitOf(metric, mean(a.foldScores)));
+    .sort((a, b) => benefitOf(metric, plainMean(b.foldScores)) - benefitOf(metric, plainMean(a.foldScores)));
 }
 
 type TrainedMember = Pick<EnsembleMember, 'model' | 'trees' | 'maxBin'>;
@@ -305,7 +304,7 @@ async function trainMembers(
   }
   return candidates.map(({ number, name, foldScores }) => {
     const { model, trees, maxBin } = trained.get(number)!;
-    return { name, value: mean(foldScores), foldScores, model, trees, maxBin };
+    return { name, value: plainMean(foldScores), foldScores, model, trees, maxBin };
   });
 }
 

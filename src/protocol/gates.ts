@@ -1,23 +1,31 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import type { Model } from '../boosting/model.ts';
 import type { Comparison } from '../comparison/compare.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import type { SplitName } from '../data/types.ts';
 import { loadModel } from '../ensemble/load.ts';
-import { readFileBytes } from '../files.ts';
+import { isSha256, readFileBytes } from '../files.ts';
 import { evaluateGates, type GatesRecord, type Inspection } from '../gates/gates.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
 import { GATES_FILE } from '../reporting/gates-report.ts';
 import { STORE_FOLDER } from '../tracking/mlflow/outbox.ts';
-import { OutputFolder } from './output.ts';
+import { OutputFolder, toJson } from './output.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
-import { CV_SCORES_FILE, METRIC_FILES } from './run-data.ts';
+import { CV_SCORES_FILE, METRIC_FILES, ofModels } from './run-data.ts';
 
 /** What the stage knows of a run. */
 export interface GatedRun {
   readonly models: Readonly<
-    Record<string, { readonly metrics: SplitMetrics; readonly model: { readonly fingerprint: string } }>
+    Record<
+      string,
+      {
+        readonly metrics: SplitMetrics;
+        /** An ensemble has no hyperparameters of its own. */
+        readonly model: { readonly fingerprint: string; readonly params?: Model['params'] };
+      }
+    >
   >;
   readonly cvScores?: Readonly<Record<string, readonly number[]>> | undefined;
   readonly comparison?: Comparison | undefined;
@@ -46,7 +54,7 @@ async function readJson(path: string): Promise<unknown> {
 }
 
 /** JSON has null for what is not finite. */
-const asWritten = (value: unknown) => JSON.parse(JSON.stringify(value)) as unknown;
+const asWritten = (value: unknown) => JSON.parse(toJson(value)) as unknown;
 
 function inspectConfig(output: OutputFolder, loaded: LoadedConfig): Promise<Inspection> {
   const name = output.written.includes(CONFIG_FILES.baseline) ? CONFIG_FILES.baseline : undefined;
@@ -66,12 +74,7 @@ function inspectMetrics(output: OutputFolder, { models, cvScores }: GatedRun): P
   const checks: { readonly file: string; readonly expected: unknown }[] = Object.entries(
     METRIC_FILES,
   ).flatMap(([split, file]) => {
-    const expected = Object.fromEntries(
-      Object.entries(models).flatMap(([name, { metrics }]) => {
-        const of = metrics[split as SplitName];
-        return of === undefined ? [] : [[name, of]];
-      }),
-    );
+    const expected = ofModels(models, ({ metrics }) => metrics[split as SplitName]);
     return Object.keys(expected).length === 0 ? [] : [{ file, expected }];
   });
   if (cvScores !== undefined) checks.push({ file: CV_SCORES_FILE, expected: cvScores });
@@ -99,12 +102,15 @@ function inspectModels(output: OutputFolder, { models }: GatedRun): Promise<Insp
 
 /** Each model's config must have the hyperparameters that the model has. */
 function inspectHyperparameters(output: OutputFolder, { models }: GatedRun): Promise<Inspection> {
-  const made = Object.entries(CONFIG_FILES).filter(([name]) => models[name] !== undefined);
+  const made = Object.entries(CONFIG_FILES).flatMap(([name, file]) => {
+    const of = models[name];
+    return of === undefined
+      ? []
+      : [{ file, params: (of.model.params ?? {}) as Readonly<Record<string, unknown>> }];
+  });
   return inspect(
-    made.map(([name, file]) => async () => {
+    made.map(({ file, params }) => async () => {
       const { hyperparameters } = (await loadConfig(join(output.path, file))).config;
-      const model = await loadModel(join(output.path, `models/${name}_model.json`));
-      const params = ('params' in model ? model.params : {}) as Readonly<Record<string, unknown>>;
       const wrong = Object.entries(hyperparameters).find(
         // Of several classes the data may say how many they are.
         ([key, value]) =>
@@ -128,9 +134,7 @@ function inspectEvidence({ record, models }: GatedRun): Promise<Inspection> {
     ...NEEDED.map((key) => async () => (record[key] === undefined ? `run.json has no ${key}.` : undefined)),
     ...Object.keys(models).map(
       (name) => async () =>
-        /^[0-9a-f]{64}$/.test(fingerprints?.[name] ?? '')
-          ? undefined
-          : `run.json has no fingerprint of ${name}.`,
+        isSha256(fingerprints?.[name] ?? '') ? undefined : `run.json has no fingerprint of ${name}.`,
     ),
   ]);
 }
@@ -173,6 +177,6 @@ export async function runGates(
     hyperparameters: await inspectHyperparameters(output, run),
     evidence: await inspectEvidence(run),
   });
-  await output.writeDeliverable(GATES_FILE, `${JSON.stringify(record, null, 2)}\n`);
+  await output.writeDeliverable(GATES_FILE, toJson(record));
   return record;
 }

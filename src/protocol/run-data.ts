@@ -39,6 +39,19 @@ export async function checkRunVersion(folder: string): Promise<void> {
   }
 }
 
+/** What there is of each model by its name; models that have nothing of it are left out. */
+export function ofModels<Name extends string, Model, Value>(
+  models: Readonly<Partial<Record<Name, Model>>>,
+  pick: (model: Model) => Value | undefined,
+): Partial<Record<Name, Value>> {
+  return Object.fromEntries(
+    (Object.entries(models) as [Name, Model][]).flatMap(([name, model]) => {
+      const value = pick(model);
+      return value === undefined ? [] : [[name, value]];
+    }),
+  ) as Partial<Record<Name, Value>>;
+}
+
 /** The folds of a search, as run.json has them. */
 export interface FoldsRecord {
   readonly count: number;

@@ -15,7 +15,7 @@ import { BudgetError, ExitCode, InputError, InterruptedError, type LockstepError
 import { removeTornFiles } from '../files.ts';
 import type { GatesRecord } from '../gates/gates.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
-import { failedChecks } from '../reporting/gates-report.ts';
+import { gatesSummary } from '../reporting/gates-report.ts';
 import { trainingReport } from '../reporting/training-report.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { type CompareResult, runCompare } from './compare.ts';
@@ -40,6 +40,7 @@ import { type Reporter, silentReporter } from './reporter.ts';
 import {
   checkRunVersion,
   METRIC_FILES,
+  ofModels,
   RUN_FORMAT_VERSION,
   type ScoringRecord,
   scoringRecord,
@@ -109,15 +110,6 @@ interface RunModel extends ModelScores {
 
 /** The models of a run, by name. */
 type Models = Partial<Record<ModelName, RunModel>>;
-
-function ofModels<Value>(models: Models, pick: (model: RunModel) => Value | undefined) {
-  return Object.fromEntries(
-    Object.entries(models).flatMap(([name, model]) => {
-      const value = pick(model);
-      return value === undefined ? [] : [[name, value]];
-    }),
-  ) as Partial<Record<ModelName, Value>>;
-}
 
 /** Round-by-round scores and final metrics under the protocol's file names. */
 async function writeMetrics(output: OutputFolder, models: Models): Promise<void> {
@@ -235,7 +227,7 @@ function runJson(record: RunRecord) {
     features: experiment.binned.features.length,
     ...(scoring && { scoring }),
     ...(compared && { latency_us: compared.latencies, best_model: compared.comparison.best_model.name }),
-    ...(gates && { gates: { passed: gates.passed, failed: failedChecks(gates) } }),
+    ...(gates && { gates: gatesSummary(gates) }),
     sources: experiment.data.sources,
     environment: record.environment,
     warnings: record.warnings,

@@ -14,6 +14,7 @@ import {
   InterruptedError,
   LockstepError,
 } from '../errors.ts';
+import { plainMean } from '../stats/sum.ts';
 import { type MlflowServer, mlflowServer } from '../tracking/mlflow/client.ts';
 import { type RecordedRun, writeFileStore } from '../tracking/mlflow/file-store.ts';
 import {
@@ -129,14 +130,12 @@ function scoresOf(model: string, metrics: ModelScores['metrics']): Record<string
   );
 }
 
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-
 function foldMetrics({ experiment, search, ensemble }: EndedRun): TrackedMetric[] {
   if (search === undefined) return [];
   const metric = experiment.metrics[0]!;
   const scores = { ...search.cvScores, ...(ensemble && { ensemble: ensemble.best.foldScores }) };
   return Object.entries(scores).flatMap(([model, values]) => [
-    single(`${model}/cv/${metric}`, mean(values)),
+    single(`${model}/cv/${metric}`, plainMean(values)),
     curve(`${model}/cv_folds/${metric}`, values),
   ]);
 }

@@ -3,6 +3,7 @@ import { chooseEngine, engineStatus } from '../engine/choose.ts';
 import { resolveThreads } from '../engine/cpu.ts';
 import type { EngineKind, TreeEnsemble } from '../engine/engine.ts';
 import { EnvironmentError, InputError, InterruptedError } from '../errors.ts';
+import { isSha256 } from '../files.ts';
 import { type PreparedExperiment, prepareExperiment } from './prepare.ts';
 import { type Reporter, silentReporter } from './reporter.ts';
 import { baselinePlan, trainModel } from './trained-model.ts';
@@ -183,7 +184,7 @@ async function trainOnce(
 export async function verifyDeterminism(options: VerifyOptions): Promise<VerifyOutcome> {
   const reporter = options.reporter ?? silentReporter;
   const expected = options.expect?.toLowerCase();
-  if (expected !== undefined && !/^[0-9a-f]{64}$/.test(expected)) {
+  if (expected !== undefined && !isSha256(expected)) {
     throw new InputError(
       `The expected fingerprint ${options.expect} is not a SHA-256: give the 64 hexadecimal digits that run and train print.`,
     );

@@ -22,6 +22,11 @@ export function gateRows({ gates }: GatesRecord): string[][] {
   ];
 }
 
+/** What a run says of its gates: whether they passed, and what failed. */
+export function gatesSummary(record: GatesRecord) {
+  return { passed: record.passed, failed: failedChecks(record) };
+}
+
 /** A sentence about each check that failed. */
 export function failedChecks({ gates }: GatesRecord): string[] {
   return gates.flatMap(({ gate, checks }) =>

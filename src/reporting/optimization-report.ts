@@ -1,3 +1,4 @@
+import { plainMean } from '../stats/sum.ts';
 import { type Distribution, externalValue } from '../tuning/space.ts';
 import { type Direction, isFinished, type Trial } from '../tuning/trial.ts';
 import { formatNumber, formatSeconds, markdownTable } from './format.ts';
@@ -47,11 +48,9 @@ export interface OptimizationReportInput {
   readonly paths: { readonly journal: string; readonly plots: string };
 }
 
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-
 /** The sample standard deviation; NaN of fewer than two values. */
 function deviation(values: readonly number[]): number {
-  const middle = mean(values);
+  const middle = plainMean(values);
   const squares = values.reduce((sum, value) => sum + (value - middle) ** 2, 0);
   return values.length < 2 ? Number.NaN : Math.sqrt(squares / (values.length - 1));
 }
@@ -150,7 +149,7 @@ function comparison(input: OptimizationReportInput): string {
   if (before.length === 0 || before.length !== after.length) return '';
   const differences = after.map((score, i) => score - before[i]!);
   const sign = direction === 'minimize' ? -1 : 1;
-  const gain = mean(after) - mean(before);
+  const gain = plainMean(after) - plainMean(before);
   const wins = differences.filter((difference) => sign * difference > 0).length;
   const verdict =
     sign * gain > 0
@@ -165,7 +164,7 @@ function comparison(input: OptimizationReportInput): string {
         formatNumber(after[i]),
         signed(differences[i]!),
       ]),
-      ['**mean**', formatNumber(mean(before)), formatNumber(mean(after)), signed(gain)],
+      ['**mean**', formatNumber(plainMean(before)), formatNumber(plainMean(after)), signed(gain)],
       ['standard deviation', ...[before, after, differences].map((of) => formatNumber(deviation(of)))],
     ],
   );

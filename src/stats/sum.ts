@@ -42,6 +42,11 @@ function roundPartials(partials: readonly number[]): number {
   return high;
 }
 
+/** The mean by adding in the given order, as each addition rounds; NaN of nothing. Scores of folds have it from the search on. */
+export function plainMean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
 /** Mean and sum of squares about it, by exactSum. */
 export function meanAndSquares(values: ArrayLike<number> & Iterable<number>): {
   readonly mean: number;

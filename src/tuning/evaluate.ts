@@ -3,6 +3,7 @@ import { type BoosterParams, treeParams } from '../boosting/params.ts';
 import type { MetricName, ResidentDataset, TrainingBatch, TrainingJob } from '../engine/engine.ts';
 import { outputsOfTrees } from '../ensemble/outputs.ts';
 import { InterruptedError } from '../errors.ts';
+import { plainMean } from '../stats/sum.ts';
 import type { BestFolds } from './best-folds.ts';
 import type { Fold } from './folds.ts';
 import type { Pruner } from './pruner.ts';
@@ -148,7 +149,7 @@ export async function evaluateTrials(
 
 /** Rounds of a model on all rows, from the best ones of its folds. */
 export function meanRound(rounds: readonly number[]): number {
-  return Math.max(1, Math.round(rounds.reduce((sum, round) => sum + round, 0) / rounds.length));
+  return Math.max(1, Math.round(plainMean(rounds)));
 }
 
 /** Hands over what the folds of complete trials predict after their mean best round, or the last before it, as far as that is wanted. */

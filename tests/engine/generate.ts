@@ -79,6 +79,21 @@ export interface TableShape {
   readonly classes: number;
 }
 
+/** A small table with columns of every kind, missing values and weights. */
+export const MIXED_SHAPE: TableShape = {
+  seed: 4,
+  rows: 300,
+  numeric: 3,
+  discrete: 1,
+  categorical: [3, 12],
+  missing: 0.1,
+  weighted: true,
+  targetScale: 0,
+  heavyTail: false,
+  maxBin: 256,
+  classes: 3,
+};
+
 export const tableShape = (maxRows: number): fc.Arbitrary<TableShape> =>
   fc.record({
     seed: fc.integer({ min: 0, max: 2 ** 31 }),

@@ -4,7 +4,7 @@ import type { Engine, EngineKind, TrainingBatch } from '../../src/engine/engine.
 import { createRelayEngine } from '../../src/engine/relay.ts';
 import { EnvironmentError } from '../../src/errors.ts';
 import { engineConformance, trainBatch } from './conformance.ts';
-import { DEFAULT_TREE_PARAMS, makeBinned, makeJob } from './generate.ts';
+import { DEFAULT_TREE_PARAMS, MIXED_SHAPE, makeBinned, makeJob } from './generate.ts';
 
 /** A clock that only training moves. */
 class Clock {
@@ -61,22 +61,8 @@ function bound(resident: Awaited<ReturnType<Engine['load']>>) {
   };
 }
 
-const SHAPE = {
-  seed: 4,
-  rows: 300,
-  numeric: 3,
-  discrete: 1,
-  categorical: [3, 12],
-  missing: 0.1,
-  weighted: true,
-  targetScale: 0,
-  heavyTail: false,
-  maxBin: 256,
-  classes: 3,
-};
-
 async function someJobs() {
-  const data = await makeBinned(SHAPE, 'multi:softprob');
+  const data = await makeBinned(MIXED_SHAPE, 'multi:softprob');
   const params = {
     ...DEFAULT_TREE_PARAMS,
     objective: 'multi:softprob' as const,

@@ -7,24 +7,12 @@ import { createWebGpuEngine, openWebGpuDevice } from '../../src/engine/webgpu.ts
 import { EnvironmentError } from '../../src/errors.ts';
 import { createReferenceEngine } from '../reference/reference.ts';
 import { trainBatch } from './conformance.ts';
-import { DEFAULT_TREE_PARAMS, makeBinned, makeJob } from './generate.ts';
+import { DEFAULT_TREE_PARAMS, MIXED_SHAPE, makeBinned, makeJob } from './generate.ts';
 
 // The other tests train with the kernels that the adapter would choose.
 const device = await openDawnDevice({ subgroups: false }).catch((error: Error) => error);
 
-const SHAPE = {
-  seed: 31,
-  rows: 150,
-  numeric: 2,
-  discrete: 1,
-  categorical: [3, 12],
-  missing: 0.1,
-  weighted: true,
-  targetScale: 0,
-  heavyTail: false,
-  maxBin: 64,
-  classes: 3,
-};
+const SHAPE = { ...MIXED_SHAPE, seed: 31, rows: 150, numeric: 2, maxBin: 64 };
 
 if (device instanceof Error) {
   describe('faults of the engine webgpu', () => {

@@ -7,22 +7,10 @@ import type { Objective, TrainingJob, TreeParams } from '../../src/engine/engine
 import { createWebGpuEngine } from '../../src/engine/webgpu.ts';
 import { createReferenceEngine } from '../reference/reference.ts';
 import { trainBatch } from './conformance.ts';
-import { DEFAULT_TREE_PARAMS, makeBinned, makeJob, treeParamsFor } from './generate.ts';
+import { DEFAULT_TREE_PARAMS, MIXED_SHAPE, makeBinned, makeJob, treeParamsFor } from './generate.ts';
 
 const device = await openDawnDevice().catch((error: Error) => error);
-const SHAPE = {
-  seed: 21,
-  rows: 200,
-  numeric: 3,
-  discrete: 1,
-  categorical: [3, 12],
-  missing: 0.1,
-  weighted: true,
-  targetScale: 0,
-  heavyTail: true,
-  maxBin: 256,
-  classes: 3,
-};
+const SHAPE = { ...MIXED_SHAPE, seed: 21, rows: 200, heavyTail: true };
 const SCORED = ['binary:logistic', 'multi:softprob', 'reg:squarederror'] as const;
 
 function paramsOf(objective: Objective, further: Partial<TreeParams> = {}): TreeParams {

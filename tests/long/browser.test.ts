@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCpuEngine } from '../../src/engine/cpu.ts';
 import type { TrainingJob } from '../../src/engine/engine.ts';
 import { trainBatch } from '../engine/conformance.ts';
-import { DEFAULT_TREE_PARAMS, makeBinned, makeJob } from '../engine/generate.ts';
+import { DEFAULT_TREE_PARAMS, MIXED_SHAPE, makeBinned, makeJob } from '../engine/generate.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const CHROMIUM = process.env.LOCKSTEP_CHROMIUM ?? '/usr/bin/chromium';
@@ -42,19 +42,7 @@ describe('the WebGPU engine in a browser', () => {
   it.skipIf(!existsSync(CHROMIUM))(
     'trains in Chromium what the CPU engine trains here, to the last bit of trees and scores',
     async () => {
-      const shape = {
-        seed: 8,
-        rows: 400,
-        numeric: 3,
-        discrete: 1,
-        categorical: [3, 12],
-        missing: 0.1,
-        weighted: true,
-        targetScale: 0,
-        heavyTail: false,
-        maxBin: 256,
-        classes: 3,
-      };
+      const shape = { ...MIXED_SHAPE, seed: 8, rows: 400 };
       const data = await makeBinned(shape, 'multi:softprob');
       const params = { ...DEFAULT_TREE_PARAMS, objective: 'multi:softprob' as const, num_class: 3 };
       const jobs: TrainingJob[] = [1, 2].map((seed) => ({

@@ -7,10 +7,10 @@ import { createCpuEngine } from '../../src/engine/cpu.ts';
 import { createCudaEngine } from '../../src/engine/cuda.ts';
 import { createDawnEngine, findDawnAdapter, openDawnDevice } from '../../src/engine/dawn.ts';
 import type { Engine, TrainingJob } from '../../src/engine/engine.ts';
-import { createWebGpuEngine, type Kernels } from '../../src/engine/webgpu.ts';
+import { CORE_KERNELS, createWebGpuEngine, type Kernels, LARGE_KERNELS } from '../../src/engine/webgpu.ts';
 import { sweep } from '../../src/index.ts';
 import { engineConformance, trainBatch } from '../engine/conformance.ts';
-import { DEFAULT_TREE_PARAMS, makeBinned, makeJob, treeParamsFor } from '../engine/generate.ts';
+import { DEFAULT_TREE_PARAMS, MIXED_SHAPE, makeBinned, makeJob, treeParamsFor } from '../engine/generate.ts';
 import { publicJob } from '../engine/public-sets.ts';
 import { loadPublicSet, PUBLIC_SETS, type PublicSet } from '../public-sets.ts';
 
@@ -50,17 +50,13 @@ for (const [name, engine] of opened) {
       'trains %s on 300,000 rows as the CPU engine does',
       async (objective) => {
         const shape = {
+          ...MIXED_SHAPE,
           seed: 13,
           rows: 300_000,
           numeric: 4,
-          discrete: 1,
           categorical: [12],
-          missing: 0.1,
           weighted: objective === 'reg:squarederror',
-          targetScale: 0,
           heavyTail: true,
-          maxBin: 256,
-          classes: 3,
         };
         const data = await makeBinned(shape, objective);
         const num_class = objective === 'multi:softprob' ? 3 : 0;
@@ -84,33 +80,26 @@ describe.skipIf(adapter instanceof Error)('the kernels of the WebGPU engine', ()
   if (adapter instanceof Error) return;
   const { features, limits } = adapter;
   const bases = features.has('subgroups') ? [false, true] : [false];
-  const core = { searchLanes: 64, searchFeatures: 8, histogramLanes: 256, histogramBytes: 16_384 };
   const small = { searchLanes: 128, searchFeatures: 2, histogramLanes: 64, histogramBytes: 8192 };
   const large = {
-    searchLanes: 256,
-    searchFeatures: 1,
-    histogramLanes: Math.min(512, limits.maxComputeInvocationsPerWorkgroup),
-    histogramBytes: Math.min(49_152, limits.maxComputeWorkgroupStorageSize),
+    ...LARGE_KERNELS,
+    histogramLanes: Math.min(LARGE_KERNELS.histogramLanes, limits.maxComputeInvocationsPerWorkgroup),
+    histogramBytes: Math.min(LARGE_KERNELS.histogramBytes, limits.maxComputeWorkgroupStorageSize),
   };
   const choices = bases.flatMap((subgroups): Kernels[] => [
-    { subgroups, ...(subgroups ? small : core) },
+    { subgroups, ...(subgroups ? small : CORE_KERNELS) },
     { subgroups, ...large },
   ]);
   it.each(choices)('train what the CPU engine trains: %o', async (kernels) => {
     const engine = createWebGpuEngine(await openDawnDevice(kernels));
     for (const objective of ['binary:logistic', 'multi:softprob', 'reg:squarederror'] as const) {
       const shape = {
+        ...MIXED_SHAPE,
         seed: 17,
         rows: 700,
         numeric: 5,
         discrete: 2,
         categorical: [3, 40],
-        missing: 0.1,
-        weighted: true,
-        targetScale: 0,
-        heavyTail: false,
-        maxBin: 256,
-        classes: 3,
       };
       const data = await makeBinned(shape, objective);
       const jobs = fc

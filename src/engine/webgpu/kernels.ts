@@ -13,14 +13,24 @@ export interface Kernels {
 }
 
 /** What every WebGPU has; searches are small, which a processor that emulates invocations likes. */
-const CORE = { searchLanes: 64, searchFeatures: 8, histogramLanes: 256, histogramBytes: 16 * 1024 };
+export const CORE_KERNELS = {
+  searchLanes: 64,
+  searchFeatures: 8,
+  histogramLanes: 256,
+  histogramBytes: 16 * 1024,
+};
 /** For workgroups of 512 invocations, of which a processor of a GPU holds four with their memory. */
-const LARGE = { searchLanes: 256, searchFeatures: 1, histogramLanes: 512, histogramBytes: 48 * 1024 };
+export const LARGE_KERNELS = {
+  searchLanes: 256,
+  searchFeatures: 1,
+  histogramLanes: 512,
+  histogramBytes: 48 * 1024,
+};
 
 /** The kernels for an adapter, where `wanted` does not say otherwise. */
 export function kernelsFor({ features, info, limits }: GPUAdapter, wanted: Partial<Kernels> = {}): Kernels {
-  const isLarge = limits.maxComputeInvocationsPerWorkgroup >= LARGE.histogramLanes;
-  const usual = isLarge && !info.isFallbackAdapter ? LARGE : CORE;
+  const isLarge = limits.maxComputeInvocationsPerWorkgroup >= LARGE_KERNELS.histogramLanes;
+  const usual = isLarge && !info.isFallbackAdapter ? LARGE_KERNELS : CORE_KERNELS;
   return {
     subgroups: features.has('subgroups'),
     ...usual,
