@@ -52,7 +52,7 @@ export function addRunCommand(program: Command, { signal }: CommandContext): voi
     .option('--resume', 'go on with the search that the output folder holds')
     .option(
       '--stages <names>',
-      'stages to run, with commas: baseline, optimize, ensemble, compare, gates',
+      'stages to run, with commas: baseline, optimize, ensemble, compare, gates, evidence',
       list,
     )
     .addOption(setOption())
@@ -103,7 +103,7 @@ export async function runAndPrint(
 function printOutcome(outcome: RunOutcome, json: boolean): void {
   const { out, engine, fingerprints, metrics, files, warnings, primary, baseline, search, comparison } =
     outcome;
-  const { gates, exit } = outcome;
+  const { gates, evidence, exit } = outcome;
   process.exitCode = exit;
   if (json) {
     const best = search && { best: { number: search.best.number, value: search.best.value } };
@@ -116,6 +116,7 @@ function printOutcome(outcome: RunOutcome, json: boolean): void {
       ...best,
       ...compared,
       ...(gates && { gates: { passed: gates.passed, failed: failedChecks(gates) } }),
+      ...(evidence !== undefined && { evidence }),
       files,
       warnings,
       exit,
@@ -136,6 +137,7 @@ function printOutcome(outcome: RunOutcome, json: boolean): void {
     ...(search ? [['search', `${out}/reports/optimization_report.md`]] : []),
     ...(comparison ? [['comparison', `${out}/reports/comparison_analysis.md`]] : []),
     ...(gates ? [['gates', `${out}/${GATES_FILE}`]] : []),
+    ...(evidence === undefined ? [] : [['evidence', `${out}/${evidence}`]]),
     ...Object.keys(fingerprints).map((name) => ['model', `${out}/models/${name}_model.json`]),
   ];
   const verdict = comparison === undefined ? [] : [comparison.verdict];

@@ -1,6 +1,11 @@
 import { execFile } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
 import { promisify } from 'node:util';
+import { loadAddon } from '../addon.ts';
+import { NUMERICS_VERSION } from '../boosting/fingerprint.ts';
+import { fingerprintFile } from '../data/read.ts';
+import { installedPackages, type Lockfile, lockstepVersion } from './installed.ts';
+import type { PreparedExperiment } from './prepare.ts';
 
 const run = promisify(execFile);
 const TIMEOUT_MS = 5000;
@@ -79,4 +84,76 @@ export async function describeEnvironment(expected: {
     }
   }
   return { record, warnings };
+}
+
+/** What the pattern of `command` prints line by line; none where the command fails. */
+async function linesFrom(command: string, args: string[]): Promise<string[]> {
+  const text = await versionFrom(command, args, /^([\s\S]*)$/);
+  return (text ?? '').split('\n').filter((line) => line !== '');
+}
+
+/** A version of the sources, by git; null outside of a repository, or where there is no git. */
+interface GitState {
+  readonly commit: string;
+  /** Whether files differ from the commit. */
+  readonly dirty: boolean;
+}
+
+async function gitState(folder: string): Promise<GitState | null> {
+  const commit = await versionFrom('git', ['-C', folder, 'rev-parse', 'HEAD'], /^([0-9a-f]{40,64})$/m);
+  if (commit === null) return null;
+  const status = await versionFrom('git', ['-C', folder, 'status', '--porcelain'], /^([\s\S]*)$/);
+  return { commit, dirty: status !== '' };
+}
+
+/** environment_info.json, below the output folder. */
+export const ENVIRONMENT_FILE = 'environment_info.json';
+
+/** What environment_info.json says beside the machine. */
+export interface EnvironmentInputs {
+  readonly experiment: PreparedExperiment;
+  readonly environment: EnvironmentRecord;
+  readonly lockfile: Lockfile;
+  readonly engine: string;
+  readonly fingerprints: Readonly<Record<string, string>>;
+}
+
+/** The protocol's record of the environment, and what else a repetition may have to know. No environment variables are in it. */
+export async function environmentInfo(inputs: EnvironmentInputs) {
+  const { experiment, environment, lockfile, engine, fingerprints } = inputs;
+  const { config, folder } = experiment.loaded;
+  const [gpus, git] = await Promise.all([
+    linesFrom('nvidia-smi', ['--query-gpu=name,driver_version', '--format=csv,noheader']),
+    gitState(folder),
+  ]);
+  const features = config.data.features;
+  return {
+    python_version: environment.python.found,
+    packages: installedPackages(),
+    cuda_available: gpus.length > 0,
+    cuda_version: environment.cuda.found,
+    gpu_count: gpus.length,
+    cpu_count: environment.cpu_count,
+    memory_gb: environment.memory_gb,
+    gpus: gpus.map((line) => {
+      const [name = '', driver = null] = line.split(', ');
+      return { name, driver };
+    }),
+    node_version: environment.node_version,
+    platform: environment.platform,
+    cpu: environment.cpu,
+    simd: loadAddon().chooseSimd(''),
+    lockstep_version: lockstepVersion(),
+    lockfile: { file: lockfile.file, origin: lockfile.origin },
+    git,
+    data: [
+      ...experiment.data.sources,
+      ...(features === undefined ? [] : [{ ...(await fingerprintFile(features)), role: 'features' }]),
+    ],
+    seed: experiment.seed,
+    engine,
+    threads: experiment.threads,
+    numerics_version: NUMERICS_VERSION,
+    fingerprints,
+  };
 }

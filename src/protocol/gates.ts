@@ -12,7 +12,7 @@ import { STORE_FOLDER } from '../tracking/mlflow/outbox.ts';
 import { OutputFolder } from './output.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
-import { CV_SCORES_FILE, METRIC_FILES } from './run-data.ts';
+import { BASELINE_CONFIG, CV_SCORES_FILE, METRIC_FILES } from './run-data.ts';
 
 /** What the stage knows of a run. */
 export interface GatedRun {
@@ -27,7 +27,7 @@ export interface GatedRun {
 
 /** Configs below the output folder, by the model that they make. */
 const CONFIG_FILES = {
-  baseline: 'configs/baseline_config.yaml',
+  baseline: BASELINE_CONFIG,
   optimized: 'configs/best_config.yaml',
 } as const;
 

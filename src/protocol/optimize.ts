@@ -61,6 +61,8 @@ export interface OptimizeOptions {
   readonly folder?: string | undefined;
   /** Go on with the study that the folder holds. */
   readonly resume?: boolean | undefined;
+  /** Repeats a search of generations of these sizes, without a time limit. */
+  readonly generations?: readonly number[] | undefined;
   readonly reporter: Reporter;
   readonly signal?: AbortSignal | undefined;
   /** `performance.now()` time at which the run must end. */
@@ -177,16 +179,18 @@ export async function runOptimize(
   const metric = experiment.metrics[0]!;
   const direction = metricDirection(metric);
   const studyName = studyNameOf(experiment);
+  const { generations } = options;
+  const limit = generations === undefined ? optimization.timeout_hours : undefined;
   const searchEnd = Math.min(
     options.deadline ?? Number.POSITIVE_INFINITY,
-    started + (optimization.timeout_hours ?? Number.POSITIVE_INFINITY) * 3_600_000,
+    started + (limit ?? Number.POSITIVE_INFINITY) * 3_600_000,
   );
   const deadline = Number.isFinite(searchEnd) ? searchEnd : undefined;
   const { methods, top_k: topK } = config.ensemble;
   const keep = new BestFolds(methods.length > 0 ? CANDIDATES_PER_MEMBER * topK : 0, direction);
   const storage = await openStudy(studyName, direction, options);
   try {
-    const nTrials = optimization.n_trials;
+    const nTrials = generations?.reduce((sum, size) => sum + size, 0) ?? optimization.n_trials;
     const finishedBefore = storage.trials.filter(isFinished).length;
     const report = new SearchReport(nTrials, metric, deadline, reporter);
     const search = await searchBoosters({
@@ -197,6 +201,7 @@ export async function runOptimize(
       enqueue: optimization.enqueue,
       nTrials,
       generation: optimization.generation,
+      generations,
       refitRounds: optimization.refit_rounds,
       validation: {
         ...searchScoring(experiment, tables),

@@ -12,6 +12,7 @@ export function toJson(value: unknown): string {
 export class OutputFolder {
   readonly path: string;
   readonly #written = new Set<string>();
+  readonly #deliverables = new Set<string>();
 
   private constructor(path: string) {
     this.path = path;
@@ -56,15 +57,15 @@ export class OutputFolder {
     await this.write(name, toJson(value));
   }
 
-  /** Writes the same content to the folder and to the evidence package under the same relative name. */
-  async writeDeliverable(name: string, content: string | Uint8Array): Promise<void> {
-    await this.write(name, content);
-    await this.writeEvidence(name, content);
+  /** Files of the evidence package, relative to the folder, as far as they are written. */
+  get deliverables(): readonly string[] {
+    return [...this.#deliverables];
   }
 
-  /** Writes into the evidence package alone. */
-  async writeEvidence(name: string, content: string | Uint8Array): Promise<void> {
-    await this.write(join(EVIDENCE_FOLDER, name), content);
+  /** Writes one file below the folder, which the evidence package will have under the same name. */
+  async writeDeliverable(name: string, content: string | Uint8Array): Promise<void> {
+    await this.write(name, content);
+    this.#deliverables.add(name);
   }
 }
 

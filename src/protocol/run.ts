@@ -16,19 +16,27 @@ import type { SplitMetrics } from '../metrics/score.ts';
 import { failedChecks } from '../reporting/gates-report.ts';
 import { trainingReport } from '../reporting/training-report.ts';
 import { type CompareResult, runCompare } from './compare.ts';
+import { buildImage, DOCKERFILE, dockerfileText } from './docker.ts';
 import { type EnsembleResult, runEnsemble, type SkippedEnsemble } from './ensemble.ts';
 import { writeEnsemble, writeSkippedEnsemble } from './ensemble-output.ts';
-import { describeEnvironment, type EnvironmentRecord } from './environment.ts';
+import {
+  describeEnvironment,
+  ENVIRONMENT_FILE,
+  type EnvironmentRecord,
+  environmentInfo,
+} from './environment.ts';
+import { writeEvidence } from './evidence.ts';
 import { runGates } from './gates.ts';
+import { findLockfile, type Lockfile } from './installed.ts';
 import { JOURNAL_FILE, type OptimizeResult, runOptimize } from './optimize.ts';
 import { writeSearch } from './optimize-output.ts';
-import { OutputFolder, toJson } from './output.ts';
+import { EVIDENCE_FOLDER, OutputFolder, toJson } from './output.ts';
 import { experimentTables, type PreparedExperiment, prepareExperiment } from './prepare.ts';
 import { type Reporter, silentReporter } from './reporter.ts';
-import { METRIC_FILES, type ScoringRecord, scoringRecord } from './run-data.ts';
+import { BASELINE_CONFIG, METRIC_FILES, RUN_FILE, type ScoringRecord, scoringRecord } from './run-data.ts';
 import { parseStages, STAGES, type StageName } from './stages.ts';
 import { testRowsOf, writeTestPredictions } from './test-predictions.ts';
-import { trackRun } from './track.ts';
+import { recordRun, sendRun } from './track.ts';
 import {
   baselinePlan,
   type ModelName,
@@ -53,8 +61,16 @@ export interface RunOptions {
   readonly resume?: boolean | undefined;
   /** `key.path=value` settings that override the file. */
   readonly overrides?: readonly string[] | undefined;
+  /** Repeats a run that has ended: without time limits, and nothing is sent to a server. */
+  readonly replay?: Replay | undefined;
   readonly reporter?: Reporter | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** What decided a run beside its config. */
+export interface Replay {
+  /** Sizes of the generations of its search. */
+  readonly generations: readonly number[];
 }
 
 /** What a finished run leaves, beside its files. */
@@ -75,6 +91,8 @@ export interface RunOutcome {
   readonly comparison?: Comparison;
   /** Absent without the stage gates. */
   readonly gates?: GatesRecord;
+  /** The package's folder, below `out`; absent without the stage evidence. */
+  readonly evidence?: string;
   /** ExitCode.checkFailed where a gate failed. */
   readonly exit: number;
   readonly warnings: readonly string[];
@@ -115,6 +133,7 @@ interface RunRecord {
   readonly experiment: PreparedExperiment;
   readonly environment: EnvironmentRecord;
   readonly engine: string;
+  readonly stages: readonly StageName[];
   readonly warnings: readonly string[];
   readonly started: Date;
   readonly exit: number;
@@ -184,6 +203,7 @@ function runJson(record: RunRecord) {
     ...(search && { trials: search.trials.length, best_trial: search.best.number }),
     ...(ensemble && { ensemble: ensembleJson(ensemble) }),
     engine: record.engine,
+    stages: record.stages,
     threads: experiment.threads,
     exit: record.exit,
     ...(record.error !== undefined && { error: record.error }),
@@ -199,6 +219,21 @@ function runJson(record: RunRecord) {
     environment: record.environment,
     warnings: record.warnings,
   };
+}
+
+/** Writes what the run took place in: environment_info.json, the lockfile, and a Dockerfile where one is asked for. */
+async function writeSurroundings(
+  output: OutputFolder,
+  record: Pick<RunRecord, 'experiment' | 'environment' | 'engine'> & {
+    readonly lockfile: Lockfile;
+    readonly models: Models;
+  },
+): Promise<void> {
+  const { experiment, lockfile, models } = record;
+  const fingerprints = ofModels(models, ({ model }) => model.fingerprint) as Record<string, string>;
+  await output.writeDeliverable(ENVIRONMENT_FILE, toJson(await environmentInfo({ ...record, fingerprints })));
+  await output.writeDeliverable(lockfile.file, lockfile.text);
+  if (experiment.loaded.config.create_docker) await output.write(DOCKERFILE, dockerfileText(lockfile));
 }
 
 /**
@@ -260,8 +295,17 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
   });
   for (const warning of environment.warnings) reporter.warn(warning);
   const output = await OutputFolder.create(options.out ?? join('experiments', config.experiment.name));
-  const record = { experiment, environment: environment.record, engine: engine.kind, warnings, started };
-  const deadline = clock + config.resources.max_time_hours * 3_600_000;
+  const record = {
+    experiment,
+    environment: environment.record,
+    engine: engine.kind,
+    stages: [...stages],
+    warnings,
+    started,
+  };
+  const { replay } = options;
+  const deadline = replay === undefined ? clock + config.resources.max_time_hours * 3_600_000 : undefined;
+  const lockfile = findLockfile();
   const models: Models = {};
   let search: OptimizeResult | undefined;
   let ensemble: EnsembleResult | undefined;
@@ -271,6 +315,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
 
   const tables = experimentTables(experiment, engine);
   try {
+    await output.writeDeliverable(BASELINE_CONFIG, stringify(experiment.loaded.config));
     if (stages.has('baseline')) {
       reporter.step(`Training the baseline on ${engine.description}`);
       const { resident } = await tables.get(experiment.params.max_bin);
@@ -281,7 +326,6 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       });
       models.baseline = baseline;
       await output.writeDeliverable('models/baseline_model.json', baseline.model.toText());
-      await output.writeDeliverable('configs/baseline_config.yaml', stringify(experiment.loaded.config));
       await output.writeDeliverable(
         'reports/training_report.md',
         reportOf(record, baseline, engine.description),
@@ -294,6 +338,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       search = await runOptimize(experiment, tables, {
         folder: output.path,
         resume,
+        generations: replay?.generations,
         reporter,
         signal,
         deadline,
@@ -342,8 +387,21 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       gates = await runGates(output, experiment, run, { reporter });
     }
     const exit = gates?.passed === false ? ExitCode.checkFailed : ExitCode.done;
-    await output.writeJson('run.json', runJson({ ...finished, exit, gates }));
-    await trackRun({ ...record, output, models, search, ensemble, compared }, { reporter, signal });
+    await writeSurroundings(output, { ...record, lockfile, models });
+    await output.writeDeliverable(RUN_FILE, toJson(runJson({ ...finished, exit, gates })));
+    const ended = { ...record, output, models, search, ensemble, compared };
+    const recorded = await recordRun(ended, reporter);
+    if (stages.has('evidence')) {
+      reporter.step('Writing the evidence package');
+      await writeEvidence(output, recorded, config.experiment.name);
+    }
+    if (config.create_docker && stages.has('evidence')) {
+      reporter.step('Building the Docker image');
+      const built = await buildImage(output.path, config.experiment.name, signal);
+      if ('problem' in built) reporter.warn(built.problem);
+      else reporter.step(`The Docker image is ${built.image}`);
+    }
+    if (recorded !== undefined && replay === undefined) await sendRun(ended, recorded, { reporter, signal });
     return {
       out: output.path,
       files: [...output.written, ...(search ? [JOURNAL_FILE] : [])],
@@ -356,6 +414,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       ...(ensemble && { ensemble }),
       ...(compared && { comparison: compared.comparison }),
       ...(gates && { gates }),
+      ...(stages.has('evidence') && { evidence: EVIDENCE_FOLDER }),
       exit,
       warnings,
     };
@@ -367,9 +426,12 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
         await output.write(`models/${plan.name}_model.partial.json`, text);
       }
       const { exitCode: exit, message } = error;
-      await output.writeJson('run.json', runJson({ ...record, exit, error: message, models, search }));
+      await output.writeJson(RUN_FILE, runJson({ ...record, exit, error: message, models, search }));
+      await writeSurroundings(output, { ...record, lockfile, models });
     }
-    await trackRun({ ...record, output, models, search, ensemble, error }, { reporter, signal });
+    const ended = { ...record, output, models, search, ensemble, error };
+    const recorded = await recordRun(ended, reporter);
+    if (recorded !== undefined && replay === undefined) await sendRun(ended, recorded, { reporter, signal });
     throw error;
   } finally {
     tables.dispose();

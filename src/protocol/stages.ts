@@ -1,7 +1,7 @@
 import { InputError } from '../errors.ts';
 
 /** Stages of the protocol, in order. */
-export const STAGES = ['baseline', 'optimize', 'ensemble', 'compare', 'gates'] as const;
+export const STAGES = ['baseline', 'optimize', 'ensemble', 'compare', 'gates', 'evidence'] as const;
 export type StageName = (typeof STAGES)[number];
 
 /**
@@ -19,7 +19,7 @@ export function parseStages(names: readonly string[]): StageName[] {
   }
   if (names.length === 0)
     throw new InputError(`--stages names no stage; the stages are ${STAGES.join(', ')}.`);
-  if (names.every((name) => name === 'compare' || name === 'gates')) {
+  if (names.every((name) => name === 'compare' || name === 'gates' || name === 'evidence')) {
     throw new InputError(
       `The stage ${names[0]} needs models of the same run: add baseline or optimize${names.includes('compare') ? ', or compare finished runs with lockstep compare' : ''}.`,
     );

@@ -8,7 +8,7 @@ import type { MetricName } from '../engine/engine.ts';
 import type { EnsembleModel } from '../ensemble/ensemble-model.ts';
 import { BudgetError, EnvironmentError, InputError, InterruptedError, LockstepError } from '../errors.ts';
 import { type MlflowServer, mlflowServer } from '../tracking/mlflow/client.ts';
-import { mirrorRun, type RecordedRun, writeFileStore } from '../tracking/mlflow/file-store.ts';
+import { type RecordedRun, writeFileStore } from '../tracking/mlflow/file-store.ts';
 import {
   addToOutbox,
   readOutbox,
@@ -29,7 +29,7 @@ import { isFinished, type Trial, trialValues } from '../tuning/trial.ts';
 import type { CompareResult } from './compare.ts';
 import type { EnsembleResult } from './ensemble.ts';
 import { JOURNAL_FILE, type OptimizeResult, studyNameOf } from './optimize.ts';
-import { EVIDENCE_FOLDER, type OutputFolder } from './output.ts';
+import type { OutputFolder } from './output.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
 import type { ModelName, ModelScores, TrainingHistory } from './trained-model.ts';
@@ -313,7 +313,6 @@ async function trackedRun(run: EndedRun, reporter: Reporter): Promise<TrackedRun
     sources: experiment.data.sources.map(({ sha256 }) => sha256),
     fingerprints: Object.values(models).map(({ model }) => model.fingerprint),
   };
-  const files = output.written.filter((file) => !file.startsWith(EVIDENCE_FOLDER));
   return {
     experiment: name,
     description,
@@ -327,7 +326,7 @@ async function trackedRun(run: EndedRun, reporter: Reporter): Promise<TrackedRun
     tags: tagsOf(run),
     metrics: metricsOf(run, trials),
     datasets: datasetsOf(run),
-    artifacts: files.map((file) => ({ name: file, path: join(output.path, file) })),
+    artifacts: output.written.map((file) => ({ name: file, path: join(output.path, file) })),
     models: modelsOf(run, reporter),
     nested: trials.flatMap((trial) => trialRecord(experiment.metrics[0]!, trial)),
   };
@@ -374,19 +373,27 @@ export interface TrackOptions {
 }
 
 /**
- * Records a run that has ended for MLflow: in mlruns below its output folder, in the evidence package where it ended well, and
- * on a tracking server where one is named. What cannot be written or sent is warned about: it is no reason to lose a run.
+ * Records a run that has ended for MLflow, in mlruns below its output folder. What cannot be written is warned about: it is no reason to
+ * lose a run.
+ * @returns where the record is; undefined where there is none
  */
-export async function trackRun(run: EndedRun, options: TrackOptions): Promise<void> {
-  const { experiment, output, error } = run;
-  const { reporter } = options;
-  if (!experiment.loaded.config.tracking.mlflow.enabled) return;
+export async function recordRun(run: EndedRun, reporter: Reporter): Promise<RecordedRun | undefined> {
+  const { experiment, output } = run;
+  if (!experiment.loaded.config.tracking.mlflow.enabled) return undefined;
   try {
-    const recorded = await writeFileStore(join(output.path, STORE_FOLDER), await trackedRun(run, reporter));
-    if (error === undefined) await mirrorRun(recorded, join(output.path, EVIDENCE_FOLDER, STORE_FOLDER));
-    await send(run, recorded, options);
+    return await writeFileStore(join(output.path, STORE_FOLDER), await trackedRun(run, reporter));
   } catch (cause) {
     reporter.warn(`The run is not recorded for MLflow: ${(cause as Error).message}`);
+    return undefined;
+  }
+}
+
+/** Sends a recorded run to the tracking server, where one is named; what cannot be sent is kept and warned about. */
+export async function sendRun(run: EndedRun, recorded: RecordedRun, options: TrackOptions): Promise<void> {
+  try {
+    await send(run, recorded, options);
+  } catch (cause) {
+    options.reporter.warn(`The run is not sent to MLflow: ${(cause as Error).message}`);
   }
 }
 

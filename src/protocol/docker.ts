@@ -1,0 +1,94 @@
+import { spawn } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { join } from 'node:path';
+import { installedPackages, type Lockfile, lockstepVersion, PACKAGE_FOLDER } from './installed.ts';
+import { EVIDENCE_FOLDER } from './output.ts';
+
+export const DOCKERFILE = 'Dockerfile';
+/** What `docker build` says, below the output folder. */
+export const DOCKER_LOG = 'docker_build.log';
+
+/** Files of the Lockstep that runs, as its package has them. */
+const PACKAGE_FILES = [
+  'package.json',
+  'CMakeLists.txt',
+  ...['bin', 'dist', 'shaders', 'native', 'scripts', 'bench/peers'].map((folder) => `${folder}/`),
+];
+
+/** How the image gets this very Lockstep. */
+function installSteps({ file, origin }: Lockfile): string[] {
+  if (origin === 'lockstep') {
+    return [
+      'WORKDIR /opt/lockstep',
+      ...PACKAGE_FILES.map((name) => `COPY --from=lockstep ${name} ./${name.endsWith('/') ? name : ''}`),
+      `COPY ${file} ./`,
+      'RUN npm ci --omit=dev --ignore-scripts && node scripts/build.mjs --addon',
+      'RUN ln -s /opt/lockstep/bin/lockstep.js /usr/local/bin/lockstep && chmod +x bin/lockstep.js',
+    ];
+  }
+  const exact = Object.entries({ ...installedPackages(), lockstep: lockstepVersion() }).filter(
+    ([, version]) => !version.includes(','),
+  );
+  const specs = exact.map(([name, version]) => `${name}@${version}`).join(' ');
+  return [
+    'WORKDIR /opt/lockstep',
+    `COPY ${file} ./`,
+    `RUN npm install --ignore-scripts ${specs} && npx lockstep build`,
+    'RUN ln -s /opt/lockstep/node_modules/.bin/lockstep /usr/local/bin/lockstep',
+  ];
+}
+
+/** A Dockerfile whose image runs the experiment of an output folder again; data are mounted at /data. */
+export function dockerfileText(lockfile: Lockfile): string {
+  return [
+    '# Runs the experiment again and compares every result:',
+    '#   docker run --rm --volume DATA:/data:ro IMAGE',
+    `FROM node:${process.versions.node}-bookworm`,
+    'RUN apt-get update && apt-get install -y --no-install-recommends g++ make python3-pip \\',
+    ' && pip install --break-system-packages cmake==3.31.6 && rm -rf /var/lib/apt/lists/*',
+    ...installSteps(lockfile),
+    'WORKDIR /experiment',
+    `COPY ${EVIDENCE_FOLDER}/ evidence/`,
+    'ENTRYPOINT ["lockstep", "reproduce", "evidence", "--data-root", "/data"]',
+    '',
+  ].join('\n');
+}
+
+/** A name that Docker allows. */
+function imageName(experiment: string): string {
+  const name = experiment
+    .normalize('NFKD')
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '');
+  return `lockstep-${name === '' ? 'experiment' : name}`;
+}
+
+/**
+ * Builds the image of an output folder whose Dockerfile and evidence package are written; docker's output goes to a file.
+ * @returns the image's name, or a sentence about why there is none
+ */
+export async function buildImage(
+  folder: string,
+  experiment: string,
+  signal?: AbortSignal,
+): Promise<{ readonly image: string } | { readonly problem: string }> {
+  const image = imageName(experiment);
+  const args = ['build', '--tag', image, '--build-context', `lockstep=${PACKAGE_FOLDER}`, '.'];
+  const log = createWriteStream(join(folder, DOCKER_LOG));
+  const ended = await new Promise<number | NodeJS.ErrnoException | null>((resolve) => {
+    log.on('error', resolve);
+    const docker = spawn('docker', args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], signal });
+    docker.on('error', resolve);
+    docker.stdout.pipe(log, { end: false });
+    docker.stderr.pipe(log, { end: false });
+    docker.on('close', resolve);
+  });
+  await new Promise((resolve) => log.end(resolve));
+  if (signal?.aborted) return { problem: `docker build was interrupted; build the image in ${folder}.` };
+  if (ended === 0) return { image };
+  if (ended instanceof Error && ended.code === 'ENOENT')
+    return { problem: `Docker was not found, so ${DOCKERFILE} is written and no image is built.` };
+  const how = ended instanceof Error ? ended.message : `exit code ${ended}`;
+  return { problem: `docker build failed (${how}); ${join(folder, DOCKER_LOG)} has what it said.` };
+}
