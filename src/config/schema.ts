@@ -493,7 +493,10 @@ const sections = z.strictObject({
   tracking: tracking.prefault({}).describe('Where runs are recorded.'),
   gates: gates.prefault({}).describe('Conditions a run must meet; a failed one ends it with exit code 1.'),
   use_wandb: z.boolean().default(false).describe('Record the run with Weights & Biases too.'),
-  create_docker: z.boolean().default(false).describe('Write a Dockerfile that repeats the run.'),
+  create_docker: z
+    .boolean()
+    .default(false)
+    .describe('Write a Dockerfile that repeats the run, and build it.'),
 });
 type Sections = z.output<typeof sections>;
 

@@ -1,40 +1,49 @@
 import { spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
+import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { installedPackages, type Lockfile, lockstepVersion, PACKAGE_FOLDER } from './installed.ts';
+import { writeError } from '../files.ts';
+import { installedPackages, type Lockfile, PACKAGE_FOLDER } from './installed.ts';
 import { EVIDENCE_FOLDER } from './output.ts';
 
 export const DOCKERFILE = 'Dockerfile';
 /** What `docker build` says, below the output folder. */
 export const DOCKER_LOG = 'docker_build.log';
 
-/** Files of the Lockstep that runs, as its package has them. */
+/** The Lockstep that runs, for the image, below the output folder. */
+const SOURCES = 'docker/lockstep';
+/** What it needs to be built and to run, of the files of its package. */
 const PACKAGE_FILES = [
   'package.json',
   'CMakeLists.txt',
-  ...['bin', 'dist', 'shaders', 'native', 'scripts', 'bench/peers'].map((folder) => `${folder}/`),
+  'bin',
+  'dist',
+  'shaders',
+  'scripts/build.mjs',
+  ...['core', 'cpu', 'addon', 'cuda', 'addon_cuda'].map((folder) => `native/${folder}`),
 ];
 
-/** How the image gets this very Lockstep. */
-function installSteps({ file, origin }: Lockfile): string[] {
-  if (origin === 'lockstep') {
-    return [
-      'WORKDIR /opt/lockstep',
-      ...PACKAGE_FILES.map((name) => `COPY --from=lockstep ${name} ./${name.endsWith('/') ? name : ''}`),
-      `COPY ${file} ./`,
-      'RUN npm ci --omit=dev --ignore-scripts && node scripts/build.mjs --addon',
-      'RUN ln -s /opt/lockstep/bin/lockstep.js /usr/local/bin/lockstep && chmod +x bin/lockstep.js',
-    ];
+/** Copies the Lockstep that runs into an output folder, so that its image can be built anywhere. */
+async function copyLockstep(folder: string): Promise<void> {
+  await rm(join(folder, SOURCES), { recursive: true, force: true });
+  for (const name of PACKAGE_FILES) {
+    await cp(join(PACKAGE_FOLDER, name), join(folder, SOURCES, name), { recursive: true });
   }
-  const exact = Object.entries({ ...installedPackages(), lockstep: lockstepVersion() }).filter(
-    ([, version]) => !version.includes(','),
-  );
+}
+
+/** How the image gets this very Lockstep, with the packages that it has here. */
+function installSteps({ file, origin }: Lockfile): string[] {
+  const exact = Object.entries(installedPackages()).filter(([, versions]) => !versions.includes(','));
   const specs = exact.map(([name, version]) => `${name}@${version}`).join(' ');
   return [
     'WORKDIR /opt/lockstep',
+    `COPY ${SOURCES}/ ./`,
     `COPY ${file} ./`,
-    `RUN npm install --ignore-scripts ${specs} && npx lockstep build`,
-    'RUN ln -s /opt/lockstep/node_modules/.bin/lockstep /usr/local/bin/lockstep',
+    origin === 'lockstep'
+      ? 'RUN npm ci --omit=dev --ignore-scripts'
+      : `RUN npm install --no-save --omit=dev --ignore-scripts ${specs}`,
+    'RUN node scripts/build.mjs --addon && chmod +x bin/lockstep.js \\',
+    ' && ln -s /opt/lockstep/bin/lockstep.js /usr/local/bin/lockstep',
   ];
 }
 
@@ -74,7 +83,12 @@ export async function buildImage(
   signal?: AbortSignal,
 ): Promise<{ readonly image: string } | { readonly problem: string }> {
   const image = imageName(experiment);
-  const args = ['build', '--tag', image, '--build-context', `lockstep=${PACKAGE_FOLDER}`, '.'];
+  try {
+    await copyLockstep(folder);
+  } catch (cause) {
+    return { problem: `No Docker image is built: ${writeError(join(folder, SOURCES), cause).message}` };
+  }
+  const args = ['build', '--tag', image, '.'];
   const log = createWriteStream(join(folder, DOCKER_LOG));
   const ended = await new Promise<number | NodeJS.ErrnoException | null>((resolve) => {
     log.on('error', resolve);

@@ -3,7 +3,9 @@ import { cpus, totalmem } from 'node:os';
 import { promisify } from 'node:util';
 import { loadAddon } from '../addon.ts';
 import { NUMERICS_VERSION } from '../boosting/fingerprint.ts';
+import type { LoadedConfig } from '../config/load.ts';
 import { fingerprintFile } from '../data/read.ts';
+import type { SourceRecord } from '../data/types.ts';
 import { installedPackages, type Lockfile, lockstepVersion } from './installed.ts';
 import type { PreparedExperiment } from './prepare.ts';
 
@@ -109,24 +111,46 @@ async function gitState(folder: string): Promise<GitState | null> {
 /** environment_info.json, below the output folder. */
 export const ENVIRONMENT_FILE = 'environment_info.json';
 
-/** What environment_info.json says beside the machine. */
+/** What is asked of other programs and read from files for environment_info.json. */
+export interface Surroundings {
+  readonly gpus: readonly { readonly name: string; readonly driver: string | null }[];
+  readonly git: GitState | null;
+  /** The list of features, where the config names one. */
+  readonly features?: SourceRecord;
+}
+
+/** Asks for the GPUs of NVIDIA and for the version of the sources that the config lies among; reads the list of features. */
+export async function surroundingsOf({ config, folder }: LoadedConfig): Promise<Surroundings> {
+  const { features } = config.data;
+  const [gpus, git, file] = await Promise.all([
+    linesFrom('nvidia-smi', ['--query-gpu=name,driver_version', '--format=csv,noheader']),
+    gitState(folder),
+    features === undefined ? undefined : fingerprintFile(features),
+  ]);
+  return {
+    gpus: gpus.map((line) => {
+      const [name = '', driver = null] = line.split(', ');
+      return { name, driver };
+    }),
+    git,
+    ...(file && { features: file }),
+  };
+}
+
+/** What environment_info.json says. */
 export interface EnvironmentInputs {
   readonly experiment: PreparedExperiment;
   readonly environment: EnvironmentRecord;
+  readonly surroundings: Surroundings;
   readonly lockfile: Lockfile;
   readonly engine: string;
   readonly fingerprints: Readonly<Record<string, string>>;
 }
 
 /** The protocol's record of the environment, and what else a repetition may have to know. No environment variables are in it. */
-export async function environmentInfo(inputs: EnvironmentInputs) {
-  const { experiment, environment, lockfile, engine, fingerprints } = inputs;
-  const { config, folder } = experiment.loaded;
-  const [gpus, git] = await Promise.all([
-    linesFrom('nvidia-smi', ['--query-gpu=name,driver_version', '--format=csv,noheader']),
-    gitState(folder),
-  ]);
-  const features = config.data.features;
+export function environmentInfo(inputs: EnvironmentInputs) {
+  const { experiment, environment, surroundings, lockfile, engine, fingerprints } = inputs;
+  const { gpus, git, features } = surroundings;
   return {
     python_version: environment.python.found,
     packages: installedPackages(),
@@ -135,10 +159,7 @@ export async function environmentInfo(inputs: EnvironmentInputs) {
     gpu_count: gpus.length,
     cpu_count: environment.cpu_count,
     memory_gb: environment.memory_gb,
-    gpus: gpus.map((line) => {
-      const [name = '', driver = null] = line.split(', ');
-      return { name, driver };
-    }),
+    gpus,
     node_version: environment.node_version,
     platform: environment.platform,
     cpu: environment.cpu,
@@ -148,7 +169,7 @@ export async function environmentInfo(inputs: EnvironmentInputs) {
     git,
     data: [
       ...experiment.data.sources,
-      ...(features === undefined ? [] : [{ ...(await fingerprintFile(features)), role: 'features' }]),
+      ...(features === undefined ? [] : [{ ...features, role: 'features' }]),
     ],
     seed: experiment.seed,
     engine,

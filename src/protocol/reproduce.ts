@@ -150,7 +150,15 @@ function readOptional(folder: string, name: string): Json {
   return existsSync(join(folder, name)) ? readPackageFile(folder, name).content : {};
 }
 
-function compareRuns(evidence: string, again: string, ignored: ReadonlySet<string>) {
+/**
+ * Compares the results of two evidence packages.
+ * @param ignored files, and models by name, that are left out
+ */
+export function compareResults(
+  evidence: string,
+  again: string,
+  ignored: ReadonlySet<string> = new Set(),
+): Pick<Reproduction, 'compared' | 'difference'> {
   const compared: Compared[] = [];
   let difference: string | undefined;
   for (const { what, file, place, of } of COMPARISONS) {
@@ -162,7 +170,7 @@ function compareRuns(evidence: string, again: string, ignored: ReadonlySet<strin
     compared.push({ what, values: comparer.values, equal: comparer.difference === undefined });
     difference ??= comparer.difference && `${file}: ${comparer.difference}`;
   }
-  return { compared, difference };
+  return { compared, ...(difference !== undefined && { difference }) };
 }
 
 /** The sizes of the generations of a recorded search. */
@@ -191,19 +199,14 @@ function fixedPart(path: string): string {
 }
 
 /**
- * Where a recorded path lies below another folder: the longest end of it that is there. Of a pattern the folder above it counts.
+ * Where a recorded path lies below another folder: the longest end of it that is there; of a pattern the folder that it is in counts.
  * @throws InputError where none is.
  */
 function moved(path: string, root: string): string {
   const parts = path.split(/[\\/]/).filter((part) => part !== '');
-  for (let from = 0; from < parts.length; from++) {
-    if (
-      isPattern(parts[from]!) &&
-      from > 0 &&
-      !isPattern(parts[from - 1]!) &&
-      from > parts.findIndex(isPattern)
-    )
-      break;
+  const pattern = parts.findIndex(isPattern);
+  const last = pattern < 0 ? parts.length - 1 : pattern;
+  for (let from = 0; from <= last; from++) {
     const candidate = join(root, ...parts.slice(from));
     if (existsSync(fixedPart(candidate))) return candidate;
   }
@@ -256,13 +259,8 @@ function lateEnsemble(evidence: string): string | undefined {
     only_trained_members: onlyTrained,
     left_out: leftOut,
   } = readOptional(evidence, 'ensemble_results.json');
-  if (
-    skipped === undefined &&
-    onlyTrained !== true &&
-    !(isJson(leftOut) && Object.keys(leftOut).length > 0) &&
-    !(Array.isArray(leftOut) && leftOut.length > 0)
-  )
-    return undefined;
+  const leftNoneOut = !Array.isArray(leftOut) || leftOut.length === 0;
+  if (skipped === undefined && onlyTrained !== true && leftNoneOut) return undefined;
   return 'ensemble and gates are not compared: the time budget decided what the stage ensemble made';
 }
 
@@ -306,14 +304,13 @@ export async function reproduce(options: ReproduceOptions): Promise<Reproduction
       signal,
     });
     finished = true;
-    const result = compareRuns(evidence, join(out, EVIDENCE_FOLDER), ignored);
+    const result = compareResults(evidence, join(out, EVIDENCE_FOLDER), ignored);
     isEqual = result.difference === undefined;
     return {
       evidence,
       engine: outcome.engine,
       ...((options.out !== undefined || !isEqual) && { out }),
-      compared: result.compared,
-      ...(result.difference !== undefined && { difference: result.difference }),
+      ...result,
       notes: late === undefined ? [] : [late],
     };
   } finally {

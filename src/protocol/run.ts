@@ -24,6 +24,8 @@ import {
   ENVIRONMENT_FILE,
   type EnvironmentRecord,
   environmentInfo,
+  type Surroundings,
+  surroundingsOf,
 } from './environment.ts';
 import { writeEvidence } from './evidence.ts';
 import { runGates } from './gates.ts';
@@ -225,13 +227,14 @@ function runJson(record: RunRecord) {
 async function writeSurroundings(
   output: OutputFolder,
   record: Pick<RunRecord, 'experiment' | 'environment' | 'engine'> & {
+    readonly surroundings: Surroundings;
     readonly lockfile: Lockfile;
     readonly models: Models;
   },
 ): Promise<void> {
   const { experiment, lockfile, models } = record;
   const fingerprints = ofModels(models, ({ model }) => model.fingerprint) as Record<string, string>;
-  await output.writeDeliverable(ENVIRONMENT_FILE, toJson(await environmentInfo({ ...record, fingerprints })));
+  await output.writeDeliverable(ENVIRONMENT_FILE, toJson(environmentInfo({ ...record, fingerprints })));
   await output.writeDeliverable(lockfile.file, lockfile.text);
   if (experiment.loaded.config.create_docker) await output.write(DOCKERFILE, dockerfileText(lockfile));
 }
@@ -293,6 +296,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
     cudaVersion: config.environment.cuda_version,
     python: config.environment.python,
   });
+  const surroundings = await surroundingsOf(loaded);
   for (const warning of environment.warnings) reporter.warn(warning);
   const output = await OutputFolder.create(options.out ?? join('experiments', config.experiment.name));
   const record = {
@@ -315,7 +319,6 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
 
   const tables = experimentTables(experiment, engine);
   try {
-    await output.writeDeliverable(BASELINE_CONFIG, stringify(experiment.loaded.config));
     if (stages.has('baseline')) {
       reporter.step(`Training the baseline on ${engine.description}`);
       const { resident } = await tables.get(experiment.params.max_bin);
@@ -332,6 +335,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       );
       await writeMetrics(output, models);
     }
+    await output.writeDeliverable(BASELINE_CONFIG, stringify(experiment.loaded.config));
     if (stages.has('optimize')) {
       reporter.step(`Searching hyperparameters on ${engine.description}`);
       const { resume } = options;
@@ -387,7 +391,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       gates = await runGates(output, experiment, run, { reporter });
     }
     const exit = gates?.passed === false ? ExitCode.checkFailed : ExitCode.done;
-    await writeSurroundings(output, { ...record, lockfile, models });
+    await writeSurroundings(output, { ...record, surroundings, lockfile, models });
     await output.writeDeliverable(RUN_FILE, toJson(runJson({ ...finished, exit, gates })));
     const ended = { ...record, output, models, search, ensemble, compared };
     const recorded = await recordRun(ended, reporter);
@@ -427,7 +431,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       }
       const { exitCode: exit, message } = error;
       await output.writeJson(RUN_FILE, runJson({ ...record, exit, error: message, models, search }));
-      await writeSurroundings(output, { ...record, lockfile, models });
+      await writeSurroundings(output, { ...record, surroundings, lockfile, models });
     }
     const ended = { ...record, output, models, search, ensemble, error };
     const recorded = await recordRun(ended, reporter);

@@ -95,11 +95,16 @@ describe('run, then predict and verify', () => {
       'reports/comparison_analysis.md',
       'reports/optimization_report.md',
       'reports/training_report.md',
+      'environment_info.json',
+      'package-lock.json',
+      'run.json',
     ];
-    const evidence = deliverables.map((name) => `evidence/protocol-11-training/${name}`);
+    const evidence = [...deliverables, 'manifest.json'].map(
+      (name) => `evidence/protocol-11-training/${name}`,
+    );
     const comparison = ['critical_differences', 'differences', 'folds', 'latency'];
     const plots = [...STUDY_PLOTS, ...comparison.map((name) => `comparison_${name}.svg`)];
-    const others = ['run.json', 'study.journal', ...plots.map((name) => `plots/${name}`)];
+    const others = ['study.journal', ...plots.map((name) => `plots/${name}`)];
     expect(await filesBesideStores(join(folder, 'out'))).toEqual(
       [...deliverables, ...evidence, ...others].sort(),
     );
@@ -458,6 +463,7 @@ describe('init', () => {
       'best_model',
       'verdict',
       'gates',
+      'evidence',
       'files',
       'warnings',
       'exit',

@@ -42,7 +42,9 @@ describe('an interrupt', () => {
         ended.stderr,
       )!;
       expect(await filesBesideStores(join(folder, 'out'))).toEqual([
+        'environment_info.json',
         'models/baseline_model.partial.json',
+        'package-lock.json',
         'run.json',
       ]);
       const model = await Model.load(join(folder, 'out/models/baseline_model.partial.json'));
@@ -76,7 +78,9 @@ describe('an interrupt', () => {
     expect(ended.stderr).toMatch(/^error: The time budget ended after \d+ of 100000 rounds; /m);
     expect(ended.code).toBe(3);
     expect(await filesBesideStores(join(folder, 'out'))).toEqual([
+      'environment_info.json',
       'models/baseline_model.partial.json',
+      'package-lock.json',
       'run.json',
     ]);
   });
