@@ -275,39 +275,48 @@ describe('lockstep reproduce', () => {
   it('repeats a search that time ended and one that was resumed, whatever their generations were', async () => {
     const other = await newFolder();
     await writeExperiment(other);
-    const sets = (trials: number) => ['--set', `optimization={n_trials: ${trials}, cv: 2, generation: 3}`];
-    const run = (...args: string[]) =>
-      cli(['run', 'x.yaml', '--quiet', '--set', 'tracking.mlflow.enabled=false', ...args], other);
-    expect((await run('--out', 'resumed', ...sets(4))).code).toBe(0);
-    expect((await run('--out', 'resumed', '--resume', ...sets(9))).code).toBe(0);
+    const run = (out: string, trials: number, ...args: string[]) => {
+      const optimization = `optimization={n_trials: ${trials}, cv: 2, generation: 3}`;
+      const common = ['--stages', 'optimize,evidence', '--set', 'tracking.mlflow.enabled=false', '--quiet'];
+      return cli(['run', 'x.yaml', '--out', out, ...common, '--set', optimization, ...args], other);
+    };
+    const resumed = async () => {
+      expect((await run('resumed', 4)).code).toBe(0);
+      expect((await run('resumed', 9, '--resume')).code).toBe(0);
+    };
+    const timed = async () => {
+      const limit = ['--set', 'optimization.timeout_hours=5e-5'];
+      expect((await run('timed', 100_000, ...limit)).code).toBe(0);
+    };
+    await Promise.all([resumed(), timed()]);
     const { trials } = await readJson(other, 'resumed', 'optimization_results.json');
     expect(trials.map(({ generation }: { generation: number }) => generation)).toEqual([
       0, 0, 0, 1, 2, 2, 2, 3, 3,
     ]);
-    const time = ['--set', 'optimization.timeout_hours=1e-4', '--set', 'ensemble.methods=[]'];
-    expect((await run('--out', 'timed', ...sets(100_000), ...time)).code).toBe(0);
     const { study } = await readJson(other, 'timed', 'optimization_results.json');
     expect(study.ended_by).toBe('time');
-    for (const name of ['resumed', 'timed']) {
-      expect(await reproduce(join(other, name))).toMatchObject({ code: 0, compared: expect.any(Array) });
+    const again = await Promise.all(['resumed', 'timed'].map((name) => reproduce(join(other, name))));
+    for (const { code, compared } of again) {
+      expect(code).toBe(0);
+      expect(compared.map(({ what }: { what: string }) => what)).toContain('trials');
     }
   });
 
-  it('takes moved data from --data-root, and refuses data that are gone or changed', async () => {
+  it('takes moved data from --data-root, patterns too, and refuses data that are gone or changed', async () => {
     const other = await newFolder();
     await writeExperiment(other);
-    await cli(['run', 'x.yaml', '--stages', 'baseline,evidence', '--out', 'out', '--quiet'], other);
+    const args = ['--stages', 'baseline,evidence', '--out', 'out', '--set', 'data.train_path=tr*.csv'];
+    await cli(['run', 'x.yaml', '--quiet', ...args], other);
     await mkdir(join(other, 'data'));
     await rename(join(other, 'train.csv'), join(other, 'data', 'train.csv'));
     const out = join(other, 'out');
-    expect(await reproduce(out)).toMatchObject({
-      code: 2,
-      error: { message: expect.stringContaining('--data-root') },
-    });
-    expect(await reproduce(out, '--data-root', join(other, 'data'))).toMatchObject({ code: 0 });
+    const root = ['--data-root', join(other, 'data')];
+    const [gone, found] = await Promise.all([reproduce(out), reproduce(out, ...root)]);
+    expect(gone).toMatchObject({ code: 2, error: { message: expect.stringContaining('--data-root') } });
+    expect(found).toMatchObject({ code: 0 });
     await writeFile(join(other, 'data', 'train.csv'), 'a,b,y\n1,2,0\n2,1,1\n');
-    const result = await reproduce(out, '--data-root', join(other, 'data'));
-    expect(result).toMatchObject({
+    const changedData = await reproduce(out, ...root);
+    expect(changedData).toMatchObject({
       code: 2,
       error: { message: expect.stringContaining('is not the file of the recorded run') },
     });
@@ -321,7 +330,9 @@ describe('the stage evidence', () => {
     const run = (...args: string[]) => cli(['run', 'x.yaml', '--out', 'out', '--quiet', ...args], other);
     expect((await run('--stages', 'baseline')).code).toBe(0);
     expect(await filesBelow(join(other, 'out', 'evidence'))).toEqual([]);
-    expect((await run()).code).toBe(0);
+    const search = ['--set', 'ensemble.methods=[]', '--set', 'optimization.n_trials=2'];
+    expect((await run('--stages', 'baseline,optimize,evidence', ...search)).code).toBe(0);
+    expect(await filesBelow(join(other, 'out', PACKAGE))).toContain('models/optimized_model.json');
     expect((await run('--stages', 'baseline,evidence')).code).toBe(0);
     const models = (await filesBelow(join(other, 'out', PACKAGE))).filter((name) =>
       name.startsWith('models/'),
