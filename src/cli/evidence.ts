@@ -1,43 +1,31 @@
 import type { Command } from 'commander';
 import { ExitCode } from '../errors.ts';
 import { jsonOption, path } from './options.ts';
-import { print, printError, printJson, table } from './terminal.ts';
+import { print, printError, printJson } from './terminal.ts';
 
-/** `lockstep evidence`: what can be done with an evidence package. */
+/** `lockstep evidence`: what can be done with the evidence package of a run. */
 export function addEvidenceCommand(program: Command): void {
-  const evidence = program
+  program
     .command('evidence')
     .summary('check the evidence package of a run')
-    .description('Looks at the evidence package that a run has left, wherever it lies now.')
-    .helpCommand(false)
-    .addHelpText('after', '\nExample:\n  lockstep evidence verify experiments/adult');
-  evidence
+    .description('Commands for the evidence package of a run.')
     .command('verify')
-    .summary('check that a package is whole and unchanged')
+    .summary('check that an evidence package is as it was written')
     .description(
-      'Checks that every file of the package is there with the SHA-256 of its manifest, that there is no other, and that each model loads and has the recorded fingerprint. Exits with 1 where something differs.',
+      'Checks an evidence package, wherever it lies: every file of the manifest is there and unchanged, and none besides; each model loads and has the recorded fingerprint. Exits with 1 where something differs.',
     )
-    .argument('<folder>', 'output folder of lockstep run, or the evidence package', path)
+    .argument('<folder>', 'output folder of lockstep run, or its evidence package', path)
     .addOption(jsonOption())
     .addHelpText('after', '\nExample:\n  lockstep evidence verify experiments/adult')
-    .action(async (folder: string, { json }: { readonly json?: boolean }) => {
+    .action(async (folder: string, { json }: { json?: boolean }) => {
       const { verifyEvidence } = await import('../protocol/evidence.ts');
-      const { failures, ...outcome } = await verifyEvidence(folder);
-      const exit = failures.length === 0 ? ExitCode.done : ExitCode.checkFailed;
+      const check = await verifyEvidence(folder);
+      const exit = check.differences.length === 0 ? ExitCode.done : ExitCode.checkFailed;
       process.exitCode = exit;
-      if (json) {
-        printJson({ ...outcome, failures, exit });
-      } else {
-        print(
-          table([
-            ['package', outcome.folder],
-            ['files', String(outcome.files)],
-            ['models', String(outcome.models)],
-            ['SHA-256', outcome.sha256],
-          ]),
-        );
-        if (exit === ExitCode.done) print('\nThe package is whole and unchanged.');
+      if (json) printJson({ ...check, exit });
+      else if (exit === ExitCode.done) {
+        print(`${check.files} files are as they were written (SHA-256 of the manifest: ${check.sha256}).`);
       }
-      for (const failure of failures) printError(failure);
+      for (const difference of check.differences) printError(difference);
     });
 }

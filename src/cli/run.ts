@@ -109,7 +109,8 @@ function printOutcome(outcome: RunOutcome, json: boolean): void {
 
 /** What a run has come to, for programs. */
 function outcomeJson(outcome: RunOutcome) {
-  const { out, engine, fingerprints, metrics, files, warnings, search, comparison, gates, exit } = outcome;
+  const { out, engine, fingerprints, metrics, files, warnings, search, comparison, gates } = outcome;
+  const { evidence, exit } = outcome;
   return {
     out,
     engine,
@@ -118,6 +119,7 @@ function outcomeJson(outcome: RunOutcome) {
     ...(search && { best: { number: search.best.number, value: search.best.value } }),
     ...(comparison && { best_model: comparison.best_model, verdict: comparison.verdict }),
     ...(gates && { gates: gatesSummary(gates) }),
+    ...(evidence !== undefined && { evidence }),
     files,
     warnings,
     exit,
@@ -126,7 +128,7 @@ function outcomeJson(outcome: RunOutcome) {
 
 /** What a run has come to, for people: a table a model, the folder and the files to look at first. */
 function outcomeText(outcome: RunOutcome): string {
-  const { out, fingerprints, metrics, primary, baseline, search, comparison, gates } = outcome;
+  const { out, fingerprints, metrics, primary, baseline, search, comparison, gates, evidence } = outcome;
   const tables = Object.entries(metrics).map(([name, of]) =>
     Object.keys(metrics).length > 1 ? `${name}\n${metricsTable(of, primary)}` : metricsTable(of, primary),
   );
@@ -140,6 +142,7 @@ function outcomeText(outcome: RunOutcome): string {
     ...(search ? [['search', `${out}/reports/optimization_report.md`]] : []),
     ...(comparison ? [['comparison', `${out}/reports/comparison_analysis.md`]] : []),
     ...(gates ? [['gates', `${out}/${GATES_FILE}`]] : []),
+    ...(evidence === undefined ? [] : [['evidence', `${out}/${evidence}`]]),
     ...Object.keys(fingerprints).map((name) => ['model', `${out}/models/${name}_model.json`]),
   ];
   const verdict = comparison === undefined ? [] : [comparison.verdict];

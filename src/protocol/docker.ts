@@ -1,108 +1,108 @@
 import { spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
-import { copyFile, readdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { EnvironmentError } from '../errors.ts';
-import { findLockfile, PACKAGE_ROOT } from './lockfile.ts';
-import type { OutputFolder } from './output.ts';
-import type { Reporter } from './reporter.ts';
+import { cp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeError } from '../files.ts';
+import { installedPackages, type Lockfile, PACKAGE_FOLDER } from './installed.ts';
+import { EVIDENCE_FOLDER } from './output.ts';
 
-/** What a Docker image is made of, below the output folder. */
-export const DOCKER_FOLDER = 'docker';
+export const DOCKERFILE = 'Dockerfile';
+/** What `docker build` says, below the output folder. */
+export const DOCKER_LOG = 'docker_build.log';
 
-/** Most minutes that packing or building an image may take. */
-const MOST_MINUTES = 30;
+/** The Lockstep that runs, for the image, below the output folder. */
+const SOURCES = 'docker/lockstep';
+/** What it needs to be built and to run, of the files of its package. */
+const PACKAGE_FILES = [
+  'package.json',
+  'CMakeLists.txt',
+  'bin',
+  'dist',
+  'shaders',
+  'scripts/build.mjs',
+  ...['core', 'cpu', 'addon', 'cuda', 'addon_cuda'].map((folder) => `native/${folder}`),
+];
 
-/** Runs a program with its output in a file; @returns how it ended, or undefined where there is no such program. */
-function runLogged(
-  program: string,
-  args: readonly string[],
-  { cwd, log, signal }: { cwd: string; log: string; signal?: AbortSignal | undefined },
-): Promise<number | null | undefined> {
-  return new Promise((settle) => {
-    const child = spawn(program, args, {
-      cwd,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: MOST_MINUTES * 60_000,
-      ...(signal && { signal }),
-    });
-    const file = createWriteStream(log);
-    file.on('error', () => {});
-    child.stdout.pipe(file, { end: false });
-    child.stderr.pipe(file, { end: false });
-    child.on('error', (error: NodeJS.ErrnoException) => {
-      file.end();
-      settle(error.code === 'ENOENT' ? undefined : null);
-    });
-    child.on('close', (code) => file.end(() => settle(code)));
-  });
+/** Copies the Lockstep that runs into an output folder, so that its image can be built anywhere. */
+async function copyLockstep(folder: string): Promise<void> {
+  await rm(join(folder, SOURCES), { recursive: true, force: true });
+  for (const name of PACKAGE_FILES) {
+    await cp(join(PACKAGE_FOLDER, name), join(folder, SOURCES, name), { recursive: true });
+  }
 }
 
-/** A name that Docker takes. */
-const imageName = (experiment: string) =>
-  `lockstep-${
-    experiment
-      .toLowerCase()
-      .replace(/[^a-z0-9]+/g, '-')
-      .replace(/^-|-$/g, '') || 'experiment'
-  }`;
+/** How the image gets this very Lockstep, with the packages that it has here. */
+function installSteps({ file, origin }: Lockfile): string[] {
+  const exact = Object.entries(installedPackages()).filter(([, versions]) => !versions.includes(','));
+  const specs = exact.map(([name, version]) => `${name}@${version}`).join(' ');
+  return [
+    'WORKDIR /opt/lockstep',
+    `COPY ${SOURCES}/ ./`,
+    `COPY ${file} ./`,
+    origin === 'lockstep'
+      ? 'RUN npm ci --omit=dev --ignore-scripts'
+      : `RUN npm install --no-save --omit=dev --ignore-scripts ${specs}`,
+    'RUN node scripts/build.mjs --addon && chmod +x bin/lockstep.js \\',
+    ' && ln -s /opt/lockstep/bin/lockstep.js /usr/local/bin/lockstep',
+  ];
+}
 
-function dockerfile(tarball: string, hasLock: boolean): string {
-  return `# Lockstep with the versions of this run. The data and this run's folder are mounted:
-#   docker run --rm -v RUN_FOLDER:/run:ro -v DATA_FOLDER:/data:ro IMAGE
-FROM node:${process.versions.node}-bookworm
-RUN apt-get update && apt-get install -y --no-install-recommends cmake g++ ninja-build && rm -rf /var/lib/apt/lists/*
-WORKDIR /opt/lockstep
-COPY ${tarball} ${hasLock ? 'package-lock.json ' : ''}./
-RUN tar xzf ${tarball} --strip-components=1 && rm ${tarball} \\
-  && npm ${hasLock ? 'ci' : 'install'} --omit=dev --ignore-scripts && node scripts/build.mjs --addon
-ENTRYPOINT ["node", "/opt/lockstep/bin/lockstep.js"]
-CMD ["reproduce", "/run", "--data-root", "/data"]
-`;
+/** A Dockerfile whose image runs the experiment of an output folder again; data are mounted at /data. */
+export function dockerfileText(lockfile: Lockfile): string {
+  return [
+    '# Runs the experiment again and compares every result:',
+    '#   docker run --rm --volume DATA:/data:ro IMAGE',
+    `FROM node:${process.versions.node}-bookworm`,
+    'RUN apt-get update && apt-get install -y --no-install-recommends g++ make python3-pip \\',
+    ' && pip install --break-system-packages cmake==3.31.6 && rm -rf /var/lib/apt/lists/*',
+    ...installSteps(lockfile),
+    'WORKDIR /experiment',
+    `COPY ${EVIDENCE_FOLDER}/ evidence/`,
+    'ENTRYPOINT ["lockstep", "reproduce", "evidence", "--data-root", "/data"]',
+    '',
+  ].join('\n');
+}
+
+/** A name that Docker allows. */
+function imageName(experiment: string): string {
+  const name = experiment
+    .normalize('NFKD')
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '');
+  return `lockstep-${name === '' ? 'experiment' : name}`;
 }
 
 /**
- * Writes what a Docker image that repeats a run is made of, and makes it where Docker is installed. What fails is warned about, as the run
- * itself is done.
+ * Builds the image of an output folder whose Dockerfile and evidence package are written; docker's output goes to a file.
+ * @returns the image's name, or a sentence about why there is none
  */
-export async function writeDocker(
-  output: OutputFolder,
+export async function buildImage(
+  folder: string,
   experiment: string,
-  { reporter, signal }: { readonly reporter: Reporter; readonly signal?: AbortSignal | undefined },
-): Promise<void> {
-  reporter.step('Writing the Docker image');
-  const folder = resolve(output.path, DOCKER_FOLDER);
+  signal?: AbortSignal,
+): Promise<{ readonly image: string } | { readonly problem: string }> {
+  const image = imageName(experiment);
   try {
-    const lock = findLockfile();
-    const own = lock?.path === join(PACKAGE_ROOT, 'package-lock.json');
-    await output.write(join(DOCKER_FOLDER, '.dockerignore'), '*.log\n');
-    const packed = await runLogged('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], {
-      cwd: PACKAGE_ROOT,
-      log: join(folder, 'pack.log'),
-      signal,
-    });
-    const tarball = (await readdir(folder)).find((name) => /^lockstep-.*\.tgz$/.test(name));
-    if (packed !== 0 || tarball === undefined) {
-      throw new EnvironmentError(`npm pack failed; ${DOCKER_FOLDER}/pack.log has its output.`);
-    }
-    if (own) {
-      await output.writeFile(join(DOCKER_FOLDER, 'package-lock.json'), (path) => copyFile(lock.path, path));
-    }
-    await output.write(join(DOCKER_FOLDER, 'Dockerfile'), dockerfile(tarball, own));
-    const image = imageName(experiment);
-    const built = await runLogged('docker', ['build', '--tag', image, folder], {
-      cwd: folder,
-      log: join(folder, 'build.log'),
-      signal,
-    });
-    if (built === undefined) {
-      reporter.warn(
-        `there is no Docker here, so that no image was made: run docker build --tag ${image} ${folder} where there is`,
-      );
-    } else if (built !== 0) {
-      throw new EnvironmentError(`docker build failed; ${DOCKER_FOLDER}/build.log has its output.`);
-    }
-  } catch (error) {
-    reporter.warn(`there is no Docker image: ${(error as Error).message.replace(/\.$/, '')}`);
+    await copyLockstep(folder);
+  } catch (cause) {
+    return { problem: `No Docker image is built: ${writeError(join(folder, SOURCES), cause).message}` };
   }
+  const args = ['build', '--tag', image, '.'];
+  const log = createWriteStream(join(folder, DOCKER_LOG));
+  const ended = await new Promise<number | NodeJS.ErrnoException | null>((resolve) => {
+    log.on('error', resolve);
+    const docker = spawn('docker', args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], signal });
+    docker.on('error', resolve);
+    docker.stdout.pipe(log, { end: false });
+    docker.stderr.pipe(log, { end: false });
+    docker.on('close', resolve);
+  });
+  await new Promise((resolve) => log.end(resolve));
+  if (signal?.aborted) return { problem: `docker build was interrupted; build the image in ${folder}.` };
+  if (ended === 0) return { image };
+  if (ended instanceof Error && ended.code === 'ENOENT')
+    return { problem: `Docker was not found, so ${DOCKERFILE} is written and no image is built.` };
+  const how = ended instanceof Error ? ended.message : `exit code ${ended}`;
+  return { problem: `docker build failed (${how}); ${join(folder, DOCKER_LOG)} has what it said.` };
 }

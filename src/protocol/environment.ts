@@ -1,10 +1,13 @@
 import { execFile } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
-import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { loadAddon } from '../addon.ts';
 import { NUMERICS_VERSION } from '../boosting/fingerprint.ts';
-import { simdLevel } from '../engine/cpu.ts';
-import { findLockfile, packageVersions } from './lockfile.ts';
+import type { LoadedConfig } from '../config/load.ts';
+import { fingerprintFile } from '../data/read.ts';
+import type { SourceRecord } from '../data/types.ts';
+import { installedPackages, type Lockfile, lockstepVersion } from './installed.ts';
+import type { PreparedExperiment } from './prepare.ts';
 
 const run = promisify(execFile);
 const TIMEOUT_MS = 5000;
@@ -16,19 +19,6 @@ export interface ExpectedVersion {
   readonly matches: boolean | null;
 }
 
-/** A graphics card, as its driver names it. */
-export interface GpuRecord {
-  readonly name: string;
-  readonly driver: string;
-}
-
-/** Where the config lies in version control. */
-export interface GitRecord {
-  readonly commit: string;
-  /** Whether files there differ from the commit. */
-  readonly dirty: boolean;
-}
-
 /** The machine a run took place on. */
 export interface EnvironmentRecord {
   readonly node_version: string;
@@ -38,14 +28,6 @@ export interface EnvironmentRecord {
   readonly memory_gb: number;
   readonly python: ExpectedVersion;
   readonly cuda: ExpectedVersion;
-}
-
-/** What a command prints; null where it fails. */
-async function outputOf(command: string, args: string[]): Promise<string | null> {
-  return run(command, args, { timeout: TIMEOUT_MS }).then(
-    ({ stdout }) => stdout,
-    () => null,
-  );
 }
 
 /** What the pattern's first group finds in the output of a command; null where the command fails or does not say. */
@@ -106,74 +88,93 @@ export async function describeEnvironment(expected: {
   return { record, warnings };
 }
 
-async function gpus(): Promise<GpuRecord[]> {
-  const text = await outputOf('nvidia-smi', ['--query-gpu=name,driver_version', '--format=csv,noheader']);
-  return (text ?? '').split('\n').flatMap((line) => {
-    const [name, driver] = line.split(',').map((part) => part.trim());
-    return name && driver ? [{ name, driver }] : [];
-  });
+/** What the pattern of `command` prints line by line; none where the command fails. */
+async function linesFrom(command: string, args: string[]): Promise<string[]> {
+  const text = await versionFrom(command, args, /^([\s\S]*)$/);
+  return (text ?? '').split('\n').filter((line) => line !== '');
 }
 
-async function gitRecord(folder: string): Promise<GitRecord | null> {
-  const commit = await outputOf('git', ['-C', folder, 'rev-parse', 'HEAD']);
+/** A version of the sources, by git; null outside of a repository, or where there is no git. */
+interface GitState {
+  readonly commit: string;
+  /** Whether files differ from the commit. */
+  readonly dirty: boolean;
+}
+
+async function gitState(folder: string): Promise<GitState | null> {
+  const commit = await versionFrom('git', ['-C', folder, 'rev-parse', 'HEAD'], /^([0-9a-f]{40,64})$/m);
   if (commit === null) return null;
-  const changes = await outputOf('git', ['-C', folder, 'status', '--porcelain']);
-  return { commit: commit.trim(), dirty: changes !== '' };
+  const status = await versionFrom('git', ['-C', folder, 'status', '--porcelain'], /^([\s\S]*)$/);
+  return { commit, dirty: status !== '' };
 }
 
-/** What environment_info.json has before a run has trained anything. */
-export interface EnvironmentInfo {
-  readonly python_version: string | null;
-  /** Version of each package that Lockstep depends on. */
-  readonly packages: Readonly<Record<string, string>>;
-  readonly cuda_available: boolean;
-  readonly cuda_version: string | null;
-  readonly gpu_count: number;
-  readonly cpu_count: number;
-  readonly memory_gb: number;
-  readonly lockstep_version: string;
-  readonly numerics_version: number;
-  readonly node_version: string;
-  readonly platform: string;
-  readonly cpu: string;
-  readonly simd: string;
-  readonly gpus: readonly GpuRecord[];
-  readonly lockfile: string | null;
-  readonly git: GitRecord | null;
+/** environment_info.json, below the output folder. */
+export const ENVIRONMENT_FILE = 'environment_info.json';
+
+/** What is asked of other programs and read from files for environment_info.json. */
+export interface Surroundings {
+  readonly gpus: readonly { readonly name: string; readonly driver: string | null }[];
+  readonly git: GitState | null;
+  /** The list of features, where the config names one. */
+  readonly features?: SourceRecord;
 }
 
-/**
- * What a repetition should know of this machine and of the programs that ran: the protocol's fields first. Nothing of the
- * environment's variables.
- * @param record of this machine
- * @param configPath the experiment file: its folder's commit is recorded
- */
-export async function environmentInfo(
-  record: EnvironmentRecord,
-  configPath: string,
-): Promise<EnvironmentInfo> {
-  const { python, cuda, ...machine } = record;
-  const [{ lockstep, packages }, cards, git] = await Promise.all([
-    packageVersions(),
-    gpus(),
-    gitRecord(dirname(configPath)),
+/** Asks for the GPUs of NVIDIA and for the version of the sources that the config lies among; reads the list of features. */
+export async function surroundingsOf({ config, folder }: LoadedConfig): Promise<Surroundings> {
+  const { features } = config.data;
+  const [gpus, git, file] = await Promise.all([
+    linesFrom('nvidia-smi', ['--query-gpu=name,driver_version', '--format=csv,noheader']),
+    gitState(folder),
+    features === undefined ? undefined : fingerprintFile(features),
   ]);
   return {
-    python_version: python.found,
-    packages,
-    cuda_available: cards.length > 0 && cuda.found !== null,
-    cuda_version: cuda.found,
-    gpu_count: cards.length,
-    cpu_count: machine.cpu_count,
-    memory_gb: machine.memory_gb,
-    lockstep_version: lockstep,
-    numerics_version: NUMERICS_VERSION,
-    node_version: machine.node_version,
-    platform: machine.platform,
-    cpu: machine.cpu,
-    simd: simdLevel(),
-    gpus: cards,
-    lockfile: findLockfile()?.name ?? null,
+    gpus: gpus.map((line) => {
+      const [name = '', driver = null] = line.split(', ');
+      return { name, driver };
+    }),
     git,
+    ...(file && { features: file }),
+  };
+}
+
+/** What environment_info.json says. */
+export interface EnvironmentInputs {
+  readonly experiment: PreparedExperiment;
+  readonly environment: EnvironmentRecord;
+  readonly surroundings: Surroundings;
+  readonly lockfile: Lockfile;
+  readonly engine: string;
+  readonly fingerprints: Readonly<Record<string, string>>;
+}
+
+/** The protocol's record of the environment, and what else a repetition may have to know. No environment variables are in it. */
+export function environmentInfo(inputs: EnvironmentInputs) {
+  const { experiment, environment, surroundings, lockfile, engine, fingerprints } = inputs;
+  const { gpus, git, features } = surroundings;
+  return {
+    python_version: environment.python.found,
+    packages: installedPackages(),
+    cuda_available: gpus.length > 0,
+    cuda_version: environment.cuda.found,
+    gpu_count: gpus.length,
+    cpu_count: environment.cpu_count,
+    memory_gb: environment.memory_gb,
+    gpus,
+    node_version: environment.node_version,
+    platform: environment.platform,
+    cpu: environment.cpu,
+    simd: loadAddon().chooseSimd(''),
+    lockstep_version: lockstepVersion(),
+    lockfile: { file: lockfile.file, origin: lockfile.origin },
+    git,
+    data: [
+      ...experiment.data.sources,
+      ...(features === undefined ? [] : [{ ...features, role: 'features' }]),
+    ],
+    seed: experiment.seed,
+    engine,
+    threads: experiment.threads,
+    numerics_version: NUMERICS_VERSION,
+    fingerprints,
   };
 }

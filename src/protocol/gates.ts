@@ -13,7 +13,7 @@ import { STORE_FOLDER } from '../tracking/mlflow/outbox.ts';
 import { OutputFolder, toJson } from './output.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
-import { CV_SCORES_FILE, METRIC_FILES, ofModels } from './run-data.ts';
+import { BASELINE_CONFIG, CV_SCORES_FILE, METRIC_FILES, ofModels } from './run-data.ts';
 
 /** What the stage knows of a run. */
 export interface GatedRun {
@@ -35,7 +35,7 @@ export interface GatedRun {
 
 /** Configs below the output folder, by the model that they make. */
 const CONFIG_FILES = {
-  baseline: 'configs/baseline_config.yaml',
+  baseline: BASELINE_CONFIG,
   optimized: 'configs/best_config.yaml',
 } as const;
 

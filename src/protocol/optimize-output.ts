@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 import { optimizationReport } from '../reporting/optimization-report.ts';
 import { studyPlots } from '../reporting/study-plots.ts';
+import { generationOf } from '../tuning/study.ts';
 import { type Trial, trialValues } from '../tuning/trial.ts';
 import { foldMethod, type OptimizeResult } from './optimize.ts';
 import { CHARTS_FOLDER, type OutputFolder, toJson } from './output.ts';
@@ -14,6 +15,7 @@ function trialJson(trial: Trial) {
     params: trialValues(trial),
     value: value ?? null,
     state,
+    generation: generationOf(trial) ?? null,
     intermediate: Object.fromEntries(intermediate),
     fold_scores: userAttrs.fold_scores ?? null,
     seconds: userAttrs.seconds ?? null,

@@ -65,6 +65,8 @@ export interface OptimizeOptions {
   readonly folder?: string | undefined;
   /** Go on with the study that the folder holds. */
   readonly resume?: boolean | undefined;
+  /** Repeats a search of generations of these sizes, without a time limit. */
+  readonly generations?: readonly number[] | undefined;
   readonly reporter: Reporter;
   readonly signal?: AbortSignal | undefined;
   /** `performance.now()` time at which the run must end. */
@@ -178,8 +180,9 @@ function secondsAfterSearch({ loaded }: PreparedExperiment, baselineSeconds: num
 function endOfSearch(
   experiment: PreparedExperiment,
   now: number,
-  { deadline = Number.POSITIVE_INFINITY, baselineSeconds }: OptimizeOptions,
+  { deadline = Number.POSITIVE_INFINITY, baselineSeconds, generations }: OptimizeOptions,
 ): number | undefined {
+  if (generations !== undefined) return undefined;
   const { timeout_hours: hours = Number.POSITIVE_INFINITY } = experiment.loaded.config.optimization;
   const most = MOST_RESERVED * (deadline - now);
   const reserved =
@@ -264,7 +267,7 @@ export async function runOptimize(
   const metric = experiment.metrics[0]!;
   const direction = metricDirection(metric);
   const studyName = studyNameOf(experiment);
-  const { checkpoints } = options;
+  const { checkpoints, generations } = options;
   const deadline = endOfSearch(experiment, started, options);
   const generation = generationOf(experiment, reporter);
   const { methods, top_k: topK } = config.ensemble;
@@ -272,7 +275,7 @@ export async function runOptimize(
   const keep = new BestFolds(kept, direction, checkpoints && foldStore(experiment, checkpoints));
   const storage = await openStudy(studyName, direction, options);
   try {
-    const nTrials = optimization.n_trials;
+    const nTrials = generations?.reduce((sum, size) => sum + size, 0) ?? optimization.n_trials;
     const finishedBefore = storage.trials.filter(isFinished).length;
     const report = new SearchReport(nTrials, metric, deadline, reporter);
     const search = await searchBoosters({
@@ -283,6 +286,7 @@ export async function runOptimize(
       enqueue: optimization.enqueue,
       nTrials,
       generation,
+      generations,
       refitRounds: optimization.refit_rounds,
       validation: {
         ...searchScoring(experiment, tables),

@@ -57,15 +57,15 @@ export class OutputFolder {
     await this.write(name, toJson(value));
   }
 
-  /** Writes a file that the evidence package will have too, under the same relative name. */
+  /** Files of the evidence package, relative to the folder, as far as they are written. */
+  get deliverables(): readonly string[] {
+    return [...this.#deliverables];
+  }
+
+  /** Writes one file below the folder, which the evidence package will have under the same name. */
   async writeDeliverable(name: string, content: string | Uint8Array): Promise<void> {
     await this.write(name, content);
     this.#deliverables.add(name);
-  }
-
-  /** Files written so far that the evidence package has too. */
-  get deliverables(): readonly string[] {
-    return [...this.#deliverables];
   }
 }
 

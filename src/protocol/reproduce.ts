@@ -1,255 +1,319 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { parse, stringify } from 'yaml';
-import { decodeText, parseJson } from '../boosting/json-reader.ts';
+import { basename, join } from 'node:path';
+import { type LoadedConfig, loadConfig } from '../config/load.ts';
+import { fingerprintFile } from '../data/read.ts';
 import type { EngineChoice } from '../engine/choose.ts';
-import { ExitCode, InputError } from '../errors.ts';
-import { readFileBytes } from '../files.ts';
+import { InputError } from '../errors.ts';
 import { GATES_FILE } from '../reporting/gates-report.ts';
-import { findEvidence } from './evidence.ts';
-import { type Reporter, silentReporter } from './reporter.ts';
+import { ENVIRONMENT_FILE } from './environment.ts';
+import { findEvidence, readPackageFile } from './evidence.ts';
+import { EVIDENCE_FOLDER } from './output.ts';
+import type { Reporter } from './reporter.ts';
 import { runExperiment } from './run.ts';
-import { CV_SCORES_FILE, checkRunVersion, METRIC_FILES } from './run-data.ts';
-import { parseStages, type StageName } from './stages.ts';
+import { BASELINE_CONFIG, CV_SCORES_FILE, METRIC_FILES, RUN_FILE } from './run-data.ts';
+import { parseStages } from './stages.ts';
 
 export interface ReproduceOptions {
-  /** Output folder of a run, or its evidence package. */
+  /** The evidence package, or the output folder that holds it. */
   readonly folder: string;
-  /** By default that of the config. */
+  /** Overrides model.backend. */
   readonly engine?: EngineChoice | undefined;
-  /** Where the new run goes; by default a temporary folder, which is removed where all is equal. */
+  /** Overrides resources.n_jobs. */
+  readonly threads?: number | undefined;
+  /** Folder of the new run, which is kept; by default a temporary one, kept only where something differs. */
   readonly out?: string | undefined;
-  /** Folder in which the data files lie now, by the names that they had. */
+  /** Where the data files lie now. */
   readonly dataRoot?: string | undefined;
-  readonly reporter?: Reporter | undefined;
+  readonly reporter: Reporter;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How many things of one kind were compared, and how many differ. */
+/** One kind of result that was compared. */
 export interface Compared {
   readonly what: string;
-  readonly compared: number;
-  readonly different: number;
+  /** Values that were compared. */
+  readonly values: number;
+  readonly equal: boolean;
 }
 
-export interface ReproduceOutcome {
-  /** The folder that was reproduced from. */
-  readonly from: string;
+export interface Reproduction {
+  readonly evidence: string;
   readonly engine: string;
-  readonly compared: readonly Compared[];
-  readonly equal: boolean;
-  /** One sentence each, the first difference first. */
-  readonly differences: readonly string[];
-  /** The new run, where it was kept. */
+  /** Of the new run; absent where it was removed. */
   readonly out?: string;
+  readonly compared: readonly Compared[];
+  /** The first one, as a sentence. */
+  readonly difference?: string;
+  /** What was left out, with the reason. */
+  readonly notes: readonly string[];
 }
 
 type Json = Readonly<Record<string, unknown>>;
 
-async function readJson(folder: string, name: string): Promise<Json | undefined> {
-  const path = join(folder, name);
-  if (!existsSync(path)) return undefined;
-  const value = parseJson(decodeText(await readFileBytes(path, 'a record'), path, 'a record'), path);
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Json;
-  throw new InputError(`${path} is no JSON object: reproduce from another copy of the run.`);
-}
+const isJson = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const show = (value: unknown) => (value === undefined ? 'nothing' : JSON.stringify(value));
-
-/** Paths and values of the leaves in which two JSON values differ, in order. */
-function* leavesThatDiffer(a: unknown, b: unknown, path: string): Generator<string> {
-  const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null;
-  if (isObject(a) && isObject(b)) {
-    for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
-      const at = Array.isArray(a) ? `${path}[${key}]` : `${path}${path === '' ? '' : '.'}${key}`;
-      yield* leavesThatDiffer(a[key], b[key], at);
-    }
-  } else if (a !== b) {
-    yield `${path} is ${show(b)} now, ${show(a)} in the record`;
-  }
-}
-
-const countLeaves = (value: unknown): number =>
-  typeof value === 'object' && value !== null
-    ? Object.values(value).reduce((sum: number, inner) => sum + countLeaves(inner), 0)
-    : 1;
-
-/** Compares two JSON values and takes in what differs. */
+/** Compares JSON values leaf by leaf. */
 class Comparer {
-  readonly compared: Compared[] = [];
-  readonly differences: string[] = [];
+  values = 0;
+  difference: string | undefined;
 
-  /** @param where what to name the values in differences, such as a file */
-  compare(what: string, where: string, recorded: unknown, now: unknown): void {
-    const found = [...leavesThatDiffer(recorded, now, '')];
-    this.differences.push(...found.map((text) => `${where}: ${text}.`));
-    this.compared.push({ what, compared: countLeaves(recorded), different: found.length });
+  compare(was: unknown, is: unknown, place: string): void {
+    if (Array.isArray(was) && Array.isArray(is)) {
+      const length = Math.max(was.length, is.length);
+      for (let i = 0; i < length; i++) this.compare(was[i], is[i], `${place}[${i}]`);
+    } else if (isJson(was) && isJson(is)) {
+      for (const key of new Set([...Object.keys(was), ...Object.keys(is)]))
+        this.compare(was[key], is[key], `${place} ${key}`);
+    } else {
+      this.values++;
+      if (was === is || this.difference !== undefined) return;
+      const text = (value: unknown) => (value === undefined ? 'nothing' : JSON.stringify(value));
+      this.difference = `${place} was ${text(was)} and is ${text(is)} now.`;
+    }
   }
 }
 
-/** A trial as it must come out again: without its time. */
-function timelessTrials(results: Json | undefined): Json | undefined {
-  const trials = results?.trials;
-  if (!Array.isArray(trials)) return undefined;
-  const finished = trials.filter(({ state }) => state !== 'running' && state !== 'waiting');
-  return Object.fromEntries(
-    finished.map(({ number, params, value, state, fold_scores, intermediate }) => [
-      `trial ${number}`,
-      { params, value, state, fold_scores, intermediate },
-    ]),
-  );
-}
+const TRIAL_KEYS = ['params', 'value', 'state', 'intermediate', 'fold_scores', 'failure'] as const;
 
-/** Verdicts of the quality gates by check, but for the one on tracking: a repetition is not recorded. */
-function verdictsOf(gates: Json | undefined): unknown {
-  if (!Array.isArray(gates?.gates)) return undefined;
+const pick = (value: unknown, keys: readonly string[]) =>
+  isJson(value) ? Object.fromEntries(keys.map((key) => [key, value[key]])) : value;
+
+const without = (value: unknown, key: string) =>
+  isJson(value) ? Object.fromEntries(Object.entries(value).filter(([name]) => name !== key)) : value;
+
+const trialsOf = (results: Json) =>
+  (Array.isArray(results.trials) ? results.trials : []) as readonly unknown[];
+
+/** Check by check what was found and how it was judged. */
+function verdictsOf({ gates }: Json): Json {
+  const all = (Array.isArray(gates) ? gates : []) as readonly { readonly checks?: readonly Json[] }[];
   return Object.fromEntries(
-    gates.gates.flatMap(({ checks }: { checks: { check: string; title: string; verdict: string }[] }) =>
-      checks
-        .filter(({ check }) => check !== 'tracking_initialized')
-        .map(({ title, verdict }) => [title, verdict]),
+    all.flatMap(({ checks = [] }) =>
+      checks.map((check) => [String(check.title), pick(check, ['measured', 'threshold', 'verdict'])]),
     ),
   );
 }
 
-const PATH_KEYS = ['train_path', 'val_path', 'test_path', 'features'] as const;
+const RESULTS_FILE = 'optimization_results.json';
 
-/** The recorded config, as it is to be run again; its data may have moved. */
-function configToRun(
-  recorded: Json,
-  trials: number | undefined,
-  run: Json,
-  dataRoot: string | undefined,
-): Json {
-  const data = { ...(recorded.data as Json) } as Record<string, unknown>;
-  for (const key of PATH_KEYS) {
-    const path = data[key];
-    if (typeof path === 'string' && dataRoot !== undefined) data[key] = join(dataRoot, basename(path));
-  }
-  const { timeout_hours: _, ...optimization } = recorded.optimization as Json;
-  const ensemble = run.ensemble as { methods?: unknown } | undefined;
-  const { max_time_hours: __, ...resources } = recorded.resources as Json;
-  return {
-    ...recorded,
-    data,
-    // A search that its time ended is one of so many trials.
-    optimization: { ...optimization, ...(trials !== undefined && { n_trials: trials }) },
-    resources: { ...resources, max_time_hours: 24 * 365 },
-    ...(Array.isArray(ensemble?.methods) && {
-      ensemble: { ...(recorded.ensemble as Json), methods: ensemble.methods },
-    }),
-    tracking: { mlflow: { enabled: false } },
-    use_wandb: false,
-    create_docker: false,
-  };
+/** What is compared, in the order in which a difference would arise. */
+const COMPARISONS: readonly {
+  readonly what: string;
+  readonly file: string;
+  readonly place: string;
+  readonly of: (content: Json) => unknown;
+}[] = [
+  { what: 'data files', file: RUN_FILE, place: 'source', of: ({ sources }) => hashesOf(sources) },
+  {
+    what: 'rows and folds',
+    file: RUN_FILE,
+    place: 'the run',
+    of: (run) => pick(run, ['seed', 'rows', 'features', 'scoring']),
+  },
+  {
+    what: 'trials',
+    file: RESULTS_FILE,
+    place: 'trial',
+    of: (results) => Object.fromEntries(trialsOf(results).map((trial, i) => [i, pick(trial, TRIAL_KEYS)])),
+  },
+  {
+    what: 'best trial',
+    file: RESULTS_FILE,
+    place: 'the best trial',
+    of: ({ best }) => pick(best, ['number', ...TRIAL_KEYS, 'model_params', 'importances']),
+  },
+  { what: 'histories', file: 'metrics/history.json', place: 'history of', of: (of) => of },
+  { what: 'fold scores', file: CV_SCORES_FILE, place: 'fold scores of', of: (of) => of },
+  ...Object.entries(METRIC_FILES).map(([split, file]) => ({
+    what: `${split} metrics`,
+    file,
+    place: `${split} metrics of`,
+    of: (of: Json) => of,
+  })),
+  {
+    what: 'fingerprints',
+    file: RUN_FILE,
+    place: 'the fingerprint of',
+    of: ({ fingerprints }) => fingerprints,
+  },
+  { what: 'gates', file: GATES_FILE, place: 'gate', of: verdictsOf },
+];
+
+function hashesOf(sources: unknown): unknown {
+  return Array.isArray(sources) ? sources.map((source) => pick(source, ['sha256', 'rows', 'role'])) : sources;
 }
 
-/** Compares the data files with the recorded SHA-256s. */
-async function checkSources(run: Json, dataRoot: string | undefined, comparer: Comparer): Promise<void> {
-  const sources = (Array.isArray(run.sources) ? run.sources : []) as { path: string; sha256: string }[];
-  const recorded: Record<string, string> = {};
-  const now: Record<string, string> = {};
-  for (const { path, sha256 } of sources) {
-    const file = dataRoot === undefined ? path : join(dataRoot, basename(path));
-    if (!existsSync(file)) {
-      throw new InputError(
-        `The data file ${file} is not there: give the folder in which the data lies now with --data-root.`,
-      );
-    }
-    const hash = createHash('sha256');
-    await pipeline(createReadStream(file), hash);
-    recorded[basename(path)] = sha256;
-    now[basename(path)] = hash.digest('hex');
-  }
-  comparer.compare('data files', 'data', recorded, now);
-}
-
-/** The stages of the run, without those that its time left out. */
-function stagesToRun(run: Json): StageName[] {
-  const stages = Array.isArray(run.stages) ? parseStages(run.stages as string[]) : undefined;
-  const skipped = (value: unknown) => typeof value === 'object' && value !== null && 'skipped' in value;
-  return (stages ?? ['baseline']).filter(
-    (stage) =>
-      stage !== 'evidence' &&
-      !(stage === 'optimize' && skipped(run.search)) &&
-      !(stage === 'ensemble' && (skipped(run.ensemble) || skipped(run.search))),
-  );
+function readOptional(folder: string, name: string): Json {
+  return existsSync(join(folder, name)) ? readPackageFile(folder, name).content : {};
 }
 
 /**
- * Runs a finished experiment again from what it has left, and compares: fingerprints of data and models, metrics, every trial, the scores of folds
- * and the verdicts of the gates, all by equality. Time budgets are off: a search has as many trials as it had.
- * @throws InputError where the folder holds no finished run, or its data is not there; InterruptedError on abort. Differences are no errors.
+ * Compares the results of two evidence packages.
+ * @param ignored files, and models by name, that are left out
  */
-export async function reproduceRun(options: ReproduceOptions): Promise<ReproduceOutcome> {
-  const { engine, signal, reporter = silentReporter } = options;
-  const dataRoot = options.dataRoot && resolve(options.dataRoot);
-  const from = await findEvidence(options.folder).catch(() => options.folder);
-  await checkRunVersion(from);
-  const run = await readJson(from, 'run.json');
-  const configPath = join(from, 'configs', 'baseline_config.yaml');
-  if (run === undefined || !existsSync(configPath)) {
-    throw new InputError(
-      `${options.folder} holds no run that can be repeated: it has no ${run === undefined ? 'run.json' : 'configs/baseline_config.yaml'}; name the output folder of lockstep run, or its evidence package.`,
-    );
+export function compareResults(
+  evidence: string,
+  again: string,
+  ignored: ReadonlySet<string> = new Set(),
+): Pick<Reproduction, 'compared' | 'difference'> {
+  const compared: Compared[] = [];
+  let difference: string | undefined;
+  for (const { what, file, place, of } of COMPARISONS) {
+    const [before, now] = [readOptional(evidence, file), readOptional(again, file)];
+    if (ignored.has(file) || (Object.keys(before).length === 0 && Object.keys(now).length === 0)) continue;
+    const comparer = new Comparer();
+    const leave = (value: unknown) => (ignored.has('ensemble') ? without(value, 'ensemble') : value);
+    comparer.compare(leave(of(before)), leave(of(now)), place);
+    compared.push({ what, values: comparer.values, equal: comparer.difference === undefined });
+    difference ??= comparer.difference && `${file}: ${comparer.difference}`;
   }
-  if (run.exit !== ExitCode.done && run.exit !== ExitCode.checkFailed) {
-    throw new InputError(
-      `${options.folder} holds a run that did not finish: go on with it, with lockstep run --resume.`,
-    );
+  return { compared, ...(difference !== undefined && { difference }) };
+}
+
+/** The sizes of the generations of a recorded search. */
+function generationsOf(evidence: string): number[] {
+  const sizes: number[] = [];
+  for (const trial of trialsOf(readOptional(evidence, RESULTS_FILE))) {
+    const { number, state, generation } = trial as Json;
+    if (state === 'waiting' || state === 'running') continue;
+    if (!Number.isSafeInteger(generation) || (generation as number) < 0 || (generation as number) > 1e6) {
+      throw new InputError(
+        `${join(evidence, RESULTS_FILE)} does not say in which generation trial ${String(number)} was made, so that the search cannot be repeated.`,
+      );
+    }
+    sizes[generation as number] = (sizes[generation as number] ?? 0) + 1;
   }
-  const comparer = new Comparer();
-  await checkSources(run, dataRoot, comparer);
-  const failedAtOnce = comparer.differences.length > 0;
-  if (failedAtOnce) {
-    const { compared, differences } = comparer;
-    return { from, engine: 'none', compared, equal: false, differences };
+  return Array.from(sizes, (size) => size ?? 0).filter((size) => size > 0);
+}
+
+const isPattern = (part: string) => /[*?[{]/.test(part);
+
+/** The part of a path before the first component that is a pattern. */
+function fixedPart(path: string): string {
+  const parts = path.split(/[\\/]/);
+  const first = parts.findIndex(isPattern);
+  return parts.slice(0, first < 0 ? parts.length : first).join('/');
+}
+
+/**
+ * Where a recorded path lies below another folder: the longest end of it that is there; of a pattern the folder that it is in counts.
+ * @throws InputError where none is.
+ */
+function moved(path: string, root: string): string {
+  const parts = path.split(/[\\/]/).filter((part) => part !== '');
+  const pattern = parts.findIndex(isPattern);
+  const last = pattern < 0 ? parts.length - 1 : pattern;
+  for (let from = 0; from <= last; from++) {
+    const candidate = join(root, ...parts.slice(from));
+    if (existsSync(fixedPart(candidate))) return candidate;
   }
-  const results = await readJson(from, 'optimization_results.json');
-  const trials = timelessTrials(results);
-  const recorded = parse(
-    decodeText(await readFileBytes(configPath, 'a config'), configPath, 'a config'),
-  ) as Json;
+  throw new InputError(
+    `${root} has no ${basename(path)}; name the folder that holds the data with --data-root.`,
+  );
+}
+
+const DATA_KEYS = ['train_path', 'val_path', 'test_path', 'features'] as const;
+const ROLES = { train_path: 'train', val_path: 'val', test_path: 'test', features: 'features' } as const;
+
+/** The config's data files, found where they lie now, as overrides; each has been checked to be the recorded one. */
+async function locateData(
+  evidence: string,
+  { config }: LoadedConfig,
+  { dataRoot, signal }: ReproduceOptions,
+): Promise<string[]> {
+  const { reader, content } = readPackageFile(evidence, ENVIRONMENT_FILE);
+  const sources = reader.array(content.data, 'data').map((item, i) => reader.object(item, `data[${i}]`));
+  const overrides: string[] = [];
+  for (const key of DATA_KEYS) {
+    const path = config.data[key];
+    if (path === undefined) continue;
+    const now = dataRoot === undefined ? path : moved(path, dataRoot);
+    if (now !== path) overrides.push(`data.${key}=${JSON.stringify(now)}`);
+    for (const source of sources.filter(({ role }) => role === ROLES[key])) {
+      const recorded = reader.string(source.path, 'data.path');
+      const start = fixedPart(path);
+      const file = recorded.startsWith(start) ? `${fixedPart(now)}${recorded.slice(start.length)}` : recorded;
+      if (!existsSync(file)) {
+        throw new InputError(
+          `The data file ${file} is not there; name the folder it lies in with --data-root.`,
+        );
+      }
+      const { sha256 } = await fingerprintFile(file, signal);
+      if (sha256 !== source.sha256) {
+        throw new InputError(
+          `${file} is not the file of the recorded run: its SHA-256 is ${sha256}, not ${String(source.sha256)}.`,
+        );
+      }
+    }
+  }
+  return overrides;
+}
+
+/** What time decided in the stage ensemble of a run, if it did; such a stage is not repeated. */
+function lateEnsemble(evidence: string): string | undefined {
+  const {
+    skipped,
+    only_trained_members: onlyTrained,
+    left_out: leftOut,
+  } = readOptional(evidence, 'ensemble_results.json');
+  const leftNoneOut = !Array.isArray(leftOut) || leftOut.length === 0;
+  if (skipped === undefined && onlyTrained !== true && leftNoneOut) return undefined;
+  return 'ensemble and gates are not compared: the time budget decided what the stage ensemble made';
+}
+
+/**
+ * Runs a finished experiment again from its own evidence package, and compares every result by equality: trials, scores, histories, metrics,
+ * fingerprints and gates. Time limits do not count; the search has the generations of the recorded one. Nothing is sent to a server.
+ * @throws InputError where there is no package, a data file is gone or another one, or `out` is in use; as `runExperiment` does.
+ */
+export async function reproduce(options: ReproduceOptions): Promise<Reproduction> {
+  const { engine, threads, reporter, signal } = options;
+  const evidence = findEvidence(options.folder);
+  const { reader, content: run } = readPackageFile(evidence, RUN_FILE);
+  const recorded = parseStages(
+    reader.array(run.stages, 'stages').map((name) => reader.string(name, 'stages')),
+  );
+  const late = lateEnsemble(evidence);
+  const stages = recorded.filter((name) => late === undefined || (name !== 'ensemble' && name !== 'gates'));
+  const ignored = new Set(late === undefined ? [] : ['ensemble', GATES_FILE]);
+  const configPath = join(evidence, BASELINE_CONFIG);
+  const overrides = [
+    ...(await locateData(evidence, await loadConfig(configPath), options)),
+    'create_docker=false',
+    'use_wandb=false',
+    ...(threads === undefined ? [] : [`resources.n_jobs=${threads}`]),
+  ];
+  if (options.out !== undefined && existsSync(join(options.out, RUN_FILE))) {
+    throw new InputError(`${options.out} already holds a run; name another folder with --out.`);
+  }
   const out = options.out ?? (await mkdtemp(join(tmpdir(), 'lockstep-reproduce-')));
-  let equal = false;
+  let isEqual = false;
+  let finished = false;
   try {
-    const config = configToRun(recorded, trials && Object.keys(trials).length, run, dataRoot);
-    const scratch = await mkdtemp(join(tmpdir(), 'lockstep-config-'));
-    const path = join(scratch, 'experiment.yaml');
-    await writeFile(path, stringify(config));
-    const again = await runExperiment({
-      configPath: path,
+    const outcome = await runExperiment({
+      configPath,
       out,
       engine,
-      stages: stagesToRun(run),
+      stages: stages.includes('evidence') ? stages : [...stages, 'evidence'],
+      overrides,
+      replay: { generations: generationsOf(evidence) },
       reporter,
       signal,
-    }).finally(() => rm(scratch, { recursive: true, force: true }));
-    comparer.compare('fingerprints', 'fingerprints', run.fingerprints, again.fingerprints);
-    comparer.compare(
-      'trials',
-      'optimization_results.json',
-      trials,
-      timelessTrials(await readJson(out, 'optimization_results.json')),
-    );
-    for (const file of [...Object.values(METRIC_FILES), CV_SCORES_FILE, 'metrics/history.json']) {
-      comparer.compare(file, file, await readJson(from, file), await readJson(out, file));
-    }
-    comparer.compare(
-      'gates',
-      GATES_FILE,
-      verdictsOf(await readJson(from, GATES_FILE)),
-      verdictsOf(await readJson(out, GATES_FILE)),
-    );
-    const { compared, differences } = comparer;
-    equal = differences.length === 0;
-    const kept = options.out !== undefined || !equal;
-    return { from, engine: again.engine, compared, equal, differences, ...(kept && { out }) };
+    });
+    finished = true;
+    const result = compareResults(evidence, join(out, EVIDENCE_FOLDER), ignored);
+    isEqual = result.difference === undefined;
+    return {
+      evidence,
+      engine: outcome.engine,
+      ...((options.out !== undefined || !isEqual) && { out }),
+      ...result,
+      notes: late === undefined ? [] : [late],
+    };
   } finally {
-    if (equal && options.out === undefined) await rm(out, { recursive: true, force: true });
+    if (options.out === undefined && (isEqual || !finished)) await rm(out, { recursive: true, force: true });
   }
 }

@@ -15,6 +15,10 @@ export const METRIC_FILES = {
   val: 'metrics/validation_metrics.json',
   test: 'metrics/test_metrics.json',
 } as const satisfies Record<SplitName, string>;
+/** The config that the run was started with, whole and with absolute paths. */
+export const BASELINE_CONFIG = 'configs/baseline_config.yaml';
+/** What the run has come to. */
+export const RUN_FILE = 'run.json';
 export const CV_SCORES_FILE = 'metrics/cv_scores.json';
 
 /** Of what run.json and the files beside it mean; a later one may be unlike it. */

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { Model } from '../boosting/model.ts';
@@ -19,28 +18,32 @@ import { gatesSummary } from '../reporting/gates-report.ts';
 import { trainingReport } from '../reporting/training-report.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { type CompareResult, runCompare } from './compare.ts';
-import { writeDocker } from './docker.ts';
+import { buildImage, DOCKERFILE, dockerfileText } from './docker.ts';
 import { type EnsembleResult, runEnsemble, type SkippedEnsemble } from './ensemble.ts';
 import { writeEnsemble, writeSkippedEnsemble } from './ensemble-output.ts';
 import {
   describeEnvironment,
-  type EnvironmentInfo,
+  ENVIRONMENT_FILE,
   type EnvironmentRecord,
   environmentInfo,
+  type Surroundings,
+  surroundingsOf,
 } from './environment.ts';
 import { writeEvidence } from './evidence.ts';
 import { runGates } from './gates.ts';
-import { findLockfile } from './lockfile.ts';
+import { findLockfile, type Lockfile } from './installed.ts';
 import { JOURNAL_FILE, type OptimizeResult, runOptimize } from './optimize.ts';
 import { writeSearch } from './optimize-output.ts';
-import { OutputFolder, toJson } from './output.ts';
+import { EVIDENCE_FOLDER, OutputFolder, toJson } from './output.ts';
 import { experimentTables, type PreparedExperiment, prepareExperiment } from './prepare.ts';
 import { writeReport } from './report.ts';
 import { type Reporter, silentReporter } from './reporter.ts';
 import {
+  BASELINE_CONFIG,
   checkRunVersion,
   METRIC_FILES,
   ofModels,
+  RUN_FILE,
   RUN_FORMAT_VERSION,
   type ScoringRecord,
   scoringRecord,
@@ -48,7 +51,7 @@ import {
 import { lockRunFolder } from './run-lock.ts';
 import { parseStages, STAGES, type StageName } from './stages.ts';
 import { testRowsOf, writeTestPredictions } from './test-predictions.ts';
-import { trackRun } from './track.ts';
+import { recordRun, sendRun } from './track.ts';
 import {
   baselinePlan,
   type ModelName,
@@ -73,8 +76,16 @@ export interface RunOptions {
   readonly resume?: boolean | undefined;
   /** `key.path=value` settings that override the file. */
   readonly overrides?: readonly string[] | undefined;
+  /** Repeats a run that has ended: without time limits, and nothing is sent to a server. */
+  readonly replay?: Replay | undefined;
   readonly reporter?: Reporter | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** What decided a run beside its config. */
+export interface Replay {
+  /** Sizes of the generations of its search. */
+  readonly generations: readonly number[];
 }
 
 /** What a finished run leaves, beside its files. */
@@ -95,6 +106,8 @@ export interface RunOutcome {
   readonly comparison?: Comparison;
   /** Absent without the stage gates. */
   readonly gates?: GatesRecord;
+  /** The package's folder, below `out`; absent without the stage evidence. */
+  readonly evidence?: string;
   /** ExitCode.checkFailed where a gate failed. */
   readonly exit: number;
   readonly warnings: readonly string[];
@@ -122,27 +135,11 @@ async function writeMetrics(output: OutputFolder, models: Models): Promise<void>
   if (Object.keys(curves).length > 0) await output.writeDeliverable('metrics/curves.json', toJson(curves));
 }
 
-/** environment_info.json: the machine, the programs, the data and what became of them. */
-async function writeEnvironment(
-  output: OutputFolder,
-  info: EnvironmentInfo,
-  { experiment, engine }: Pick<RunRecord, 'experiment' | 'engine'>,
-  models: Models,
-): Promise<void> {
-  const { data, seed } = experiment;
-  const sources = data.sources.map(({ path, sha256 }) => ({ path, sha256 }));
-  const fingerprints = ofModels(models, ({ model }) => model.fingerprint);
-  await output.writeDeliverable(
-    'environment_info.json',
-    toJson({ ...info, engine, seed, data: sources, fingerprints }),
-  );
-}
-
 interface RunRecord {
   readonly experiment: PreparedExperiment;
   readonly environment: EnvironmentRecord;
-  readonly stages: ReadonlySet<StageName>;
   readonly engine: string;
+  readonly stages: readonly StageName[];
   readonly warnings: readonly string[];
   readonly started: Date;
   readonly exit: number;
@@ -215,8 +212,8 @@ function runJson(record: RunRecord) {
     ...(search && { trials: search.trials.length, best_trial: search.best.number }),
     ...(noSearch !== undefined && { search: { skipped: noSearch } }),
     ...(ensemble && { ensemble: ensembleJson(ensemble) }),
-    stages: [...record.stages],
     engine: record.engine,
+    stages: record.stages,
     threads: experiment.threads,
     exit: record.exit,
     ...(record.error !== undefined && { error: record.error }),
@@ -232,6 +229,22 @@ function runJson(record: RunRecord) {
     environment: record.environment,
     warnings: record.warnings,
   };
+}
+
+/** Writes what the run took place in: environment_info.json, the lockfile, and a Dockerfile where one is asked for. */
+async function writeSurroundings(
+  output: OutputFolder,
+  record: Pick<RunRecord, 'experiment' | 'environment' | 'engine'> & {
+    readonly surroundings: Surroundings;
+    readonly lockfile: Lockfile;
+    readonly models: Models;
+  },
+): Promise<void> {
+  const { experiment, lockfile, models } = record;
+  const fingerprints = ofModels(models, ({ model }) => model.fingerprint) as Record<string, string>;
+  await output.writeDeliverable(ENVIRONMENT_FILE, toJson(environmentInfo({ ...record, fingerprints })));
+  await output.writeDeliverable(lockfile.file, lockfile.text);
+  if (experiment.loaded.config.create_docker) await output.write(DOCKERFILE, dockerfileText(lockfile));
 }
 
 /**
@@ -291,18 +304,21 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
     cudaVersion: config.environment.cuda_version,
     python: config.environment.python,
   });
+  const surroundings = await surroundingsOf(loaded);
   for (const warning of environment.warnings) reporter.warn(warning);
   const output = await OutputFolder.create(options.out ?? join('experiments', config.experiment.name));
   await checkRunVersion(output.path);
   const record = {
     experiment,
     environment: environment.record,
-    stages,
     engine: engine.kind,
+    stages: [...stages],
     warnings,
     started,
   };
-  const deadline = clock + config.resources.max_time_hours * 3_600_000;
+  const { replay } = options;
+  const deadline = replay === undefined ? clock + config.resources.max_time_hours * 3_600_000 : undefined;
+  const lockfile = findLockfile();
   const models: Models = {};
   let search: OptimizeResult | undefined;
   let noSearch: string | undefined;
@@ -321,8 +337,6 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
   const unlock = await lockRunFolder(output.path);
   try {
     await removeTornFiles(output.path);
-    const info = await environmentInfo(environment.record, loaded.path);
-    await writeEnvironment(output, info, record, {});
     if (stages.has('baseline')) {
       reporter.step(`Training the baseline on ${engine.description}`);
       const { resident } = await tables.get(experiment.params.max_bin);
@@ -334,19 +348,20 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       });
       models.baseline = baseline;
       await output.writeDeliverable('models/baseline_model.json', baseline.model.toText());
-      await output.writeDeliverable('configs/baseline_config.yaml', stringify(experiment.loaded.config));
       await output.writeDeliverable(
         'reports/training_report.md',
         reportOf(record, baseline, engine.description),
       );
       await writeMetrics(output, models);
     }
+    await output.writeDeliverable(BASELINE_CONFIG, stringify(experiment.loaded.config));
     if (stages.has('optimize')) {
       reporter.step(`Searching hyperparameters on ${engine.description}`);
       const { resume } = options;
       const optimizing = runOptimize(experiment, tables, {
         folder: output.path,
         resume,
+        generations: replay?.generations,
         reporter,
         signal,
         deadline,
@@ -419,30 +434,31 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       gates = await runGates(output, experiment, run, { reporter });
     }
     const exit = gates?.passed === false ? ExitCode.checkFailed : ExitCode.done;
-    await writeEnvironment(output, info, record, models);
-    const lock = findLockfile();
-    if (lock !== undefined) await output.writeDeliverable(lock.name, await readFile(lock.path));
-    await output.writeDeliverable('run.json', toJson(runJson({ ...finished, exit, gates })));
+    await writeSurroundings(output, { ...record, surroundings, lockfile, models });
+    await output.writeDeliverable(RUN_FILE, toJson(runJson({ ...finished, exit, gates })));
     await writeReport(output, experiment, {
       ...{ models, search, compared, gates, started, warnings, charts: searchCharts },
       engine: engine.description,
       machine: machineText(record.environment, threads),
       overrides: options.overrides ?? [],
     });
-    const recorded = await trackRun(
-      { ...record, output, models, search, ensemble, compared, exit },
-      { reporter, signal },
-    );
-    const evidence: string[] = [];
+    const ended = { ...record, output, models, search, ensemble, compared, exit };
+    const recorded = await recordRun(ended, reporter);
     if (stages.has('evidence')) {
       reporter.step('Writing the evidence package');
-      evidence.push(...(await writeEvidence(output, config.experiment.name, recorded)));
+      await writeEvidence(output, recorded, config.experiment.name);
     }
-    if (config.create_docker) await writeDocker(output, config.experiment.name, { reporter, signal });
+    if (config.create_docker && stages.has('evidence')) {
+      reporter.step('Building the Docker image');
+      const built = await buildImage(output.path, config.experiment.name, signal);
+      if ('problem' in built) reporter.warn(built.problem);
+      else reporter.step(`The Docker image is ${built.image}`);
+    }
+    if (recorded !== undefined && replay === undefined) await sendRun(ended, recorded, { reporter, signal });
     await checkpoints.clear();
     return {
       out: output.path,
-      files: [...output.written, ...evidence, ...(search ? [JOURNAL_FILE] : [])],
+      files: [...output.written, ...(search ? [JOURNAL_FILE] : [])],
       engine: engine.kind,
       fingerprints: ofModels(models, ({ model }) => model.fingerprint),
       metrics: ofModels(models, ({ metrics }) => metrics),
@@ -452,6 +468,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       ...(ensemble && { ensemble }),
       ...(compared && { comparison: compared.comparison }),
       ...(gates && { gates }),
+      ...(stages.has('evidence') && { evidence: EVIDENCE_FOLDER }),
       exit,
       warnings,
     };
@@ -463,9 +480,12 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
         await output.write(`models/${plan.name}_model.partial.json`, text);
       }
       const { exitCode: exit, message } = error;
-      await output.writeJson('run.json', runJson({ ...record, exit, error: message, models, search }));
+      await output.writeJson(RUN_FILE, runJson({ ...record, exit, error: message, models, search }));
+      await writeSurroundings(output, { ...record, surroundings, lockfile, models });
     }
-    await trackRun({ ...record, output, models, search, ensemble, error }, { reporter, signal });
+    const ended = { ...record, output, models, search, ensemble, error };
+    const recorded = await recordRun(ended, reporter);
+    if (recorded !== undefined && replay === undefined) await sendRun(ended, recorded, { reporter, signal });
     throw error;
   } finally {
     tables.dispose();

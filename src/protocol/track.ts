@@ -322,7 +322,6 @@ async function trackedRun(run: EndedRun, reporter: Reporter): Promise<TrackedRun
     sources: experiment.data.sources.map(({ sha256 }) => sha256),
     fingerprints: Object.values(models).map(({ model }) => model.fingerprint),
   };
-  const files = output.written;
   return {
     experiment: name,
     description,
@@ -336,7 +335,7 @@ async function trackedRun(run: EndedRun, reporter: Reporter): Promise<TrackedRun
     tags: tagsOf(run),
     metrics: metricsOf(run, trials),
     datasets: datasetsOf(run),
-    artifacts: files.map((file) => ({ name: file, path: join(output.path, file) })),
+    artifacts: output.written.map((file) => ({ name: file, path: join(output.path, file) })),
     models: experiment.loaded.config.tracking.mlflow.enabled ? modelsOf(run, reporter) : [],
     nested: trials.flatMap((trial) => trialRecord(experiment.metrics[0]!, trial)),
   };
@@ -394,13 +393,12 @@ function wandbDetails({ experiment, search, exit = ExitCode.done, error }: Ended
 }
 
 /**
- * Records a run that has ended. For MLflow: in mlruns below its output folder, and on a tracking server where one is named. For Weights &
- * Biases, where the config asks for it: as an offline run. What cannot be written or sent is warned about: it is no reason to lose a run.
+ * Records a run that has ended: for MLflow in mlruns below its output folder, and for Weights & Biases, where the config asks for it, as an
+ * offline run. What cannot be written is warned about: it is no reason to lose a run.
  * @returns where it was recorded for MLflow; undefined where it is not
  */
-export async function trackRun(run: EndedRun, options: TrackOptions): Promise<RecordedRun | undefined> {
+export async function recordRun(run: EndedRun, reporter: Reporter): Promise<RecordedRun | undefined> {
   const { experiment, output } = run;
-  const { reporter } = options;
   const { tracking, use_wandb: useWandb } = experiment.loaded.config;
   if (!tracking.mlflow.enabled && !useWandb) return undefined;
   const attempt = async (product: string, record: () => Promise<unknown>) => {
@@ -424,10 +422,18 @@ export async function trackRun(run: EndedRun, options: TrackOptions): Promise<Re
   if (tracking.mlflow.enabled) {
     await attempt('MLflow', async () => {
       recorded = await writeFileStore(join(output.path, STORE_FOLDER), await gather());
-      await send(run, recorded, options);
     });
   }
   return recorded;
+}
+
+/** Sends a recorded run to the tracking server, where one is named; what cannot be sent is kept and warned about. */
+export async function sendRun(run: EndedRun, recorded: RecordedRun, options: TrackOptions): Promise<void> {
+  try {
+    await send(run, recorded, options);
+  } catch (cause) {
+    options.reporter.warn(`The run is not sent to MLflow: ${(cause as Error).message}`);
+  }
 }
 
 export interface SendUnsentOptions extends SendOptions {

@@ -28,6 +28,8 @@ export interface BoosterSearchOptions {
   readonly nTrials: number;
   /** Trials that are asked for and trained together. */
   readonly generation: number;
+  /** Sizes of the first generations, where an earlier search is to be repeated. */
+  readonly generations?: readonly number[] | undefined;
   readonly refitRounds: RefitRounds;
   readonly validation: Omit<CrossValidateOptions, 'direction' | 'pruner'>;
   /** `performance.now()` time after which no generation begins, and one under way is given up. */
@@ -76,6 +78,7 @@ export async function searchBoosters(options: BoosterSearchOptions): Promise<Boo
     study,
     nTrials,
     generation: options.generation,
+    generations: options.generations,
     evaluate: (trials) => {
       options.onProgress?.(study, trials.length);
       return crossValidate(trials, timed);

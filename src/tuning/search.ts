@@ -8,6 +8,8 @@ export interface SearchOptions {
   readonly nTrials: number;
   /** Trials that are asked for and evaluated together; 1 gives Optuna's sequence. */
   readonly generation: number;
+  /** Sizes of the first generations, where an earlier search is to be repeated. */
+  readonly generations?: readonly number[] | undefined;
   /** Evaluates the trials of a generation; one result each. A trial that cannot be evaluated is a failed one, not an error. */
   readonly evaluate: (trials: readonly Trial[]) => Promise<readonly TrialResult[]>;
   /** `performance.now()` time after which no generation begins; one that an abort ends after it does not count. */
@@ -26,13 +28,13 @@ export type SearchEnd = 'trials' | 'time' | 'exhausted';
  */
 export async function runSearch(options: SearchOptions): Promise<SearchEnd> {
   const { study, nTrials, generation, signal } = options;
-  for (;;) {
+  for (let index = 0; ; index++) {
     if (signal?.aborted) throw new InterruptedError();
     const finished = study.finished;
     if (finished >= nTrials) return 'trials';
     if (study.isExhausted) return 'exhausted';
     if (options.deadline !== undefined && performance.now() > options.deadline) return 'time';
-    const trials = await study.ask(Math.min(generation, nTrials - finished));
+    const trials = await study.ask(Math.min(options.generations?.[index] ?? generation, nTrials - finished));
     let results: readonly TrialResult[];
     try {
       results = await options.evaluate(trials);

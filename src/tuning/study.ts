@@ -11,6 +11,12 @@ const GENERATION = 'lockstep:generation';
 /** Optuna's key for the values of an enqueued trial. */
 const FIXED = 'fixed_params';
 
+/** The number of a trial's generation, from 0; undefined for a trial of another program. */
+export function generationOf({ systemAttrs }: Pick<Trial, 'systemAttrs'>): number | undefined {
+  const record = systemAttrs[GENERATION];
+  return Array.isArray(record) ? (record[0] as number) : undefined;
+}
+
 /** What became of a trial. */
 export interface TrialResult {
   readonly number: number;

@@ -479,6 +479,7 @@ describe('init', () => {
       'best_model',
       'verdict',
       'gates',
+      'evidence',
       'files',
       'warnings',
       'exit',

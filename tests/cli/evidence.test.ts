@@ -1,280 +1,343 @@
-import { execFileSync } from 'node:child_process';
-import { chmod, cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { chmod, cp, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { cli, type Ended, filesBelow, scratch, smallConfig, writeExperiment } from './cli.ts';
+import { compareResults } from '../../src/protocol/reproduce.ts';
+import { cli, filesBelow, scratch, writeExperiment } from './cli.ts';
 
 const newFolder = scratch();
 const PACKAGE = 'evidence/protocol-11-training';
-const SECRET = 'hunter2-is-a-secret';
 
-let home: string;
-let run: Ended;
+let folder: string;
+let evidence: string;
 
-/** The run that all tests look at, in a folder of its own. */
-async function copyOfRun(): Promise<string> {
-  const folder = await newFolder();
-  await cp(join(home, 'out'), join(folder, 'out'), { recursive: true });
-  return folder;
+const readJson = async (...path: string[]) => JSON.parse(await readFile(join(...path), 'utf8'));
+
+/** A changed copy of the package, in a place of its own. */
+async function changed(change: (copy: string) => Promise<void>): Promise<string> {
+  const copy = join(await newFolder(), 'moved');
+  await cp(evidence, copy, { recursive: true });
+  await change(copy);
+  return copy;
 }
 
-const json = async (path: string) => JSON.parse(await readFile(path, 'utf8'));
+/** Replaces text in a file, which must have it. */
+async function edit(path: string, from: string | RegExp, to: string): Promise<void> {
+  const text = await readFile(path, 'utf8');
+  const edited = text.replace(from, to);
+  expect(edited).not.toBe(text);
+  await writeFile(path, edited);
+}
+
+/** A `docker` that says what it is told and ends with a code. */
+async function fakeDocker(code: number): Promise<string> {
+  const bin = await newFolder();
+  await writeFile(join(bin, 'docker'), `#!/bin/sh\necho "told: $*"\nls Dockerfile\nexit ${code}\n`);
+  await chmod(join(bin, 'docker'), 0o755);
+  return `${bin}:/usr/bin:/bin`;
+}
 
 beforeAll(async () => {
-  home = await newFolder();
-  await writeExperiment(home);
-  const env = { LOCKSTEP_TEST_TOKEN: SECRET, MLFLOW_TRACKING_TOKEN: SECRET };
-  run = await cli(['run', 'x.yaml', '--out', 'out', '--quiet'], home, env);
+  folder = await newFolder();
+  await writeExperiment(folder, {
+    config: `experiment: {name: Small Ü}
+data: {train_path: train.csv, target: y}
+hyperparameters: {n_estimators: 5}
+gates: {overfitting_ratio: 0}
+create_docker: true
+optimization: {n_trials: 4, cv: 2, generation: 3}
+ensemble: {methods: [voting]}
+`,
+  });
+  const env = { PATH: await fakeDocker(0), SECRET_TOKEN: 'hunter2' };
+  const { code, stderr } = await cli(['run', 'x.yaml', '--out', 'out'], folder, env);
+  expect({ code, stderr }).toEqual({
+    code: 0,
+    stderr: expect.stringContaining('The Docker image is lockstep-small-u'),
+  });
+  evidence = join(folder, 'out', PACKAGE);
 });
 
-describe('the evidence package', () => {
-  it("is the protocol's, and its manifest names every file", async () => {
-    expect(run.code, run.stderr).toBe(0);
-    const files = await filesBelow(join(home, 'out', PACKAGE));
-    const { files: named, sha256 } = await json(join(home, 'out', PACKAGE, 'manifest.json'));
-    expect([...named.map(({ path }: { path: string }) => path), 'manifest.json'].sort()).toEqual(
-      [...files].sort(),
-    );
-    expect(sha256).toMatch(/^[0-9a-f]{64}$/);
-    for (const file of [
-      'models/baseline_model.json',
-      'models/optimized_model.json',
-      'models/ensemble_model.json',
-      'reports/training_report.md',
-      'reports/optimization_report.md',
-      'reports/comparison_analysis.md',
-      'metrics/training_metrics.json',
-      'metrics/validation_metrics.json',
-      'metrics/cv_scores.json',
-      'configs/baseline_config.yaml',
-      'configs/best_config.yaml',
-      'run.json',
-      'gates.json',
-      'environment_info.json',
-      'package-lock.json',
-    ]) {
-      expect(files).toContain(file);
+describe('what a run records', () => {
+  it("environment_info.json has the protocol's fields and what a repetition needs, and no environment variable", async () => {
+    const text = await readFile(join(evidence, 'environment_info.json'), 'utf8');
+    const info = JSON.parse(text);
+    const { dependencies } = await readJson(import.meta.dirname, '../../package.json');
+    for (const [name, version] of Object.entries(dependencies)) {
+      expect(info.packages[name].split(', ')).toContain(version);
     }
-    expect(files.some((file) => /^mlruns\/\d+\/[0-9a-f]{32}\/meta\.yaml$/.test(file))).toBe(true);
-  });
-
-  it('has an environment_info.json with versions, machine, data and fingerprints, and no secret of the environment', async () => {
-    const info = await json(join(home, 'out', 'environment_info.json'));
     expect(info).toMatchObject({
-      cuda_available: expect.any(Boolean),
-      gpu_count: expect.any(Number),
-      cpu_count: expect.any(Number),
-      memory_gb: expect.any(Number),
+      cuda_available: info.gpu_count > 0,
       node_version: process.versions.node,
-      numerics_version: 1,
       seed: 42,
-      lockfile: 'package-lock.json',
+      engine: 'cpu',
+      numerics_version: 1,
+      git: null,
+      lockfile: { file: 'package-lock.json', origin: 'lockstep' },
+      data: [
+        { role: 'train', path: join(folder, 'train.csv'), sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
+      ],
+      fingerprints: (await readJson(evidence, 'run.json')).fingerprints,
     });
-    expect(info).toHaveProperty('python_version');
-    expect(info).toHaveProperty('cuda_version');
-    expect(info.packages.yaml).toMatch(/^\d+\.\d+\.\d+/);
-    expect(info.data).toEqual([
-      { path: join(home, 'train.csv'), sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
+    expect(Object.keys(info)).toEqual(
+      expect.arrayContaining([
+        'python_version',
+        'cuda_version',
+        'cpu_count',
+        'memory_gb',
+        'simd',
+        'lockstep_version',
+      ]),
+    );
+    expect(text).not.toContain('hunter2');
+  });
+
+  it("the lockfile is Lockstep's own, byte for byte", async () => {
+    const own = await readFile(join(import.meta.dirname, '../../package-lock.json'), 'utf8');
+    expect(await readFile(join(evidence, 'package-lock.json'), 'utf8')).toBe(own);
+  });
+
+  it('environment, lockfile and run.json are artifacts of the MLflow record', async () => {
+    const files = await filesBelow(join(folder, 'out', 'mlruns'));
+    for (const name of ['environment_info.json', 'package-lock.json', 'run.json', 'Dockerfile']) {
+      expect(files.filter((file) => file.endsWith(`/artifacts/${name}`))).toHaveLength(1);
+    }
+  });
+
+  it('create_docker writes a Dockerfile of this Node and lets docker build it, with its output in a file', async () => {
+    const text = await readFile(join(folder, 'out', 'Dockerfile'), 'utf8');
+    expect(text).toContain(`FROM node:${process.versions.node}-`);
+    expect(text).toContain(`COPY ${PACKAGE}/ evidence/`);
+    const log = await readFile(join(folder, 'out', 'docker_build.log'), 'utf8');
+    expect(log).toMatch(/^told: build --tag lockstep-small-u \.\nDockerfile\n$/);
+    // Everything that the Dockerfile copies is there, so that the image can be built elsewhere.
+    for (const [, source] of text.matchAll(/^COPY (\S+) /gm)) {
+      expect(existsSync(join(folder, 'out', source!))).toBe(true);
+    }
+  });
+
+  it('a docker that fails or is not there is a warning', async () => {
+    const other = await newFolder();
+    await writeExperiment(other);
+    const args = ['run', 'x.yaml', '--stages', 'baseline,evidence', '--set', 'create_docker=true', '--out'];
+    const empty = await newFolder();
+    const [failed, absent] = await Promise.all([
+      cli([...args, 'a'], other, { PATH: await fakeDocker(3) }),
+      cli([...args, 'b'], other, { PATH: empty }),
     ]);
-    expect(info.fingerprints).toEqual((await json(join(home, 'out', 'run.json'))).fingerprints);
-    for (const file of await filesBelow(join(home, 'out'))) {
-      expect((await readFile(join(home, 'out', file))).includes(SECRET), file).toBe(false);
+    expect([failed.code, absent.code]).toEqual([0, 0]);
+    expect(failed.stderr).toContain('docker build failed (exit code 3)');
+    expect(absent.stderr).toContain('Docker was not found, so Dockerfile is written and no image is built.');
+  });
+});
+
+describe('lockstep evidence verify', () => {
+  const verify = (at: string) => cli(['evidence', 'verify', at, '--json'], folder);
+
+  it('accepts a package as it was written, in the output folder and moved, with every file in the manifest', async () => {
+    const manifest = await readJson(evidence, 'manifest.json');
+    const files = await filesBelow(evidence);
+    expect(manifest.files.map(({ path }: { path: string }) => path)).toEqual(
+      files.filter((name) => name !== 'manifest.json'),
+    );
+    expect(files).toEqual(expect.arrayContaining(['run.json', 'gates.json', 'configs/baseline_config.yaml']));
+    expect(files.some((name) => name.startsWith('mlruns/'))).toBe(true);
+    for (const at of ['out', evidence, await changed(async () => {})]) {
+      const { code, stdout } = await verify(at);
+      expect({ code, ...JSON.parse(stdout) }).toMatchObject({
+        code: 0,
+        differences: [],
+        sha256: manifest.sha256,
+      });
     }
   });
 
-  it('verifies, as part of its run and moved elsewhere', async () => {
-    const folder = await copyOfRun();
-    await rename(join(folder, 'out', PACKAGE), join(folder, 'moved'));
-    for (const [cwd, name] of [
-      [home, 'out'],
-      [folder, 'moved'],
-    ] as const) {
-      const ended = await cli(['evidence', 'verify', name, '--json'], cwd);
-      expect(ended.code, ended.stderr).toBe(0);
-      const outcome = JSON.parse(ended.stdout);
-      expect(outcome.failures).toEqual([]);
-      expect(outcome.models).toBeGreaterThanOrEqual(7);
-    }
-    const none = await cli(['evidence', 'verify', '.'], folder);
-    expect(none.stderr).toMatch(/^error: \. holds no evidence package with a manifest\.json: /);
-    expect(none.code).toBe(2);
-  });
-
-  it('with a change of any kind fails with a sentence that names it', async () => {
-    const folder = await copyOfRun();
-    const inside = (name: string) => join(folder, 'out', PACKAGE, name);
-    const changed = await readFile(inside('gates.json'));
-    changed[10]! ^= 1;
-    await writeFile(inside('gates.json'), changed);
-    await rm(inside('reports/training_report.md'));
-    await writeFile(inside('models/extra_model.json'), '{}');
-    await rm(inside('metrics/history.json'));
-    await symlink(join(home, 'x.yaml'), inside('metrics/history.json'));
-    await writeFile(inside('configs/best_config.yaml'), 'x: 1\n');
-    const manifest = await json(inside('manifest.json'));
-    manifest.files.push({ path: '../../run.json', bytes: 1, sha256: 'x' });
-    // A model that was exchanged together with its entry.
-    await cp(inside('models/baseline_model.json'), inside('models/optimized_model.json'));
-    const of = (name: string) => manifest.files.find(({ path }: { path: string }) => path === name);
-    Object.assign(of('models/optimized_model.json'), {
-      ...of('models/baseline_model.json'),
-      path: 'models/optimized_model.json',
+  it('names every file that is changed, missing, added or a link', async () => {
+    const copy = await changed(async (at) => {
+      await edit(join(at, 'gates.json'), 'true', 'TRUE');
+      await edit(join(at, 'models/baseline_model.json'), /"best_iteration": ?\d+/, '"best_iteration": 77');
+      await rm(join(at, 'metrics/cv_scores.json'));
+      await writeFile(join(at, 'extra'), '');
+      await rm(join(at, 'run.json'));
+      await symlink(join(evidence, 'run.json'), join(at, 'run.json'));
     });
-    await writeFile(inside('manifest.json'), JSON.stringify(manifest));
-    const ended = await cli(['evidence', 'verify', 'out', '--json'], folder);
-    expect(ended.code).toBe(1);
-    const { failures } = JSON.parse(ended.stdout);
-    const text = failures.join('\n');
-    expect(text).toMatch(/^The manifest itself has been changed: /);
-    expect(text).toMatch(/^gates\.json has been changed: its SHA-256 is [0-9a-f]{64}, not [0-9a-f]{64}\.$/m);
-    expect(text).toMatch(/^reports\/training_report\.md is missing\.$/m);
-    expect(text).toMatch(/^models\/extra_model\.json is not in the manifest\.$/m);
-    expect(text).toMatch(/^metrics\/history\.json is not a plain file\.$/m);
-    expect(text).toMatch(/^configs\/best_config\.yaml has 5 bytes, not the recorded \d+\.$/m);
-    expect(text).toMatch(
-      /^The manifest names "\.\.\/\.\.\/run\.json", which is no path within the package\.$/m,
-    );
-    expect(text).toMatch(
-      /^models\/optimized_model\.json has the fingerprint [0-9a-f]{64}, not the recorded [0-9a-f]{64}\.$/m,
-    );
-    // Ensembles that name the exchanged model's file do not load either.
-    const others = failures.filter(
-      (failure: string) => !/^models\/ensemble_\w+\.json does not load: /.test(failure),
-    );
-    expect(others).toHaveLength(8);
-    await writeFile(inside('manifest.json'), '{"format_version": 1');
-    const damaged = await cli(['evidence', 'verify', 'out'], folder);
-    expect(damaged.code).toBe(2);
+    const { code, stdout } = await verify(copy);
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout).differences.sort()).toEqual([
+      'extra is not in the manifest.',
+      expect.stringMatching(/^gates\.json has the SHA-256/),
+      'metrics/cv_scores.json is missing.',
+      expect.stringMatching(/^models\/baseline_model\.json has/),
+      'run.json is a link or no regular file.',
+    ]);
   });
 
-  it('of a second run into the folder has nothing of the first, and none where the stage is left out', async () => {
-    const folder = await copyOfRun();
-    await writeExperiment(folder);
-    const again = (stages: string) =>
-      cli(['run', 'x.yaml', '--out', 'out', '--stages', stages, '--quiet'], folder);
-    expect((await again('baseline,evidence')).code).toBe(0);
-    expect(await readdir(join(folder, 'out', PACKAGE, 'models'))).toEqual(['baseline_model.json']);
-    expect((await cli(['evidence', 'verify', 'out'], folder)).code).toBe(0);
-    await rm(join(folder, 'out'), { recursive: true });
-    expect((await again('baseline')).code).toBe(0);
-    expect(await readdir(join(folder, 'out'))).not.toContain('evidence');
+  it('a changed manifest and a model of another fingerprint are found, and paths never leave the package', async () => {
+    const copy = await changed(async (at) => {
+      await edit(join(at, 'run.json'), /("baseline": ")[0-9a-f]{64}/, `$1${'0'.repeat(64)}`);
+      const manifest = await readJson(at, 'manifest.json');
+      manifest.files.push(
+        { path: '../../x', bytes: 1, sha256: '' },
+        { path: '/etc/passwd', bytes: 1, sha256: '' },
+      );
+      await writeFile(join(at, 'manifest.json'), JSON.stringify(manifest));
+    });
+    const { code, stderr } = await verify(copy);
+    expect(code).toBe(1);
+    expect(stderr).toContain('manifest.json is changed');
+    expect(stderr).toContain('"../../x" is no path within the package.');
+    expect(stderr).toContain('"/etc/passwd" is no path within the package.');
+    expect(stderr).toContain('models/baseline_model.json has the fingerprint');
+  });
+
+  it('refuses a folder without a package, and a manifest that is none', async () => {
+    expect(await verify('.')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('holds no evidence package'),
+    });
+    const copy = await changed((at) => writeFile(join(at, 'manifest.json'), '{"files": 3'));
+    expect((await verify(copy)).code).toBe(2);
   });
 });
 
 describe('lockstep reproduce', () => {
-  it('finds everything equal, from the run or its package, with the data moved, on other threads, and leaves nothing', async () => {
-    const before = (await readdir(tmpdir())).filter((name) => name.startsWith('lockstep-reproduce-'));
-    const ended = await cli(['reproduce', 'out', '--json', '--quiet'], home);
-    expect(ended.code, ended.stderr).toBe(0);
-    const { equal, compared, out } = JSON.parse(ended.stdout);
-    expect([equal, out]).toEqual([true, undefined]);
-    const counts = Object.fromEntries(
-      compared.map(({ what, compared: count }: { what: string; compared: number }) => [what, count]),
-    );
-    expect(counts['data files']).toBe(1);
-    expect(counts.fingerprints).toBe(3);
-    expect(counts.trials).toBeGreaterThan(40);
-    expect(counts.gates).toBeGreaterThan(9);
-    const after = (await readdir(tmpdir())).filter((name) => name.startsWith('lockstep-reproduce-'));
-    expect(after).toEqual(before);
-    const folder = await copyOfRun();
-    await mkdir(join(folder, 'data'));
-    await cp(join(home, 'train.csv'), join(folder, 'data', 'train.csv'));
-    await rename(join(folder, 'out', PACKAGE), join(folder, 'moved'));
-    const moved = await cli(
-      ['reproduce', 'moved', '--data-root', 'data', '--out', 'again', '--quiet'],
-      folder,
-    );
-    expect(moved.code, moved.stderr).toBe(0);
-    expect(moved.stdout).toContain('All values are equal (engine cpu).');
-    expect(await readdir(join(folder, 'again'))).toContain('run.json');
-  });
+  const reproduce = async (at: string, ...args: string[]) => {
+    const { code, stdout, stderr } = await cli(['reproduce', at, '--json', '--quiet', ...args], folder);
+    return { code, stderr, ...JSON.parse(stdout) };
+  };
 
-  it('names the first difference, wherever it is', async () => {
-    const folder = await copyOfRun();
-    const file = join(folder, 'out', PACKAGE, 'optimization_results.json');
-    const results = await json(file);
-    const trial = results.trials[2];
-    const depth = trial.params.max_depth;
-    trial.params.max_depth = depth + 1;
-    await writeFile(file, JSON.stringify(results));
-    const ended = await cli(['reproduce', 'out', '--out', 'again', '--quiet'], folder);
-    expect(ended.code).toBe(1);
-    expect(ended.stderr).toBe(
-      `error: optimization_results.json: trial 2.params.max_depth is ${depth} now, ${depth + 1} in the record.\n`,
-    );
-  });
-
-  it('refuses data that is not there, tells of data that has changed, and refuses what is no finished run', async () => {
-    const folder = await copyOfRun();
-    await mkdir(join(folder, 'data'));
-    const missing = await cli(['reproduce', 'out', '--data-root', 'data'], folder);
-    expect(missing.stderr).toMatch(/^error: The data file \S+train\.csv is not there: give the folder/);
-    expect(missing.code).toBe(2);
-    await writeFile(join(folder, 'data', 'train.csv'), 'a,b,y\n1,2,0\n');
-    const changed = await cli(['reproduce', 'out', '--data-root', 'data'], folder);
-    expect(changed.stderr).toMatch(
-      /^error: data: train\.csv is "[0-9a-f]{64}" now, "[0-9a-f]{64}" in the record\.$/m,
-    );
-    expect(changed.code).toBe(1);
-    const none = await cli(['reproduce', 'data'], folder);
-    expect(none.stderr).toMatch(/^error: data holds no run that can be repeated: it has no run\.json; /);
-    expect(none.code).toBe(2);
-  });
-
-  it('repeats a search that its time has ended, trial by trial', async () => {
-    const folder = await newFolder();
-    await writeExperiment(folder, {
-      config: `${smallConfig}resources: {max_time_hours: 0.0004}\nensemble: {methods: []}\n`,
+  it('finds everything equal with another number of threads, and leaves nothing', async () => {
+    const temporary = await newFolder();
+    const { code, stdout } = await cli(['reproduce', 'out', '--threads', '1', '--quiet'], folder, {
+      TMPDIR: temporary,
     });
-    const slow =
-      'optimization={cv: 2, generation: 4, n_trials: 1000, early_stopping_rounds: 0, pruner: {name: none}, search_space: {n_estimators: {type: int, low: 2000, high: 3000}}}';
-    const ended = await cli(['run', 'x.yaml', '--out', 'out', '--set', slow], folder);
-    expect(ended.stderr).toContain('its time was up');
-    const again = await cli(['reproduce', 'out', '--quiet'], folder);
-    expect(again.code, again.stderr).toBe(0);
+    expect(code).toBe(0);
+    for (const what of ['trials', 'fold scores', 'histories', 'train metrics', 'fingerprints', 'gates']) {
+      expect(stdout).toMatch(new RegExp(`^${what} +equal +\\d+$`, 'm'));
+    }
+    expect(await filesBelow(temporary)).toEqual([]);
+  });
+
+  it.each([
+    [
+      'optimization_results.json',
+      /("number": 2,\s+"params": \{[^}]*"max_depth": )\d+/,
+      '$199',
+      /trial 2 params max_depth was 99 and is \d+ now/,
+    ],
+    [
+      'metrics/validation_metrics.json',
+      /("accuracy": )[\d.]+/,
+      '$10.123',
+      /val metrics of baseline accuracy was 0.123 and is/,
+    ],
+    [
+      'run.json',
+      /("optimized": ")[0-9a-f]{64}/,
+      `$1${'0'.repeat(64)}`,
+      /the fingerprint of optimized was "0+"/,
+    ],
+    [
+      'gates.json',
+      '"verdict": "passed"',
+      '"verdict": "failed"',
+      /gate .* verdict was "failed" and is "passed" now/,
+    ],
+  ])('names the first difference of a tampered %s', async (file, from, to, difference) => {
+    const copy = await changed((at) => edit(join(at, file), from, to));
+    const result = compareResults(copy, evidence);
+    expect(result.difference).toMatch(difference);
+    expect(result.difference).toContain(`${file}: `);
+    expect(result.compared.filter(({ equal }) => !equal)).toHaveLength(1);
+  });
+
+  it('ends with 1, names the first difference and keeps the new run where a trial is not what was recorded', async () => {
+    const copy = await changed((at) =>
+      edit(
+        join(at, 'optimization_results.json'),
+        /("number": 1,\s+"params": \{[^}]*"max_depth": )\d+/,
+        '$199',
+      ),
+    );
+    const { code, difference, stderr, out } = await reproduce(
+      copy,
+      '--out',
+      join(await newFolder(), 'again'),
+    );
+    expect({ code, difference }).toEqual({
+      code: 1,
+      difference: expect.stringMatching(/trial 1 params max_depth was 99 and is \d+ now/),
+    });
+    expect(stderr).toContain('error: optimization_results.json: trial 1');
+    expect(await filesBelow(out)).toContain('run.json');
+  });
+
+  it('repeats a search that time ended and one that was resumed, whatever their generations were', async () => {
+    const other = await newFolder();
+    await writeExperiment(other);
+    const run = (out: string, trials: number, ...args: string[]) => {
+      const optimization = `optimization={n_trials: ${trials}, cv: 2, generation: 3}`;
+      const common = ['--stages', 'optimize,evidence', '--set', 'tracking.mlflow.enabled=false', '--quiet'];
+      return cli(['run', 'x.yaml', '--out', out, ...common, '--set', optimization, ...args], other);
+    };
+    const resumed = async () => {
+      expect((await run('resumed', 4)).code).toBe(0);
+      expect((await run('resumed', 9, '--resume')).code).toBe(0);
+    };
+    const timed = async () => {
+      const limit = ['--set', 'optimization.timeout_hours=5e-5'];
+      expect((await run('timed', 100_000, ...limit)).code).toBe(0);
+    };
+    await Promise.all([resumed(), timed()]);
+    const { trials } = await readJson(other, 'resumed', 'optimization_results.json');
+    expect(trials.map(({ generation }: { generation: number }) => generation)).toEqual([
+      0, 0, 0, 1, 2, 2, 2, 3, 3,
+    ]);
+    const { study } = await readJson(other, 'timed', 'optimization_results.json');
+    expect(study.ended_by).toBe('time');
+    const again = await Promise.all(['resumed', 'timed'].map((name) => reproduce(join(other, name))));
+    for (const { code, compared } of again) {
+      expect(code).toBe(0);
+      expect(compared.map(({ what }: { what: string }) => what)).toContain('trials');
+    }
+  });
+
+  it('takes moved data from --data-root, patterns too, and refuses data that are gone or changed', async () => {
+    const other = await newFolder();
+    await writeExperiment(other);
+    const args = ['--stages', 'baseline,evidence', '--out', 'out', '--set', 'data.train_path=tr*.csv'];
+    await cli(['run', 'x.yaml', '--quiet', ...args], other);
+    await mkdir(join(other, 'data'));
+    await rename(join(other, 'train.csv'), join(other, 'data', 'train.csv'));
+    const out = join(other, 'out');
+    const root = ['--data-root', join(other, 'data')];
+    const [gone, found] = await Promise.all([reproduce(out), reproduce(out, ...root)]);
+    expect(gone).toMatchObject({ code: 2, error: { message: expect.stringContaining('--data-root') } });
+    expect(found).toMatchObject({ code: 0 });
+    await writeFile(join(other, 'data', 'train.csv'), 'a,b,y\n1,2,0\n2,1,1\n');
+    const changedData = await reproduce(out, ...root);
+    expect(changedData).toMatchObject({
+      code: 2,
+      error: { message: expect.stringContaining('is not the file of the recorded run') },
+    });
   });
 });
 
-describe('create_docker', () => {
-  async function withDocker(script: string) {
-    const folder = await newFolder();
-    await writeExperiment(folder);
-    await mkdir(join(folder, 'bin'));
-    await writeFile(join(folder, 'bin', 'docker'), `#!/bin/sh\n${script}\n`);
-    await chmod(join(folder, 'bin', 'docker'), 0o755);
-    const path = `${join(folder, 'bin')}${delimiter}${process.env.PATH}`;
-    const args = ['run', 'x.yaml', '--out', 'out', '--stages', 'baseline', '--set', 'create_docker=true'];
-    return { folder, ended: await cli(args, folder, { PATH: path }) };
-  }
-
-  it('writes a Dockerfile with the versions that ran and what it copies, and builds the image', async () => {
-    const { folder, ended } = await withDocker('echo "$@"; exit 0');
-    expect(ended.code, ended.stderr).toBe(0);
-    expect(ended.stderr).not.toMatch(/warning: .*Docker/);
-    const docker = join(folder, 'out', 'docker');
-    const text = await readFile(join(docker, 'Dockerfile'), 'utf8');
-    expect(text).toContain(`FROM node:${process.versions.node}-bookworm`);
-    const [, copied] = /^COPY (.*) \.\/$/m.exec(text)!;
-    const files = await readdir(docker);
-    for (const name of copied!.split(' ')) expect(files).toContain(name);
-    const tarball = copied!.split(' ').find((name) => name.endsWith('.tgz'))!;
-    const packed = execFileSync('tar', ['tzf', join(docker, tarball)], { encoding: 'utf8' });
-    for (const name of ['bin/lockstep.js', 'dist/index.js', 'CMakeLists.txt', 'scripts/build.mjs']) {
-      expect(packed).toContain(`package/${name}\n`);
-    }
-    expect(await readFile(join(docker, 'build.log'), 'utf8')).toMatch(
-      /^build --tag lockstep-small \S+docker\n$/,
+describe('the stage evidence', () => {
+  it('leaves only current files of a run repeated into the same folder, and is not written where it is left out', async () => {
+    const other = await newFolder();
+    await writeExperiment(other);
+    const run = (...args: string[]) => cli(['run', 'x.yaml', '--out', 'out', '--quiet', ...args], other);
+    expect((await run('--stages', 'baseline')).code).toBe(0);
+    expect(await filesBelow(join(other, 'out', 'evidence'))).toEqual([]);
+    const search = ['--set', 'ensemble.methods=[]', '--set', 'optimization.n_trials=2'];
+    expect((await run('--stages', 'baseline,optimize,evidence', ...search)).code).toBe(0);
+    expect(await filesBelow(join(other, 'out', PACKAGE))).toContain('models/optimized_model.json');
+    expect((await run('--stages', 'baseline,evidence')).code).toBe(0);
+    const models = (await filesBelow(join(other, 'out', PACKAGE))).filter((name) =>
+      name.startsWith('models/'),
     );
-  });
-
-  it('that fails is warned about, and the run is done', async () => {
-    const { folder, ended } = await withDocker('echo broken; exit 1');
-    expect(ended.code).toBe(0);
-    expect(ended.stderr).toContain(
-      'warning: there is no Docker image: docker build failed; docker/build.log has its output',
-    );
-    expect(await readFile(join(folder, 'out', 'docker', 'build.log'), 'utf8')).toBe('broken\n');
+    expect(models).toEqual(['models/baseline_model.json']);
+    expect((await cli(['evidence', 'verify', 'out'], other)).code).toBe(0);
   });
 });

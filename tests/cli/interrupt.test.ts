@@ -44,6 +44,7 @@ describe('an interrupt', () => {
       expect(await filesBesideStores(join(folder, 'out'))).toEqual([
         'environment_info.json',
         'models/baseline_model.partial.json',
+        'package-lock.json',
         'run.json',
       ]);
       const model = await Model.load(join(folder, 'out/models/baseline_model.partial.json'));
@@ -79,6 +80,7 @@ describe('an interrupt', () => {
     expect(await filesBesideStores(join(folder, 'out'))).toEqual([
       'environment_info.json',
       'models/baseline_model.partial.json',
+      'package-lock.json',
       'run.json',
     ]);
   });
