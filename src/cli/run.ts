@@ -5,6 +5,7 @@ import type { RunOutcome } from '../protocol/run.ts';
 import type { StageName } from '../protocol/stages.ts';
 import { formatNumber } from '../reporting/format.ts';
 import { failedChecks, GATES_FILE, gateRows } from '../reporting/gates-report.ts';
+import { REPORT_PAGE } from '../reporting/html/markup.ts';
 import {
   type CommandContext,
   engineOption,
@@ -132,6 +133,7 @@ function printOutcome(outcome: RunOutcome, json: boolean): void {
       fingerprint,
     ]),
     ['folder', out],
+    ...(files.includes(REPORT_PAGE) ? [['page', `${out}/${REPORT_PAGE}`]] : []),
     ...(baseline ? [['report', `${out}/reports/training_report.md`]] : []),
     ...(search ? [['search', `${out}/reports/optimization_report.md`]] : []),
     ...(comparison ? [['comparison', `${out}/reports/comparison_analysis.md`]] : []),
