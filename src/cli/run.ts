@@ -5,6 +5,7 @@ import type { RunOutcome } from '../protocol/run.ts';
 import type { StageName } from '../protocol/stages.ts';
 import { formatNumber } from '../reporting/format.ts';
 import { failedChecks, GATES_FILE, gateRows, gatesSummary } from '../reporting/gates-report.ts';
+import { REPORT_PAGE } from '../reporting/html/markup.ts';
 import {
   type CommandContext,
   engineOption,
@@ -128,7 +129,8 @@ function outcomeJson(outcome: RunOutcome) {
 
 /** What a run has come to, for people: a table a model, the folder and the files to look at first. */
 function outcomeText(outcome: RunOutcome): string {
-  const { out, fingerprints, metrics, primary, baseline, search, comparison, gates, evidence } = outcome;
+  const { out, fingerprints, metrics, files, primary, baseline, search, comparison } = outcome;
+  const { gates, evidence } = outcome;
   const tables = Object.entries(metrics).map(([name, of]) =>
     Object.keys(metrics).length > 1 ? `${name}\n${metricsTable(of, primary)}` : metricsTable(of, primary),
   );
@@ -138,6 +140,7 @@ function outcomeText(outcome: RunOutcome): string {
       fingerprint,
     ]),
     ['folder', out],
+    ...(files.includes(REPORT_PAGE) ? [['page', `${out}/${REPORT_PAGE}`]] : []),
     ...(baseline ? [['report', `${out}/reports/training_report.md`]] : []),
     ...(search ? [['search', `${out}/reports/optimization_report.md`]] : []),
     ...(comparison ? [['comparison', `${out}/reports/comparison_analysis.md`]] : []),

@@ -15,6 +15,7 @@ import {
   type Rates,
   rocLine,
 } from '../reporting/curves.ts';
+import { REPORT_PAGE } from '../reporting/html/markup.ts';
 import { PART_NAMES, type PageInput, pageHtml } from '../reporting/html/page.ts';
 import {
   calibrationChart,
@@ -32,9 +33,6 @@ import { CHARTS_FOLDER, type OutputFolder } from './output.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import { rowsOf } from './test-predictions.ts';
 import type { ModelScores, TrainingHistory } from './trained-model.ts';
-
-/** The page of a run, below its folder and in the evidence package. */
-export const REPORT_PAGE = 'reports/report.html';
 
 /** What the page shows of a model. */
 export interface ReportedModel extends ModelScores {

@@ -27,6 +27,9 @@ const MOST_FEATURES = 20;
 /** A larger matrix has cells that cannot be read. */
 export const MOST_CLASSES = 20;
 
+/** Without the middle one, on which neither light nor dark text stands out. */
+const CELL_COLOURS = RAMP.filter((_, step) => step !== 3);
+
 const nameOf = (name: string) => label(name, NAME_LENGTH);
 const line = (text: string, colour: string): LegendItem => ({ text, mark: 'line', colour });
 
@@ -186,8 +189,8 @@ export async function confusionChart(
     const total = row.reduce((sum, count) => sum + count, 0);
     return row.map((count, predicted) => {
       const share = total > 0 ? count / total : 0;
-      const step = Math.min(RAMP.length - 1, Math.floor(share * RAMP.length));
-      return { actual, predicted, count, share, colour: RAMP[step]!, isStrong: step >= 3 };
+      const step = Math.min(CELL_COLOURS.length - 1, Math.floor(share * CELL_COLOURS.length));
+      return { actual, predicted, count, share, colour: CELL_COLOURS[step]!, isStrong: step >= 3 };
     });
   });
   const left = labelsWidth(names);

@@ -100,10 +100,21 @@ describe('the page of a run', () => {
 
   it('escapes any text so that a parser gives it back', () => {
     fc.assert(
+      fc.property(fc.string({ unit: 'grapheme' }), (text) => {
+        const { document } = parseHTML(
+          `<html><body><p title="${escapeHtml(text)}">${escapeHtml(text)}</p></body></html>`,
+        );
+        const made = document.querySelector('p')!;
+        expect([made.textContent, made.getAttribute('title')]).toEqual([text, text]);
+        expect(document.querySelectorAll('body *')).toHaveLength(1);
+      }),
+    );
+  });
+
+  it('leaves out characters that HTML does not have', () => {
+    fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
-        const safe = escapeHtml(text);
-        expect(safe).not.toMatch(/[<>"']|\p{Cs}/u);
-        expect(escapeHtml(escapeHtml('&'))).toBe('&amp;amp;');
+        expect(escapeHtml(`\0\u0007\uD800${text}`)).not.toMatch(/[<>"']|\p{Cs}|(?![\t\n\r])\p{Cc}/u);
       }),
     );
   });

@@ -1,3 +1,6 @@
+/** The page of a run, below its folder and in the evidence package. */
+export const REPORT_PAGE = 'reports/report.html';
+
 /** Text as HTML shows it, also within a quoted attribute; without characters that HTML does not have. */
 export function escapeHtml(text: string): string {
   return text
