@@ -83,7 +83,7 @@ export function addCompareCommand(program: Command, { signal }: CommandContext):
 }
 
 /** The models of a comparison for a terminal, the best first. */
-export function comparisonTable({ experiments, metric }: Comparison): string {
+function comparisonTable({ experiments, metric }: Comparison): string {
   const shown = experiments.slice(0, MOST_ROWS);
   const rows = shown.map((model) => [
     model.name,

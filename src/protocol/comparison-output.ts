@@ -7,7 +7,7 @@ import { comparisonAnalysis, comparisonSummary } from '../reporting/comparison-r
 import { CHARTS_FOLDER, type OutputFolder, toJson } from './output.ts';
 
 /** The files of a comparison, below its folder. */
-export const COMPARISON_FILES = {
+const COMPARISON_FILES = {
   summary: 'experiment_comparison.md',
   json: 'experiment_comparison.json',
   analysis: 'reports/comparison_analysis.md',

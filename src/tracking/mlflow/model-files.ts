@@ -2,7 +2,7 @@ import type { TrackedModel } from '../tracked-run.ts';
 import { toYaml } from './yaml.ts';
 
 /** The release whose formats are written. */
-export const MLFLOW_VERSION = '3.17.2';
+const MLFLOW_VERSION = '3.17.2';
 const XGBOOST_VERSION = '3.2.0';
 /** Nothing in a model depends on it, but MLflow warns of models that name none. */
 const PYTHON_VERSION = '3.11';
