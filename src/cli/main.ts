@@ -81,8 +81,6 @@ function createProgram(signal: AbortSignal): Command {
   addEvidenceCommand(program);
   addReproduceCommand(program, context);
   addVerifyCommand(program, context);
-  addEvidenceCommand(program);
-  addReproduceCommand(program, context);
   addBenchCommand(program, context);
   addDoctorCommand(program);
   addBuildCommand(program);
