@@ -84,8 +84,11 @@ const pick = (value: unknown, keys: readonly string[]) =>
 const without = (value: unknown, key: string) =>
   isJson(value) ? Object.fromEntries(Object.entries(value).filter(([name]) => name !== key)) : value;
 
-const trialsOf = (results: Json) =>
-  (Array.isArray(results.trials) ? results.trials : []) as readonly unknown[];
+/** The trials that ended; the others belong to a generation that was given up. */
+const trialsOf = (results: Json): readonly unknown[] =>
+  (Array.isArray(results.trials) ? results.trials : []).filter(
+    (trial) => trial?.state !== 'running' && trial?.state !== 'waiting',
+  );
 
 /** Check by check what was found and how it was judged. */
 function verdictsOf({ gates }: Json): Json {
@@ -177,8 +180,7 @@ export function compareResults(
 function generationsOf(evidence: string): number[] {
   const sizes: number[] = [];
   for (const trial of trialsOf(readOptional(evidence, RESULTS_FILE))) {
-    const { number, state, generation } = trial as Json;
-    if (state === 'waiting' || state === 'running') continue;
+    const { number, generation } = trial as Json;
     if (!Number.isSafeInteger(generation) || (generation as number) < 0 || (generation as number) > 1e6) {
       throw new InputError(
         `${join(evidence, RESULTS_FILE)} does not say in which generation trial ${String(number)} was made, so that the search cannot be repeated.`,

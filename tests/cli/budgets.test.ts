@@ -35,7 +35,7 @@ describe('resources.max_time_hours', () => {
     expect(ended.code, ended.stderr).toBe(0);
     // Starting the process and reading the data are not counted by the run.
     expect(ended.seconds).toBeLessThan(2.16 + 3);
-    expect((await read(folder, 'run.json')).ensemble.methods).toContain('stacking');
+    expect((await read(folder, 'run.json')).ensemble.methods).toContain('voting');
     const { study, trials } = await read(folder, 'optimization_results.json');
     expect(study.ended_by).toBe('time');
     const again = await newFolder();
