@@ -118,12 +118,13 @@ export async function replaceFile(path: string, write: (temporary: string) => Pr
 }
 
 /**
- * Removes the temporary files of `replaceFile` below a folder, which processes that were killed have left; none may be at work there.
+ * Removes the temporary files and folders below a folder that processes which were killed have left, of `replaceFile` and of whatever
+ * names them alike; none may be at work there.
  */
 export async function removeTornFiles(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
-    if (entry.isFile() && /^\.[0-9a-f]{12}\.tmp$/.test(entry.name)) {
-      await rm(join(entry.parentPath, entry.name), { force: true });
+    if (/^\.[0-9a-f]{12}\.tmp$/.test(entry.name)) {
+      await rm(join(entry.parentPath, entry.name), { recursive: true, force: true });
     }
   }
 }

@@ -337,6 +337,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
   const unlock = await lockRunFolder(output.path);
   try {
     await removeTornFiles(output.path);
+    reporter.step(`Stages: ${[...stages].join(' → ')}`);
     if (stages.has('baseline')) {
       reporter.step(`Training the baseline on ${engine.description}`);
       const { resident } = await tables.get(experiment.params.max_bin);

@@ -73,6 +73,9 @@ export async function cutOffAndResume(
       cut++;
     }
     expect(await foundIn(join(folder, out)), `${out}, ${cut} times cut off`).toEqual(expected);
-    expect(files(await filesBelow(join(folder, out)))).toEqual(expectedFiles);
+    const left = await filesBelow(join(folder, out));
+    expect(files(left)).toEqual(expectedFiles);
+    const runs = new Set(left.flatMap((name) => /^(mlruns\/\d+\/[0-9a-f]{32})\//.exec(name)?.[1] ?? []));
+    for (const run of runs) expect(left).toContain(`${run}/meta.yaml`);
   }
 }

@@ -92,42 +92,61 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Runs an experiment for a server that is not there yet, starts the server and sends the run, and again as if it had been lost. */
-async function served(set: PublicSet): Promise<{ server: ChildProcess; uri: string }> {
+let server: ChildProcess | undefined;
+
+const answers = (uri: string) =>
+  fetch(`${uri}/health`).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+
+/** Ends a server with its workers. */
+function stop(server: ChildProcess | undefined): void {
+  if (server?.pid !== undefined) process.kill(-server.pid, 'SIGKILL');
+}
+
+async function startServer(port: number): Promise<ChildProcess> {
+  const place = ['--backend-store-uri', `sqlite:///${join(folder, 'server.db')}`];
+  const files = ['--artifacts-destination', join(folder, 'server')];
+  const command = join(dirname(python!), 'mlflow');
+  const args = ['server', '--port', String(port), '--workers', '1', ...place, ...files];
+  const started = spawn(command, args, { stdio: 'ignore', detached: true });
+  for (let i = 0; !(await answers(`http://127.0.0.1:${port}`)); i++) {
+    assert.ok(i < 120, 'mlflow server does not start');
+    await sleep(500);
+  }
+  return started;
+}
+
+/**
+ * Runs an experiment for a server that is not there yet, starts the server and sends the run while the server is killed and started again,
+ * and once more as if it had been lost.
+ */
+async function served(set: PublicSet): Promise<string> {
   const port = await freePort();
   const uri = `http://127.0.0.1:${port}`;
   const out = await run(set, 'served', { overrides: [`tracking.mlflow.uri=${uri}`] });
   const outbox = join(out, 'mlflow-unsent.json');
   const unsent = readFileSync(outbox);
   await writePredictions(set, out);
-  const place = ['--backend-store-uri', `sqlite:///${join(folder, 'server.db')}`];
-  const files = ['--artifacts-destination', join(folder, 'server')];
-  const command = join(dirname(python!), 'mlflow');
-  const server = spawn(command, ['server', '--port', String(port), '--workers', '1', ...place, ...files], {
-    stdio: 'ignore',
-    detached: true,
-  });
+  server = await startServer(port);
+  const sending = sendUnsent(out, { warn: () => {} }).then(
+    () => 'sent',
+    () => 'kept',
+  );
+  await sleep(700);
+  stop(server);
+  server = await startServer(port);
+  console.log(`the run was ${await sending} while the server was killed and started again`);
   const options = { warn: (text: string) => assert.fail(text) };
-  for (
-    let i = 0;
-    !(await fetch(`${uri}/health`).then(
-      ({ ok }) => ok,
-      () => false,
-    ));
-    i++
-  ) {
-    assert.ok(i < 120, 'mlflow server does not start');
-    await sleep(500);
-  }
   for (const _ of ['first', 'again']) {
     writeFileSync(outbox, unsent);
     assert.deepEqual(await sendUnsent(out, options), { sent: 1 });
     assert.ok(!existsSync(outbox));
   }
-  return { server, uri };
+  return uri;
 }
 
-let server: ChildProcess | undefined;
 try {
   for (const set of ['breast_cancer', 'digits', 'diabetes', 'adult'] as const) {
     await writePredictions(set, await run(set, set));
@@ -143,12 +162,10 @@ try {
     /already holds a study/,
   );
   const script = fileURLToPath(new URL('mlflow_store.py', import.meta.url));
-  const { uri, ...of } = await served('digits');
-  server = of.server;
+  const uri = await served('digits');
   const { status } = spawnSync(python, [script, folder, uri], { stdio: 'inherit' });
   assert.equal(status, 0);
 } finally {
-  // With its workers.
-  if (server?.pid !== undefined) process.kill(-server.pid);
+  stop(server);
   rmSync(folder, { recursive: true, force: true });
 }

@@ -172,6 +172,17 @@ describe('a file store', () => {
     expect(entries.filter((name) => /^[0-9a-f]{32}$/.test(name))).toHaveLength(8);
   });
 
+  it('clears away a run that was cut off while it was recorded, and nothing else', async () => {
+    const place = join(root, 'torn');
+    const { experimentId, runId } = await writeFileStore(place, run);
+    const torn = join(place, experimentId, 'f'.repeat(32));
+    await mkdir(join(torn, 'params'), { recursive: true });
+    await writeFile(join(torn, 'params', 'a'), '1');
+    await writeFileStore(place, { ...run, models: [] });
+    expect(await readdir(join(place, experimentId))).not.toContain('f'.repeat(32));
+    expect(await readdir(join(place, experimentId, runId))).toContain('meta.yaml');
+  });
+
   it('is repeated in another place, whole and with its own addresses', async () => {
     await mirrorRun(first, join(root, 'evidence', 'mlruns'));
     await mirrorRun(first, join(root, 'evidence', 'mlruns'));

@@ -155,6 +155,14 @@ async function openExperiment(root: string, run: TrackedRun, made: string[]): Pr
   return { id, folder, uri: uriOf(folder) };
 }
 
+/** Removes runs that were cut off while they were recorded: a folder is a run once it has its meta.yaml. */
+async function removeTornRuns({ folder }: Experiment): Promise<void> {
+  for (const name of readdirSync(folder)) {
+    const isTorn = /^[0-9a-f]{32}$/.test(name) && !existsSync(join(folder, name, META));
+    if (isTorn) await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
 /** Takes a folder for a run: its id counts up where the same run has been recorded before. */
 function takeRunId(experiment: Experiment, identity: string): string {
   for (let attempt = 0; ; attempt++) {
@@ -303,6 +311,7 @@ export async function writeFileStore(root: string, run: TrackedRun): Promise<Rec
 /** @param made OUT: what is to be removed when the rest cannot be written */
 async function addRun(root: string, run: TrackedRun, made: string[]): Promise<RecordedRun> {
   const experiment = await openExperiment(root, run, made);
+  await removeTornRuns(experiment);
   const runId = takeRunId(experiment, run.identity);
   const folder = join(experiment.folder, runId);
   const folders = [folder];
