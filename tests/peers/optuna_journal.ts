@@ -1,14 +1,15 @@
 /**
  * Our side of optuna_journal.py. `optuna_journal.ts PYTHON` checks that Optuna reads a journal of ours value for value and
  * type for type, continues it, and that we read the result; and that two processes, Python's and ours, lose no record
- * while both append to one file.
+ * while both append to one file; and that optuna-dashboard shows a journal of ours.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Journal } from '../../src/tuning/journal/journal.ts';
 import { Float, formatJson } from '../../src/tuning/journal/text.ts';
@@ -147,10 +148,82 @@ async function together(): Promise<void> {
   console.log(`Optuna journal: ${ours} trials of ours and ${count} of Optuna's in one file, ${turns} turns`);
 }
 
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
+
+interface ShownTrial {
+  readonly number: number;
+  readonly state: string;
+  readonly values?: readonly (number | string)[];
+}
+
+/** Lets optuna-dashboard show a study, and compares what it tells its page. */
+async function shown(): Promise<void> {
+  const path = join(folder, 'shown.journal');
+  const journal = await Journal.open(path, STUDY);
+  const values = [0.5, -1.25, 3];
+  const params = (value: number) => new Map([['x', { value, distribution: x }]]);
+  await journal.create(values.map((value) => ({ state: 'running' as const, params: params(value / 4) })));
+  await journal.change([
+    { type: 'intermediate', number: 1, step: 2, value: 0.75 },
+    { type: 'finish', number: 0, state: 'complete', value: values[0] },
+    { type: 'finish', number: 1, state: 'pruned', value: values[1] },
+    { type: 'finish', number: 2, state: 'complete', value: values[2] },
+  ]);
+  await journal.close();
+  const uri = `http://127.0.0.1:${await freePort()}`;
+  const place = ['--host', '127.0.0.1', '--port', new URL(uri).port];
+  const command = join(dirname(python!), 'optuna-dashboard');
+  const dashboard = spawn(command, ['--storage-class', 'JournalFileStorage', ...place, path], {
+    stdio: 'ignore',
+    detached: true,
+  });
+  try {
+    const get = async (name: string) => (await fetch(`${uri}/api/${name}`)).json();
+    let studies: {
+      readonly study_summaries: readonly { readonly study_id: number; readonly study_name: string }[];
+    };
+    for (let i = 0; ; i++) {
+      try {
+        studies = (await get('studies')) as typeof studies;
+        break;
+      } catch {
+        assert.ok(i < 120, 'optuna-dashboard does not start');
+        await sleep(500);
+      }
+    }
+    assert.deepEqual(
+      studies.study_summaries.map(({ study_name }) => study_name),
+      ['ours'],
+    );
+    const { trials } = (await get(`studies/${studies.study_summaries[0]!.study_id}`)) as {
+      trials: ShownTrial[];
+    };
+    assert.deepEqual(
+      trials.map(({ number, state }) => [number, state]),
+      [
+        [0, 'Complete'],
+        [1, 'Pruned'],
+        [2, 'Complete'],
+      ],
+    );
+    assert.deepEqual(trials[2]!.values, [3]);
+  } finally {
+    process.kill(-dashboard.pid!);
+  }
+  console.log('Optuna journal: optuna-dashboard shows its trials');
+}
+
 try {
   await continued();
   console.log('Optuna journal: read, continued and read back, value for value');
   await together();
+  await shown();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
