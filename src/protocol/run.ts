@@ -16,6 +16,7 @@ import type { GatesRecord } from '../gates/gates.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
 import { gatesSummary } from '../reporting/gates-report.ts';
 import { trainingReport } from '../reporting/training-report.ts';
+import type { RecordedRun } from '../tracking/mlflow/file-store.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { type CompareResult, runCompare } from './compare.ts';
 import { buildImage, DOCKERFILE, dockerfileText } from './docker.ts';
@@ -326,6 +327,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
   let skipped: SkippedEnsemble | undefined;
   let baseline: TrainedModel | undefined;
   let compared: CompareResult | undefined;
+  let recorded: RecordedRun | undefined;
   let searchCharts: readonly string[] = [];
 
   const tables = experimentTables(experiment, engine);
@@ -444,7 +446,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       overrides: options.overrides ?? [],
     });
     const ended = { ...record, output, models, search, ensemble, compared, exit };
-    const recorded = await recordRun(ended, reporter);
+    recorded = await recordRun(ended, reporter);
     if (stages.has('evidence')) {
       reporter.step('Writing the evidence package');
       await writeEvidence(output, recorded, config.experiment.name);
@@ -485,7 +487,8 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
       await writeSurroundings(output, { ...record, surroundings, lockfile, models });
     }
     const ended = { ...record, output, models, search, ensemble, error };
-    const recorded = await recordRun(ended, reporter);
+    // What fails after the record is no part of it.
+    recorded ??= await recordRun(ended, reporter);
     if (recorded !== undefined && replay === undefined) await sendRun(ended, recorded, { reporter, signal });
     throw error;
   } finally {

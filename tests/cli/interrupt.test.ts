@@ -117,9 +117,9 @@ describe('a full disk', () => {
   });
 
   /** A file system of so many KiB, or undefined where this process may not mount one. */
-  async function tinyDisk(kib: number): Promise<string | undefined> {
-    const path = join(await newFolder(), 'disk');
-    mkdirSync(path);
+  async function tinyDisk(kib: number, at?: string): Promise<string | undefined> {
+    const path = at ?? join(await newFolder(), 'disk');
+    mkdirSync(path, { recursive: true });
     const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${kib}k`, 'tmpfs', path]);
     if (mount.status !== 0) return undefined;
     mounted.push(path);
@@ -138,6 +138,26 @@ describe('a full disk', () => {
     );
     expect(ended.code).toBe(4);
     expect(await filesBelow(disk)).toEqual([]);
+  });
+
+  it('while the evidence package is written ends a run with 4 and keeps all that it has found', async ({
+    skip,
+  }) => {
+    const folder = await newFolder();
+    await writeExperiment(folder);
+    if ((await tinyDisk(64, join(folder, 'out', 'evidence'))) === undefined)
+      return skip('not run: mounting a tmpfs needs root');
+    const ended = await cli(['run', 'x.yaml', '--out', 'out'], folder);
+    expect(ended.stderr).toMatch(/^error: Cannot write \S+: the disk is full; free some space\.$/m);
+    expect(ended.code).toBe(4);
+    const files = await filesBelow(join(folder, 'out'));
+    for (const name of ['models/ensemble_model.json', 'reports/report.html', 'run.json', 'gates.json'])
+      expect(files).toContain(name);
+    expect(files.some((name) => name.endsWith('manifest.json'))).toBe(false);
+    // The run and its four trials, once.
+    expect(files.filter((name) => /^mlruns\/\d+\/[0-9a-f]{32}\/meta\.yaml$/.test(name))).toHaveLength(5);
+    const again = await cli(['run', 'x.yaml', '--out', 'again', '--quiet'], folder);
+    expect(again.code).toBe(0);
   });
 
   it.for(['p.csv', 'p.parquet'])(
