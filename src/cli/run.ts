@@ -22,6 +22,7 @@ import { print, printError, printJson, table } from './terminal.ts';
 interface RunCommandOptions extends TrainingOptions {
   readonly out?: string;
   readonly stages?: readonly string[];
+  readonly skip?: readonly string[];
   readonly resume?: boolean;
 }
 
@@ -50,12 +51,13 @@ export function addRunCommand(program: Command, { signal }: CommandContext): voi
     .argument('<config>', 'experiment file (YAML)', path)
     .option('--out <dir>', 'output folder (default: experiments/<name of the experiment>)', path)
     .addOption(engineOption())
-    .option('--resume', 'go on with the search that the output folder holds')
+    .option('--resume', 'go on where a run into the output folder was cut off, or with its search')
     .option(
       '--stages <names>',
       'stages to run, with commas: baseline, optimize, ensemble, compare, gates, evidence',
       list,
     )
+    .option('--skip <names>', 'stages to leave out, with commas', list)
     .addOption(setOption())
     .addOption(jsonOption())
     .addOption(quietOption())
@@ -64,15 +66,17 @@ export function addRunCommand(program: Command, { signal }: CommandContext): voi
       '\nExample:\n  lockstep run experiment.yaml --out experiments/first --set hyperparameters.max_depth=4',
     )
     .action(async (configPath: string, options: RunCommandOptions) => {
-      const { parseStages } = await import('../protocol/stages.ts');
+      const { parseStages, stageNames } = await import('../protocol/stages.ts');
       const stages = options.stages && parseStages(options.stages);
-      await runAndPrint(configPath, { ...options, stages }, signal);
+      const skip = options.skip && stageNames(options.skip);
+      await runAndPrint(configPath, { ...options, stages, skip }, signal);
     });
 }
 
 export interface RunningOptions extends TrainingOptions {
   readonly out?: string | undefined;
   readonly stages?: readonly StageName[] | undefined;
+  readonly skip?: readonly StageName[] | undefined;
   readonly resume?: boolean;
 }
 
@@ -82,7 +86,7 @@ export async function runAndPrint(
   options: RunningOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const { out, engine, stages, resume, set: overrides = [], quiet = false, json = false } = options;
+  const { out, engine, stages, skip, resume, set: overrides = [], quiet = false, json = false } = options;
   const { loadConfig } = await import('../config/load.ts');
   const { config } = await loadConfig(configPath, { overrides });
   const { runExperiment } = await import('../protocol/run.ts');
@@ -92,6 +96,7 @@ export async function runAndPrint(
     out,
     engine,
     stages,
+    skip,
     resume,
     overrides,
     reporter: progress,

@@ -73,6 +73,8 @@ export interface RunOptions {
   readonly engine?: EngineChoice | undefined;
   /** All by default, but for those that the config switches off. */
   readonly stages?: readonly StageName[] | undefined;
+  /** Of these stages, those that are left out. */
+  readonly skip?: readonly StageName[] | undefined;
   /** Go on where a run into the folder was cut off, or with the study that it has. */
   readonly resume?: boolean | undefined;
   /** `key.path=value` settings that override the file. */
@@ -249,22 +251,25 @@ async function writeSurroundings(
 }
 
 /**
- * The stages of a run: those that were asked for, or all that the config does not switch off.
- * @throws InputError for a stage that the config leaves nothing to do for.
+ * The stages of a run in their order: those that were asked for, or all that the config does not switch off, but for those to be skipped.
+ * @throws InputError for a stage that the config leaves nothing to do for, and where what is left cannot be run.
  */
-function stagesOf(asked: readonly StageName[] | undefined, config: LoadedConfig['config']): Set<StageName> {
+function stagesOf(
+  { stages: asked, skip = [] }: Pick<RunOptions, 'stages' | 'skip'>,
+  config: LoadedConfig['config'],
+): Set<StageName> {
   const { optimization, ensemble } = config;
   if (asked?.includes('ensemble') && ensemble.methods.length === 0) {
     throw new InputError('ensemble.methods is empty; name a method, or leave out the stage ensemble.');
   }
-  if (asked !== undefined) return new Set(asked);
   const isOn: Partial<Record<StageName, boolean>> = {
     optimize: optimization.enabled,
     ensemble: optimization.enabled && ensemble.methods.length > 0,
     // Without a search there is neither an improvement nor a cross-validation to judge.
     gates: optimization.enabled,
   };
-  return new Set(STAGES.filter((stage) => isOn[stage] ?? true));
+  const chosen = STAGES.filter((stage) => asked?.includes(stage) ?? isOn[stage] ?? true);
+  return new Set(parseStages(chosen.filter((stage) => !skip.includes(stage))));
 }
 
 /**
@@ -293,7 +298,7 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
 
   const loaded = await loadConfig(options.configPath, { overrides: [...(options.overrides ?? [])] });
   const { config } = loaded;
-  const stages = stagesOf(options.stages, config);
+  const stages = stagesOf(options, config);
   const threads = resolveThreads(config.resources.n_jobs);
   const engine = await chooseEngine(options.engine ?? config.model.backend, { threads });
   const passes =

@@ -1,4 +1,4 @@
-import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { STUDY_PLOTS } from '../../src/reporting/study-plots.ts';
@@ -135,6 +135,23 @@ describe('run, then predict and verify', () => {
       expect(files.filter((name) => name.endsWith('/artifacts/MLmodel'))).toHaveLength(2);
       expect(files.filter((name) => name.endsWith('/artifacts/run.json'))).toHaveLength(1);
     }
+  });
+
+  it('run says which stages it goes through, and leaves out those of --skip', async () => {
+    expect(run.stderr).toMatch(/^Stages: baseline → optimize → ensemble → compare → gates → evidence$/m);
+    const other = await newFolder();
+    await writeExperiment(other);
+    const skip = (names: string) => cli(['run', 'x.yaml', '--out', 'out', '--skip', names], other);
+    const ended = await skip('optimize,ensemble,gates,evidence');
+    expect(ended.stderr).toMatch(/^Stages: baseline → compare$/m);
+    expect(ended.code).toBe(0);
+    expect(await readdir(join(other, 'out'))).not.toContain('study.journal');
+    const [unknown, all] = [await skip('gate'), await skip('baseline,optimize,ensemble')];
+    expect(unknown.stderr).toMatch(/^error: There is no stage named gate; the stages are baseline, /);
+    expect(all.stderr).toMatch(
+      /^error: The stage compare needs models of the same run: add baseline or optimize/,
+    );
+    expect([unknown.code, all.code]).toEqual([2, 2]);
   });
 
   it('run ends with 1 where a gate fails, names it, and keeps everything', async () => {
