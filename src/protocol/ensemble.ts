@@ -316,23 +316,35 @@ async function foldOutputs(
   candidates: readonly Candidate[],
   { signal, checkpoints }: EnsembleOptions,
 ): Promise<(readonly Float64Array[])[]> {
-  const found = new Map<number, readonly Float64Array[]>();
-  const planned: PlannedTrial[] = [];
-  for (const { number } of candidates) {
+  const looked: {
+    candidate: Candidate;
+    planned: PlannedTrial;
+    found: readonly Float64Array[] | undefined;
+  }[] = [];
+  for (const candidate of candidates) {
+    const { number } = candidate;
+    const kept = keptFolds.get(number);
     const given = trials[number]?.params ?? new Map();
     const trial = beginTrial(number, { state: 'running', params: given }, new Date());
     const params = paramsOfTrial(trial, experiment.params, experiment.data.schema);
-    const outputs =
-      keptFolds.get(number) ??
-      (await checkpoints?.find<Float64Array[]>(FOLD_OUTPUTS, foldWork(experiment, number, params)));
-    if (outputs === undefined) planned.push({ trial, params });
-    else found.set(number, outputs);
+    const work = foldWork(experiment, number, params);
+    const found = kept ?? (await checkpoints?.find<Float64Array[]>(FOLD_OUTPUTS, work));
+    looked.push({ candidate, planned: { trial, params }, found });
   }
-  const again = new BestFolds(planned.length, direction);
-  if (planned.length > 0) {
-    await evaluateTrials(planned, { ...searchScoring(experiment, tables), direction, keep: again, signal });
+  const missing = looked.filter(({ found }) => found === undefined).map(({ planned }) => planned);
+  const again = new BestFolds(missing.length, direction);
+  if (missing.length > 0) {
+    await evaluateTrials(missing, { ...searchScoring(experiment, tables), direction, keep: again, signal });
   }
-  return candidates.map(({ number }) => (found.get(number) ?? again.get(number))!);
+  const outputs: (readonly Float64Array[])[] = [];
+  for (const { candidate, planned, found } of looked) {
+    const of = found ?? again.get(candidate.number)!;
+    outputs.push(of);
+    // For whoever asks later, and so that it is not done again.
+    if (keptFolds.get(candidate.number) === undefined)
+      await keptFolds.put(candidate.number, candidate.value, planned.params, of);
+  }
+  return outputs;
 }
 
 /** Outputs fold by fold as outputs of the training rows; 0 for rows of no fold. */

@@ -10,12 +10,13 @@ import {
   type LegendItem,
   labelsWidth,
   legendPart,
+  type Marks,
   note,
   thin,
   titledChart,
 } from './chart-parts.ts';
 import type { Band, Points } from './curves.ts';
-import { type ChartPart, COLOURS, loadPlotting, RAMP, SERIES, STUDY_COLOURS } from './plot.ts';
+import { type ChartPart, COLOURS, loadPlotting, type Plotting, RAMP, SERIES, STUDY_COLOURS } from './plot.ts';
 
 /** Charts fit a phone's screen. */
 const INNER_WIDTH = 440;
@@ -109,23 +110,14 @@ export interface NamedCurve {
   readonly band?: Band | undefined;
 }
 
-/** Curves of the unit square upon each other, at most as many as there are colours. */
-export async function curvesChart(chart: {
-  readonly title: string;
-  readonly x: string;
-  readonly y: string;
-  readonly diagonal: boolean;
-  readonly curves: readonly NamedCurve[];
-  readonly notes: readonly string[];
-}): Promise<string> {
-  const plotting = await loadPlotting();
-  const { Plot, document } = plotting;
-  const curves = chart.curves.slice(0, SERIES.length);
+const CORNERS = [
+  { x: 0, y: 0 },
+  { x: 1, y: 1 },
+];
+
+/** A plot of the unit square. */
+function unitSquare({ Plot, document }: Plotting, x: string, diagonal: boolean, marks: Marks): ChartPart {
   const height = 400;
-  const corners = [
-    { x: 0, y: 0 },
-    { x: 1, y: 1 },
-  ];
   const plot = Plot.plot({
     document,
     width: INNER_WIDTH,
@@ -138,29 +130,47 @@ export async function curvesChart(chart: {
     x: { domain: [0, 1] },
     y: { domain: [0, 1] },
     marks: [
-      ...bottomAxis(Plot, [0, 1], chart.x),
+      ...bottomAxis(Plot, [0, 1], x),
       ...axisY(Plot, roundTicks(0, 1, 5)),
-      ...(chart.diagonal
-        ? [Plot.line(corners, { x: 'x', y: 'y', stroke: COLOURS.muted, strokeDasharray: '4,4' })]
+      ...(diagonal
+        ? [Plot.line(CORNERS, { x: 'x', y: 'y', stroke: COLOURS.muted, strokeDasharray: '4,4' })]
         : []),
-      ...curves.flatMap(({ band }, i) =>
-        band === undefined
-          ? []
-          : [
-              Plot.areaY(
-                band.x.map((x, k) => ({ x, low: band.low[k], high: band.high[k] })),
-                { x: 'x', y1: 'low', y2: 'high', fill: SERIES[i]!, fillOpacity: 0.25 },
-              ),
-            ],
-      ),
-      ...curves.map(({ points }, i) =>
-        Plot.line(
-          points.x.map((x, k) => ({ x, y: points.y[k] })),
-          { x: 'x', y: 'y', stroke: SERIES[i]!, strokeWidth: 1.8 },
-        ),
-      ),
+      ...marks,
     ],
   });
+  return { plot, height };
+}
+
+/** Curves of the unit square upon each other, at most as many as there are colours. */
+export async function curvesChart(chart: {
+  readonly title: string;
+  readonly x: string;
+  readonly y: string;
+  readonly diagonal: boolean;
+  readonly curves: readonly NamedCurve[];
+  readonly notes: readonly string[];
+}): Promise<string> {
+  const plotting = await loadPlotting();
+  const { Plot } = plotting;
+  const curves = chart.curves.slice(0, SERIES.length);
+  const square = unitSquare(plotting, chart.x, chart.diagonal, [
+    ...curves.flatMap(({ band }, i) =>
+      band === undefined
+        ? []
+        : [
+            Plot.areaY(
+              band.x.map((x, k) => ({ x, low: band.low[k], high: band.high[k] })),
+              { x: 'x', y1: 'low', y2: 'high', fill: SERIES[i]!, fillOpacity: 0.25 },
+            ),
+          ],
+    ),
+    ...curves.map(({ points }, i) =>
+      Plot.line(
+        points.x.map((x, k) => ({ x, y: points.y[k] })),
+        { x: 'x', y: 'y', stroke: SERIES[i]!, strokeWidth: 1.8 },
+      ),
+    ),
+  ]);
   return titledChart(INNER_WIDTH, chart.title, [
     note(`${chart.y} by ${chart.x}.`),
     ...chart.notes.map(note),
@@ -169,7 +179,7 @@ export async function curvesChart(chart: {
       curves.map(({ name }, i) => line(nameOf(name), SERIES[i]!)),
       INNER_WIDTH,
     ),
-    { plot, height },
+    square,
   ]);
 }
 
@@ -277,43 +287,22 @@ export async function calibrationChart(
     };
   });
   const plotting = await loadPlotting();
-  const { Plot, document } = plotting;
-  const height = 400;
-  const plot = Plot.plot({
-    document,
-    width: INNER_WIDTH,
-    height,
-    marginTop: 10,
-    marginBottom: AXIS_HEIGHT,
-    marginLeft: 40,
-    marginRight: 14,
-    style: FONT,
-    x: { domain: [0, 1] },
-    y: { domain: [0, 1] },
-    marks: [
-      ...bottomAxis(Plot, [0, 1], 'mean confidence'),
-      ...axisY(Plot, roundTicks(0, 1, 5)),
-      Plot.line([0, 1], {
-        x: (v: number) => v,
-        y: (v: number) => v,
-        stroke: COLOURS.muted,
-        strokeDasharray: '4,4',
-      }),
-      ...shown.slice(0, SERIES.length).flatMap(({ points }, i) => {
-        const data = points.x.map((x, k) => ({ x, y: points.y[k]! }));
-        return [
-          Plot.line(data, { x: 'x', y: 'y', stroke: SERIES[i]!, strokeWidth: 1.8 }),
-          Plot.dot(data, { x: 'x', y: 'y', fill: SERIES[i]!, r: 3 }),
-        ];
-      }),
-    ],
-  });
+  const { Plot } = plotting;
+  const square = unitSquare(plotting, 'mean confidence', true, [
+    ...shown.slice(0, SERIES.length).flatMap(({ points }, i) => {
+      const data = points.x.map((x, k) => ({ x, y: points.y[k]! }));
+      return [
+        Plot.line(data, { x: 'x', y: 'y', stroke: SERIES[i]!, strokeWidth: 1.8 }),
+        Plot.dot(data, { x: 'x', y: 'y', fill: SERIES[i]!, r: 3 }),
+      ];
+    }),
+  ]);
   return titledChart(INNER_WIDTH, `Calibration on the ${part} rows`, [
     note('Share that came true by mean confidence, in ten bins; the diagonal is ideal.'),
     ...shown
       .slice(0, SERIES.length)
       .map(({ name }, i) => legendPart(plotting, [line(name, SERIES[i]!)], INNER_WIDTH)),
-    { plot, height },
+    square,
   ]);
 }
 

@@ -7,6 +7,7 @@ import { createReferenceEngine } from '../reference/reference.ts';
 import {
   DEFAULT_TREE_PARAMS,
   METRICS_OF,
+  MIXED_SHAPE,
   makeBinned,
   makeJob,
   objective,
@@ -42,19 +43,7 @@ export async function trainBatch(
   return { trees, rounds, margins };
 }
 
-const SHAPE: TableShape = {
-  seed: 11,
-  rows: 400,
-  numeric: 3,
-  discrete: 1,
-  categorical: [3, 12],
-  missing: 0.1,
-  weighted: true,
-  targetScale: 0,
-  heavyTail: false,
-  maxBin: 256,
-  classes: 4,
-};
+const SHAPE: TableShape = { ...MIXED_SHAPE, seed: 11, rows: 400, classes: 4 };
 
 /** Jobs that differ in every parameter, objective by objective. */
 function variedJobs(
