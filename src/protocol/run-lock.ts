@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { InputError } from '../errors.ts';
 import { writeError } from '../files.ts';
 
@@ -49,18 +49,46 @@ async function isOver({ pid, host, began }: Holder): Promise<boolean> {
   return began !== null && (await beginningOf(pid)) !== began;
 }
 
+/** A name that `removeTornFiles` clears away, should this process be killed. */
+const besideOf = (path: string) => join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp`);
+
 /** Makes a file with a text that is whole at once; false where there is one. */
 async function claim(path: string, text: string): Promise<boolean> {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}`;
+  const temporary = besideOf(path);
   try {
     await writeFile(temporary, text, { flag: 'wx' });
     await link(temporary, path);
     return true;
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    // The holder may have cleared the temporary file away.
+    if (['EEXIST', 'ENOENT'].includes((cause as NodeJS.ErrnoException).code ?? '')) return false;
     throw writeError(path, cause);
   } finally {
     await rm(temporary, { force: true });
+  }
+}
+
+/** Makes the lock's file, in place of one that nobody holds any more. */
+async function takeLock(path: string, inUse: (who: string) => InputError): Promise<void> {
+  const mine: Holder = { pid: process.pid, host: hostname(), began: await beginningOf(process.pid) };
+  for (let tries = 0; !(await claim(path, JSON.stringify(mine))); tries++) {
+    const text = await readFile(path, 'utf8').catch(() => '');
+    const holder = parseHolder(text);
+    if (holder !== undefined && !(await isOver(holder))) {
+      const where = holder.host === mine.host ? '' : ` on ${holder.host} (if it has ended, remove ${path})`;
+      throw inUse(`process ${holder.pid}${where}`);
+    }
+    if (tries > 20) throw inUse('other processes that come and go');
+    // Of several that find the same stale lock, one succeeds in moving it away; the others find what it has put there.
+    const stale = besideOf(path);
+    const moved = await rename(path, stale).then(
+      () => true,
+      () => false,
+    );
+    if (moved && (await readFile(stale, 'utf8').catch(() => '')) !== text) {
+      await link(stale, path).catch(() => {});
+    }
+    await rm(stale, { force: true });
   }
 }
 
@@ -78,27 +106,14 @@ export async function lockRunFolder(folder: string): Promise<() => Promise<void>
       `${folder} is in use by ${who}: wait until it has ended, or name another folder with --out.`,
     );
   if (held.has(path)) throw inUse('another run of this process');
-  const mine: Holder = { pid: process.pid, host: hostname(), began: await beginningOf(process.pid) };
-  for (let tries = 0; !(await claim(path, JSON.stringify(mine))); tries++) {
-    const text = await readFile(path, 'utf8').catch(() => '');
-    const holder = parseHolder(text);
-    if (holder !== undefined && !(await isOver(holder))) {
-      const where = holder.host === mine.host ? '' : ` on ${holder.host} (if it has ended, remove ${path})`;
-      throw inUse(`process ${holder.pid}${where}`);
-    }
-    if (tries > 20) throw inUse('other processes that come and go');
-    // Of several that find the same stale lock, one succeeds in moving it away; the others find what it has put there.
-    const stale = `${path}.${randomBytes(6).toString('hex')}`;
-    const moved = await rename(path, stale).then(
-      () => true,
-      () => false,
-    );
-    if (moved && (await readFile(stale, 'utf8').catch(() => '')) !== text) {
-      await link(stale, path).catch(() => {});
-    }
-    await rm(stale, { force: true });
-  }
+  // At once, as the lock itself says no more than that this process holds it.
   held.add(path);
+  try {
+    await takeLock(path, inUse);
+  } catch (error) {
+    held.delete(path);
+    throw error;
+  }
   return async () => {
     held.delete(path);
     await rm(path, { force: true });
