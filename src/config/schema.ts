@@ -496,7 +496,7 @@ const sections = z.strictObject({
   create_docker: z
     .boolean()
     .default(false)
-    .describe('Write a Dockerfile that repeats the run, and build its image where Docker is.'),
+    .describe('Build the image of the Dockerfile that every run leaves, where Docker is.'),
 });
 type Sections = z.output<typeof sections>;
 

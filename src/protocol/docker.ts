@@ -52,6 +52,7 @@ export function dockerfileText(lockfile: Lockfile): string {
   return [
     '# Runs the experiment again and compares every result:',
     '#   docker run --rm --volume DATA:/data:ro IMAGE',
+    `# ${SOURCES} is the folder of the Lockstep that ran; create_docker: true puts it there and builds the image.`,
     `FROM node:${process.versions.node}-bookworm`,
     'RUN apt-get update && apt-get install -y --no-install-recommends g++ make python3-pip \\',
     ' && pip install --break-system-packages cmake==3.31.6 && rm -rf /var/lib/apt/lists/*',

@@ -234,7 +234,7 @@ function runJson(record: RunRecord) {
   };
 }
 
-/** Writes what the run took place in: environment_info.json, the lockfile, and a Dockerfile where one is asked for. */
+/** Writes what the run took place in: environment_info.json, the lockfile and a Dockerfile. */
 async function writeSurroundings(
   output: OutputFolder,
   record: Pick<RunRecord, 'experiment' | 'environment' | 'engine'> & {
@@ -243,11 +243,11 @@ async function writeSurroundings(
     readonly models: Models;
   },
 ): Promise<void> {
-  const { experiment, lockfile, models } = record;
+  const { lockfile, models } = record;
   const fingerprints = ofModels(models, ({ model }) => model.fingerprint) as Record<string, string>;
   await output.writeDeliverable(ENVIRONMENT_FILE, toJson(environmentInfo({ ...record, fingerprints })));
   await output.writeDeliverable(lockfile.file, lockfile.text);
-  if (experiment.loaded.config.create_docker) await output.write(DOCKERFILE, dockerfileText(lockfile));
+  await output.write(DOCKERFILE, dockerfileText(lockfile));
 }
 
 /**

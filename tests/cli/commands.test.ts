@@ -120,7 +120,7 @@ describe('run, then predict and verify', () => {
       'roc',
     ];
     const plots = [...STUDY_PLOTS, ...drawn.map((name) => `${name}.svg`)];
-    const others = ['study.journal', ...plots.map((name) => `visualizations/${name}`)];
+    const others = ['Dockerfile', 'study.journal', ...plots.map((name) => `visualizations/${name}`)];
     expect(await filesBesideStores(join(folder, 'out'))).toEqual(
       [...deliverables, ...evidence, ...others].sort(),
     );

@@ -42,6 +42,7 @@ describe('an interrupt', () => {
         ended.stderr,
       )!;
       expect(await filesBesideStores(join(folder, 'out'))).toEqual([
+        'Dockerfile',
         'environment_info.json',
         'models/baseline_model.partial.json',
         'package-lock.json',
@@ -78,6 +79,7 @@ describe('an interrupt', () => {
     expect(ended.stderr).toMatch(/^error: The time budget ended after \d+ of 100000 rounds; /m);
     expect(ended.code).toBe(3);
     expect(await filesBesideStores(join(folder, 'out'))).toEqual([
+      'Dockerfile',
       'environment_info.json',
       'models/baseline_model.partial.json',
       'package-lock.json',
