@@ -1,6 +1,5 @@
 // The process of one timing of Lockstep: takes a TimingJob as its argument, writes a Timing to stdout, and ends when its
 // standard input does, so that it never outlives the process that asked.
-import { readFileSync } from 'node:fs';
 import { boost } from '../boosting/boost.ts';
 import { treeParams } from '../boosting/params.ts';
 import { metricDirection } from '../config/metric-names.ts';
@@ -9,6 +8,7 @@ import type { RowSet } from '../data/types.ts';
 import { chooseEngine } from '../engine/choose.ts';
 import type { ResidentDataset, TrainingJob } from '../engine/engine.ts';
 import { ExitCode } from '../errors.ts';
+import { lockstepVersion } from '../protocol/installed.ts';
 import type { Timing, TimingJob } from './job.ts';
 import { timed, timedWhenIdle } from './meter.ts';
 import { readTable } from './table.ts';
@@ -82,9 +82,7 @@ async function time(job: TimingJob): Promise<Timing> {
   const { result: engine, took: start } = await timed(() =>
     chooseEngine(job.engine ?? 'cpu', { threads: job.threads }),
   );
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
+  const version = lockstepVersion();
   const { result: loaded, took: load } = await timed(() => readTable(job.table));
   const { table, data } = loaded;
   const training = { start: 0, end: table.train_rows };

@@ -9,6 +9,7 @@ export function addEvidenceCommand(program: Command): void {
     .command('evidence')
     .summary('check the evidence package of a run')
     .description('Commands for the evidence package of a run.')
+    .helpCommand(false)
     .command('verify')
     .summary('check that an evidence package is as it was written')
     .description(

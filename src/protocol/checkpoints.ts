@@ -24,6 +24,26 @@ function keyOf(inputs: WorkInputs): string {
   return sha256(text).digest('hex').slice(0, 32);
 }
 
+/** Where a run keeps finished work, if it does. */
+export interface FinishedWork {
+  /** What an earlier process of the run has come to; undefined where it has not, or where nothing is to be taken over. */
+  find<Value>(name: string, inputs: WorkInputs): Promise<Value | undefined>;
+  /** Keeps a result: plain values, maps and typed arrays. */
+  put(name: string, inputs: WorkInputs, value: unknown): Promise<void>;
+  /** Lets go of a result. */
+  drop(name: string, inputs: WorkInputs): Promise<void>;
+  /** What an earlier process has come to, or else what `work` comes to. */
+  once<Value>(name: string, inputs: WorkInputs, work: () => Promise<Value>): Promise<Value>;
+}
+
+/** Keeps nothing. */
+export const NO_CHECKPOINTS: FinishedWork = {
+  find: async () => undefined,
+  put: async () => {},
+  drop: async () => {},
+  once: (_name, _inputs, work) => work(),
+};
+
 export interface CheckpointOptions {
   /** The run's output folder. */
   readonly folder: string;
@@ -37,7 +57,7 @@ export interface CheckpointOptions {
  * Finished work of a run, so that a run that was killed goes on where it was. A file is found by the SHA-256 of all that the work
  * depends on, so that a changed config or changed data never meets a result of before; a file that is damaged is as good as none.
  */
-export class Checkpoints {
+export class Checkpoints implements FinishedWork {
   readonly #folder: string;
   readonly #resume: boolean;
   readonly #warn: (text: string) => void;
@@ -59,7 +79,6 @@ export class Checkpoints {
     return join(this.#folder, `${name}-${keyOf({ ...this.#data, name, ...inputs })}.bin`);
   }
 
-  /** What an earlier process of the run has come to; undefined where it has not, or where nothing is to be taken over. */
   async find<Value>(name: string, inputs: WorkInputs): Promise<Value | undefined> {
     if (!this.#resume) return undefined;
     const bytes = await readFile(this.#path(name, inputs)).catch(() => undefined);
@@ -69,7 +88,6 @@ export class Checkpoints {
     return deserialize(body) as Value;
   }
 
-  /** Keeps a result: plain values, maps and typed arrays. */
   async put(name: string, inputs: WorkInputs, value: unknown): Promise<void> {
     if (this.#failed) return;
     const body = serialize(value);
@@ -84,12 +102,10 @@ export class Checkpoints {
     }
   }
 
-  /** Lets go of a result. */
   async drop(name: string, inputs: WorkInputs): Promise<void> {
     await rm(this.#path(name, inputs), { force: true });
   }
 
-  /** What an earlier process has come to, or else what `work` comes to. */
   async once<Value>(name: string, inputs: WorkInputs, work: () => Promise<Value>): Promise<Value> {
     const found = await this.find<Value>(name, inputs);
     if (found !== undefined) return found;

@@ -4,7 +4,7 @@ import { type Comparison, compareModels } from '../comparison/compare.ts';
 import type { ComparedModel } from '../comparison/compared-model.ts';
 import { InterruptedError } from '../errors.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
-import type { Checkpoints } from './checkpoints.ts';
+import { type FinishedWork, NO_CHECKPOINTS } from './checkpoints.ts';
 import { writeComparison } from './comparison-output.ts';
 import { measureLatency, type RowPredictor } from './latency.ts';
 import type { OutputFolder } from './output.ts';
@@ -41,7 +41,7 @@ export interface CompareStageOptions {
   readonly reporter: Reporter;
   readonly signal?: AbortSignal | undefined;
   /** Where the run keeps finished work. */
-  readonly checkpoints?: Checkpoints | undefined;
+  readonly checkpoints?: FinishedWork | undefined;
 }
 
 async function sizeOf(path: string): Promise<number | undefined> {
@@ -72,7 +72,7 @@ export async function runCompare(
   output: OutputFolder,
   experiment: PreparedExperiment,
   run: RunModels,
-  { reporter, signal, checkpoints }: CompareStageOptions,
+  { reporter, signal, checkpoints = NO_CHECKPOINTS }: CompareStageOptions,
 ): Promise<CompareResult> {
   reporter.step('Comparing the models');
   const { comparison: settings, gates, experiment: about } = experiment.loaded.config;
@@ -85,7 +85,7 @@ export async function runCompare(
       const { model } = of;
       const measuring = async () => measureLatency(experiment, model);
       const work = { fingerprint: model.fingerprint };
-      latencies[name] = await (checkpoints?.once('latency', work, measuring) ?? measuring());
+      latencies[name] = await checkpoints.once('latency', work, measuring);
     }
     models.push({
       name,
@@ -113,7 +113,7 @@ export async function runCompare(
     caveats: caveatsOf(run),
   };
   const comparing = () => compareModels(models, { ...options, signal });
-  const comparison = await (checkpoints?.once('comparison', { models, options }, comparing) ?? comparing());
+  const comparison = await checkpoints.once('comparison', { models, options }, comparing);
   const charts = await writeComparison(output, about.name, comparison, { models, rows });
   return { comparison, latencies, charts };
 }

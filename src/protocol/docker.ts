@@ -31,17 +31,21 @@ async function copyLockstep(folder: string): Promise<void> {
   }
 }
 
+/** The installed packages of which there is one version, as npm is told of them. */
+function exactVersions(): string {
+  const exact = Object.entries(installedPackages()).filter(([, versions]) => !versions.includes(','));
+  return exact.map(([name, version]) => `${name}@${version}`).join(' ');
+}
+
 /** How the image gets this very Lockstep, with the packages that it has here. */
 function installSteps({ file, origin }: Lockfile): string[] {
-  const exact = Object.entries(installedPackages()).filter(([, versions]) => !versions.includes(','));
-  const specs = exact.map(([name, version]) => `${name}@${version}`).join(' ');
   return [
     'WORKDIR /opt/lockstep',
     `COPY ${SOURCES}/ ./`,
     `COPY ${file} ./`,
     origin === 'lockstep'
       ? 'RUN npm ci --omit=dev --ignore-scripts'
-      : `RUN npm install --no-save --omit=dev --ignore-scripts ${specs}`,
+      : `RUN npm install --no-save --omit=dev --ignore-scripts ${exactVersions()}`,
     'RUN node scripts/build.mjs --addon && chmod +x bin/lockstep.js \\',
     ' && ln -s /opt/lockstep/bin/lockstep.js /usr/local/bin/lockstep',
   ];

@@ -17,7 +17,7 @@ import { paramsOfTrial } from '../tuning/cross-validate.ts';
 import { evaluateTrials, meanRound, type PlannedTrial } from '../tuning/evaluate.ts';
 import { beginTrial } from '../tuning/storage.ts';
 import type { BinnedTables } from '../tuning/tables.ts';
-import type { Checkpoints } from './checkpoints.ts';
+import { type FinishedWork, NO_CHECKPOINTS } from './checkpoints.ts';
 import {
   CANDIDATES_PER_MEMBER,
   experimentFolds,
@@ -74,7 +74,7 @@ export interface EnsembleOptions {
   /** `performance.now()` time after which no training begins, and no method but voting, which is fitted to nothing. */
   readonly deadline?: number | undefined;
   /** Where the run keeps finished work. */
-  readonly checkpoints?: Checkpoints | undefined;
+  readonly checkpoints?: FinishedWork | undefined;
 }
 
 /** Advice for a run whose time was up before the stage. */
@@ -109,7 +109,7 @@ export async function runEnsemble(
   baseline: TrainedModel | undefined,
   options: EnsembleOptions,
 ): Promise<EnsembleResult | SkippedEnsemble> {
-  const { reporter, signal, deadline = Number.POSITIVE_INFINITY, checkpoints } = options;
+  const { reporter, signal, deadline = Number.POSITIVE_INFINITY, checkpoints = NO_CHECKPOINTS } = options;
   const started = performance.now();
   const isLate = () => performance.now() >= deadline;
   const { ensemble: config } = experiment.loaded.config;
@@ -176,7 +176,7 @@ export async function runEnsemble(
         voting,
       });
     const work = { method, outOfFold, holdOut, folds: foldRows, voting, sees };
-    const fit = await (checkpoints?.once('ensemble', work, fitting) ?? fitting());
+    const fit = await checkpoints.once('ensemble', work, fitting);
     const model = new EnsembleModel(method, fit.combiner, members);
     const scores = await scoreParts(experiment, model, async (rows) => {
       const { columns } = experiment.splits.find((split) => split.rows === rows)!;
@@ -267,7 +267,7 @@ async function trainMembers(
   search: OptimizeResult,
   already: ReadonlyMap<number, TrainedMember>,
   candidates: readonly JudgedCandidate[],
-  { signal, checkpoints }: EnsembleOptions,
+  { signal, checkpoints = NO_CHECKPOINTS }: EnsembleOptions,
 ): Promise<EnsembleMember[]> {
   const trained = new Map(already);
   const missing = candidates.flatMap(({ number }) => {
@@ -282,7 +282,7 @@ async function trainMembers(
     const { binned, resident } = await tables.get(maxBin);
     const works = ofTable.map(({ params, rows }) => ({ params, rows, seed: experiment.seed }));
     const forests: (TreeEnsemble | undefined)[] = [];
-    for (const work of works) forests.push(await checkpoints?.find<TreeEnsemble>('member', work));
+    for (const work of works) forests.push(await checkpoints.find<TreeEnsemble>('member', work));
     const places = [...forests.keys()].filter((i) => forests[i] === undefined);
     if (places.length > 0) {
       const made = await boostBatch(
@@ -292,7 +292,7 @@ async function trainMembers(
       );
       for (const [k, i] of places.entries()) {
         forests[i] = made[k]!;
-        await checkpoints?.put('member', works[i]!, made[k]!);
+        await checkpoints.put('member', works[i]!, made[k]!);
       }
     }
     ofTable.forEach(({ number, params }, i) => {
@@ -314,7 +314,7 @@ async function foldOutputs(
   tables: BinnedTables,
   { keptFolds, trials, direction }: OptimizeResult,
   candidates: readonly Candidate[],
-  { signal, checkpoints }: EnsembleOptions,
+  { signal, checkpoints = NO_CHECKPOINTS }: EnsembleOptions,
 ): Promise<(readonly Float64Array[])[]> {
   const looked: {
     candidate: Candidate;
@@ -328,7 +328,7 @@ async function foldOutputs(
     const trial = beginTrial(number, { state: 'running', params: given }, new Date());
     const params = paramsOfTrial(trial, experiment.params, experiment.data.schema);
     const work = foldWork(experiment, number, params);
-    const found = kept ?? (await checkpoints?.find<Float64Array[]>(FOLD_OUTPUTS, work));
+    const found = kept ?? (await checkpoints.find<Float64Array[]>(FOLD_OUTPUTS, work));
     looked.push({ candidate, planned: { trial, params }, found });
   }
   const missing = looked.filter(({ found }) => found === undefined).map(({ planned }) => planned);

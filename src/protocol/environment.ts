@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
 import { promisify } from 'node:util';
-import { loadAddon } from '../addon.ts';
 import { NUMERICS_VERSION } from '../boosting/fingerprint.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { fingerprintFile } from '../data/read.ts';
 import type { SourceRecord } from '../data/types.ts';
+import { simdLevel } from '../engine/cpu.ts';
 import { installedPackages, type Lockfile, lockstepVersion } from './installed.ts';
 import type { PreparedExperiment } from './prepare.ts';
 
@@ -163,7 +163,7 @@ export function environmentInfo(inputs: EnvironmentInputs) {
     node_version: environment.node_version,
     platform: environment.platform,
     cpu: environment.cpu,
-    simd: loadAddon().chooseSimd(''),
+    simd: simdLevel(),
     lockstep_version: lockstepVersion(),
     lockfile: { file: lockfile.file, origin: lockfile.origin },
     git,

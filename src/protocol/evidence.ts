@@ -2,13 +2,14 @@ import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { JsonReader, parseJson } from '../boosting/json-reader.ts';
+import { JsonReader } from '../boosting/json-reader.ts';
 import { loadModel } from '../ensemble/load.ts';
 import { InputError } from '../errors.ts';
 import { writeError } from '../files.ts';
 import { mirrorRun, type RecordedRun } from '../tracking/mlflow/file-store.ts';
 import { STORE_FOLDER } from '../tracking/mlflow/outbox.ts';
 import { lockstepVersion } from './installed.ts';
+import { readJsonObject } from './json-file.ts';
 import { EVIDENCE_FOLDER, type OutputFolder } from './output.ts';
 import { RUN_FILE } from './run-data.ts';
 
@@ -98,17 +99,21 @@ class PackageFile extends JsonReader {
   }
 }
 
-/** A JSON object of an evidence package, with a reader for its values. */
+/** A JSON object of an evidence package, with a reader for its values; undefined where the package has no such file. */
+export function findPackageFile(folder: string, name: string) {
+  const reader = new PackageFile(join(folder, name), 'evidence package');
+  const content = readJsonObject(reader, 'take another copy of the package');
+  return content && { reader, content };
+}
+
+/**
+ * As `findPackageFile`.
+ * @throws InputError also where there is no such file.
+ */
 export function readPackageFile(folder: string, name: string) {
-  const path = join(folder, name);
-  const reader = new PackageFile(path, 'evidence package');
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw new InputError(`${path} cannot be read: ${(cause as Error).message}.`, { cause });
-  }
-  return { reader, content: reader.object(parseJson(text, path), 'the file') };
+  const found = findPackageFile(folder, name);
+  if (found !== undefined) return found;
+  throw new InputError(`${folder} has no ${name}: name the evidence package of a run that ended.`);
 }
 
 function readManifest(folder: string) {

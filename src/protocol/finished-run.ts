@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { JsonReader } from '../boosting/json-reader.ts';
 import { METRIC_NAMES, type MetricName } from '../config/metric-names.ts';
@@ -7,11 +7,13 @@ import type { SplitName } from '../data/types.ts';
 import { ExitCode, InputError } from '../errors.ts';
 import type { SplitMetrics } from '../metrics/score.ts';
 import type { FoldMethod } from '../tuning/folds.ts';
+import { readJsonObject } from './json-file.ts';
 import {
   CV_SCORES_FILE,
   checkRunVersion,
   type FoldsRecord,
   METRIC_FILES,
+  RUN_FILE,
   type ScoringRecord,
 } from './run-data.ts';
 
@@ -59,26 +61,13 @@ class RunFile extends JsonReader {
 }
 
 /** A file of a run and its content, a JSON object; undefined where there is no such file. */
-async function readRunFile(
+function readRunFile(
   folder: string,
   name: string,
-): Promise<{ readonly reader: RunFile; readonly content: Json } | undefined> {
-  const path = join(folder, name);
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return undefined;
-    throw new InputError(`${path} cannot be read: ${message}.`, { cause });
-  }
-  const reader = new RunFile(path, 'run');
-  try {
-    return { reader, content: reader.object(JSON.parse(text), 'the file') };
-  } catch (cause) {
-    if (cause instanceof InputError) throw cause;
-    throw new InputError(`${path} is not a whole JSON file; run the experiment again.`, { cause });
-  }
+): { readonly reader: RunFile; readonly content: Json } | undefined {
+  const reader = new RunFile(join(folder, name), 'run');
+  const content = readJsonObject(reader, 'run the experiment again');
+  return content && { reader, content };
 }
 
 const KINDS: readonly ModelKind[] = ['binary', 'multiclass', 'regression'];
@@ -131,12 +120,10 @@ function inner(record: Json, key: string, name: string): number | undefined {
 }
 
 async function modelsOf(folder: string, run: Json): Promise<Map<string, FinishedModel>> {
-  const splits = await Promise.all(
-    Object.entries(METRIC_FILES).map(
-      async ([split, file]) => [split as SplitName, await readRunFile(folder, file)] as const,
-    ),
+  const splits = Object.entries(METRIC_FILES).map(
+    ([split, file]) => [split as SplitName, readRunFile(folder, file)] as const,
   );
-  const scores = await readRunFile(folder, CV_SCORES_FILE);
+  const scores = readRunFile(folder, CV_SCORES_FILE);
   const read = [...splits.map(([, file]) => file), scores];
   const names = new Set(read.flatMap((file) => Object.keys(file?.content ?? {})));
   const timings = isRecord(run.timings) ? run.timings : {};
@@ -174,7 +161,7 @@ async function modelsOf(folder: string, run: Json): Promise<Map<string, Finished
  */
 export async function readFinishedRun(folder: string): Promise<FinishedRun> {
   await checkRunVersion(folder);
-  const file = await readRunFile(folder, 'run.json');
+  const file = readRunFile(folder, RUN_FILE);
   if (file === undefined)
     throw new InputError(
       `${folder} holds no finished run: it has no run.json; name the output folder of lockstep run.`,

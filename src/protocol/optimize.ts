@@ -16,8 +16,8 @@ import type { StudyStorage } from '../tuning/storage.ts';
 import type { Study } from '../tuning/study.ts';
 import type { BinnedTables } from '../tuning/tables.ts';
 import { type Direction, isFinished, type Trial } from '../tuning/trial.ts';
-import type { Checkpoints, WorkInputs } from './checkpoints.ts';
-import { estimateMemory, type PreparedExperiment } from './prepare.ts';
+import { type FinishedWork, NO_CHECKPOINTS, type WorkInputs } from './checkpoints.ts';
+import { estimateMemory, histogramBytes, type PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
 import { type ModelPlan, type TrainedModel, trainAndScore } from './trained-model.ts';
 
@@ -74,7 +74,7 @@ export interface OptimizeOptions {
   /** How long the baseline took to train: the search ends that much earlier that what follows it has time. */
   readonly baselineSeconds?: number | undefined;
   /** Where the run keeps finished work. */
-  readonly checkpoints?: Checkpoints | undefined;
+  readonly checkpoints?: FinishedWork | undefined;
 }
 
 /** How an experiment's rows are divided for cross-validation. */
@@ -124,7 +124,7 @@ export function foldWork(experiment: PreparedExperiment, number: number, params:
 /** The kind of checkpoint that has what fold models predict. */
 export const FOLD_OUTPUTS = 'folds';
 
-function foldStore(experiment: PreparedExperiment, checkpoints: Checkpoints): FoldStore {
+function foldStore(experiment: PreparedExperiment, checkpoints: FinishedWork): FoldStore {
   return {
     put: (number, params, outputs) =>
       checkpoints.put(FOLD_OUTPUTS, foldWork(experiment, number, params), outputs),
@@ -150,7 +150,7 @@ function generationOf(experiment: PreparedExperiment, reporter: Reporter): numbe
   const deepest = depth?.type === 'int' ? Math.max(depth.high, params.max_depth) : params.max_depth;
   const outputs = outputsOf(params);
   const features = binned.features.length;
-  const histograms = (HISTOGRAMS_AT_ONCE - 1) * (deepest + 2) * features * 256 * 16;
+  const histograms = (HISTOGRAMS_AT_ONCE - 1) * histogramBytes(features, deepest);
   const fixed = estimateMemory(binned.rows, features, deepest, outputs) + histograms;
   const ofTrial = cv * binned.rows * outputs * MODEL_ROW_BYTES;
   const limit = resources.max_memory_gb * 2 ** 30;
@@ -267,12 +267,12 @@ export async function runOptimize(
   const metric = experiment.metrics[0]!;
   const direction = metricDirection(metric);
   const studyName = studyNameOf(experiment);
-  const { checkpoints, generations } = options;
+  const { checkpoints = NO_CHECKPOINTS, generations } = options;
   const deadline = endOfSearch(experiment, started, options);
   const generation = generationOf(experiment, reporter);
   const { methods, top_k: topK } = config.ensemble;
   const kept = methods.length > 0 ? CANDIDATES_PER_MEMBER * topK : 0;
-  const keep = new BestFolds(kept, direction, checkpoints && foldStore(experiment, checkpoints));
+  const keep = new BestFolds(kept, direction, foldStore(experiment, checkpoints));
   const storage = await openStudy(studyName, direction, options);
   try {
     const nTrials = generations?.reduce((sum, size) => sum + size, 0) ?? optimization.n_trials;
@@ -295,7 +295,7 @@ export async function runOptimize(
       },
       deadline,
       rememberBaseline: (score) =>
-        checkpoints?.once('scores', foldWork(experiment, BASE_NUMBER, experiment.params), score) ?? score(),
+        checkpoints.once('scores', foldWork(experiment, BASE_NUMBER, experiment.params), score),
       onProgress: (study, running) => report.send(study, running),
     });
     const { study, best, end, params } = search;

@@ -45,6 +45,9 @@ export function experimentTables(experiment: PreparedExperiment, engine: Engine)
   return new BinnedTables(engine, async (maxBin) => (maxBin === params.max_bin ? binned : binAgain!(maxBin)));
 }
 
+/** Bytes that the histograms of one model take at most. */
+export const histogramBytes = (features: number, depth: number) => (depth + 2) * features * 256 * 16;
+
 /**
  * Rough peak of training in bytes: columns, bins, and for one model 12 bytes a row and 20 for each of its outputs, with 12
  * more for several while they are scored.
@@ -52,9 +55,8 @@ export function experimentTables(experiment: PreparedExperiment, engine: Engine)
 export function estimateMemory(rows: number, features: number, depth: number, outputs: number): number {
   const columns = rows * features * 4;
   const bins = rows * rowStride(features);
-  const histograms = (depth + 2) * features * 256 * 16;
   const model = rows * (12 + outputs * (outputs > 1 ? 32 : 20));
-  return 2 * columns + bins + model + histograms;
+  return 2 * columns + bins + model + histogramBytes(features, depth);
 }
 
 function checkMemory(parts: readonly Dataset[], params: BoosterParams, limitGb: number): void {

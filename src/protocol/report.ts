@@ -58,6 +58,13 @@ export interface ReportedRun {
 
 type Drawn = Record<string, string>;
 
+const CURVE_POINTS = 200;
+/** More curves on top of each other cannot be told apart. */
+const SHOWN_CLASSES = 6;
+
+/** A part of the data as a sentence begins with it. */
+const titleOf = (part: SplitName) => PART_NAMES[part].replace(/^./, (letter) => letter.toUpperCase());
+
 async function learningCharts({ models }: ReportedRun, experiment: PreparedExperiment): Promise<Drawn> {
   const drawn: Drawn = {};
   const primary = experiment.metrics[0]!;
@@ -84,8 +91,6 @@ function ratesOf(rows: TestRows, scores: Float64Array): Rates | undefined {
   const points = rocPoints(rows, scores, CURVE_POINTS);
   return points && { fpr: points.map(({ fpr }) => fpr), tpr: points.map(({ tpr }) => tpr) };
 }
-
-const CURVE_POINTS = 200;
 
 /** One class against the others. */
 function oneVsRest(rows: TestRows, predictions: Float64Array, ofClass: number): [TestRows, Float64Array] {
@@ -238,9 +243,6 @@ async function curveCharts(
   return drawn;
 }
 
-/** More curves on top of each other cannot be told apart. */
-const SHOWN_CLASSES = 6;
-
 async function confusionCharts(
   { models }: ReportedRun,
   experiment: PreparedExperiment,
@@ -259,7 +261,7 @@ async function confusionCharts(
             [matrix.false_negative, matrix.true_positive],
           ]
         : matrix;
-    const title = PART_NAMES[part].replace(/^./, (letter) => letter.toUpperCase());
+    const title = titleOf(part);
     drawn[`confusion_matrix_${name}.svg`] = await confusionChart(name, title, classes, counts);
   }
   return drawn;
@@ -286,7 +288,7 @@ async function residualCharts(
   const rows = rowsOf(experiment, part);
   const drawn: Drawn = {};
   if (rows.kind !== 'regression') return drawn;
-  const title = PART_NAMES[part].replace(/^./, (letter) => letter.toUpperCase());
+  const title = titleOf(part);
   for (const [name, { reported }] of Object.entries(models)) {
     drawn[`residuals_${name}.svg`] = await residualChart(name, title, rows.labels, reported);
   }

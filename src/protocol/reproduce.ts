@@ -8,11 +8,11 @@ import type { EngineChoice } from '../engine/choose.ts';
 import { InputError } from '../errors.ts';
 import { GATES_FILE } from '../reporting/gates-report.ts';
 import { ENVIRONMENT_FILE } from './environment.ts';
-import { findEvidence, readPackageFile } from './evidence.ts';
+import { findEvidence, findPackageFile, readPackageFile } from './evidence.ts';
 import { EVIDENCE_FOLDER } from './output.ts';
 import type { Reporter } from './reporter.ts';
 import { runExperiment } from './run.ts';
-import { BASELINE_CONFIG, CV_SCORES_FILE, METRIC_FILES, RUN_FILE } from './run-data.ts';
+import { BASELINE_CONFIG, CV_SCORES_FILE, checkRunVersion, METRIC_FILES, RUN_FILE } from './run-data.ts';
 import { parseStages } from './stages.ts';
 
 export interface ReproduceOptions {
@@ -150,7 +150,7 @@ function hashesOf(sources: unknown): unknown {
 }
 
 function readOptional(folder: string, name: string): Json {
-  return existsSync(join(folder, name)) ? readPackageFile(folder, name).content : {};
+  return findPackageFile(folder, name)?.content ?? {};
 }
 
 /**
@@ -274,6 +274,7 @@ function lateEnsemble(evidence: string): string | undefined {
 export async function reproduce(options: ReproduceOptions): Promise<Reproduction> {
   const { engine, threads, reporter, signal } = options;
   const evidence = findEvidence(options.folder);
+  await checkRunVersion(evidence);
   const { reader, content: run } = readPackageFile(evidence, RUN_FILE);
   const recorded = parseStages(
     reader.array(run.stages, 'stages').map((name) => reader.string(name, 'stages')),

@@ -29,7 +29,7 @@ export const RUN_FORMAT_VERSION = 1;
  * @throws InputError where a newer version has left its run there.
  */
 export async function checkRunVersion(folder: string): Promise<void> {
-  const text = await readFile(join(folder, 'run.json'), 'utf8').catch(() => '{}');
+  const text = await readFile(join(folder, RUN_FILE), 'utf8').catch(() => '{}');
   let version: unknown;
   try {
     version = JSON.parse(text).format_version;

@@ -305,12 +305,14 @@ export async function runExperiment(options: RunOptions): Promise<RunOutcome> {
     stages.has('ensemble') && config.ensemble.passthrough && config.ensemble.methods.some(seesFeatures);
   const experiment = await prepareExperiment(loaded, reporter, signal, passes);
   if (passes) checkPassed(experiment.data.schema.features);
-  const environment = await describeEnvironment({
-    pythonVersion: config.environment.python_version,
-    cudaVersion: config.environment.cuda_version,
-    python: config.environment.python,
-  });
-  const surroundings = await surroundingsOf(loaded);
+  const [environment, surroundings] = await Promise.all([
+    describeEnvironment({
+      pythonVersion: config.environment.python_version,
+      cudaVersion: config.environment.cuda_version,
+      python: config.environment.python,
+    }),
+    surroundingsOf(loaded),
+  ]);
   for (const warning of environment.warnings) reporter.warn(warning);
   const output = await OutputFolder.create(options.out ?? join('experiments', config.experiment.name));
   await checkRunVersion(output.path);

@@ -21,7 +21,7 @@ import {
   type SplitMetrics,
   scoreMargins,
 } from '../metrics/score.ts';
-import type { Checkpoints } from './checkpoints.ts';
+import { type FinishedWork, NO_CHECKPOINTS } from './checkpoints.ts';
 import type { PreparedExperiment } from './prepare.ts';
 import type { Reporter } from './reporter.ts';
 import type { TestPredictions } from './test-predictions.ts';
@@ -136,7 +136,7 @@ export interface TrainModelOptions {
   /** Whether the rounds finished by the deadline make a model, instead of an error. */
   readonly cutAtDeadline?: boolean;
   /** Where a run keeps trained models. */
-  readonly checkpoints?: Checkpoints | undefined;
+  readonly checkpoints?: FinishedWork | undefined;
 }
 
 /**
@@ -147,7 +147,7 @@ export async function trainModel(
   experiment: PreparedExperiment,
   resident: ResidentDataset,
   plan: ModelPlan,
-  { reporter, signal, deadline, cutAtDeadline = false, checkpoints }: TrainModelOptions,
+  { reporter, signal, deadline, cutAtDeadline = false, checkpoints = NO_CHECKPOINTS }: TrainModelOptions,
 ): Promise<{ model: Model; result: BoostResult; boosting_s: number }> {
   const [train, val] = experiment.splits;
   const primary = experiment.metrics[0]!;
@@ -166,7 +166,7 @@ export async function trainModel(
       },
     }),
   };
-  const known = await checkpoints?.find<{ result: BoostResult; boosting_s: number }>(plan.name, job);
+  const known = await checkpoints.find<{ result: BoostResult; boosting_s: number }>(plan.name, job);
   const started = performance.now();
   const secondsSince = () => (performance.now() - started) / 1000;
   let trained = known;
@@ -180,7 +180,7 @@ export async function trainModel(
         ...(deadline !== undefined && { deadline }),
       });
       trained = { result, boosting_s: secondsSince() };
-      await checkpoints?.put(plan.name, job, trained);
+      await checkpoints.put(plan.name, job, trained);
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       const { partial } = error as Error & Partial<PartialBoost>;

@@ -98,6 +98,25 @@ export function kindsCsv(): string {
   return ['a,b,y', ...rows, ''].join('\n');
 }
 
+/** Whether a row of noisyCsv is of class 1. */
+export const isLikely = (a: number, b: number, noise: number) => Number(a / 101 + b / 29 + noise > 1.5);
+
+/**
+ * Rows of which a and b say something about y.
+ * @param shift is added to a, and y stays as it is
+ */
+export function noisyCsv(
+  rows: number,
+  y: (a: number, b: number, noise: number) => string | number = isLikely,
+  shift = 0,
+): string {
+  const lines = Array.from({ length: rows }, (_, i) => {
+    const [a, b, noise] = [(i * 37) % 101, (i * 53) % 29, ((i * 71) % 83) / 83];
+    return `${a + shift},${b},${y(a, b, noise)}`;
+  });
+  return ['a,b,y', ...lines, ''].join('\n');
+}
+
 /** Config of a short training on train.csv, whose few rows are overfitted. */
 export const smallConfig = `optimization: {n_trials: 4, cv: 2}
 gates: {overfitting_ratio: 0}

@@ -1,7 +1,7 @@
 import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { cli, filesBelow, kindsCsv, scratch, smallCsv, writeExperiment } from './cli.ts';
+import { cli, filesBelow, isLikely, kindsCsv, noisyCsv, scratch, smallCsv, writeExperiment } from './cli.ts';
 
 const newFolder = scratch();
 
@@ -19,13 +19,7 @@ optimization: {n_trials: 4, cv: 3, generation: 2}
 ensemble: {methods: [voting]}
 ${more}`;
 
-const bigCsv = (shift = 0) => {
-  const rows = Array.from({ length: 200 }, (_, i) => {
-    const [a, b, noise] = [(i * 37) % 101, (i * 53) % 29, ((i * 71) % 83) / 83];
-    return `${a + shift},${b},${Number(a / 101 + b / 29 + noise > 1.5)}`;
-  });
-  return ['a,b,y', ...rows, ''].join('\n');
-};
+const bigCsv = (shift = 0) => noisyCsv(200, isLikely, shift);
 
 let folder: string;
 const compare = async (...args: string[]) => {
@@ -89,12 +83,9 @@ describe('the stage compare of lockstep run', () => {
 describe('the stage compare of a regression', () => {
   it('ranks by the lesser error, and names the tests that are for classifiers', async () => {
     const elsewhere = await newFolder();
-    const rows = Array.from({ length: 200 }, (_, i) => {
-      const [a, b] = [(i * 37) % 101, (i * 53) % 29];
-      return `${a},${b},${a / 10 + b + ((i * 71) % 83) / 83}`;
-    });
+    const csv = noisyCsv(200, (a, b, noise) => a / 10 + b + noise);
     const config = configOf(2, 'model: {task_type: regression}\n');
-    await writeExperiment(elsewhere, { csv: ['a,b,y', ...rows, ''].join('\n'), config });
+    await writeExperiment(elsewhere, { csv, config });
     const ended = await cli(['run', 'x.yaml', '--out', 'out', '--quiet'], elsewhere);
     expect(ended).toMatchObject({ code: 0, stderr: '' });
     const text = await readFile(join(elsewhere, 'out', 'experiment_comparison.json'), 'utf8');

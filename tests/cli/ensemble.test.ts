@@ -1,24 +1,15 @@
 import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { cli, type Ended, filesBelow, kindsCsv, scratch, writeExperiment } from './cli.ts';
+import { cli, type Ended, filesBelow, kindsCsv, noisyCsv, scratch, writeExperiment } from './cli.ts';
 
 const newFolder = scratch();
 const METHODS = ['voting', 'stacking', 'blending', 'weighted', 'greedy'];
 
-/** 240 rows of which a and b say something about y. */
-function csvOf(target: (a: number, b: number, noise: number) => string | number): string {
-  const rows = Array.from({ length: 240 }, (_, i) => {
-    const [a, b, noise] = [(i * 37) % 101, (i * 53) % 29, ((i * 71) % 83) / 83];
-    return `${a},${b},${target(a, b, noise)}`;
-  });
-  return ['a,b,y', ...rows, ''].join('\n');
-}
-
 const CSV: Readonly<Record<string, string>> = {
-  binary: csvOf((a, b, noise) => Number(a / 101 + b / 29 + noise > 1.5)),
+  binary: noisyCsv(240),
   multiclass: kindsCsv(),
-  regression: csvOf((a, b, noise) => (10 * a) / 101 + b + noise),
+  regression: noisyCsv(240, (a, b, noise) => (10 * a) / 101 + b + noise),
 };
 
 const configOf = (kind: string, more = '') => `experiment:

@@ -272,6 +272,23 @@ describe('lockstep reproduce', () => {
     expect(await filesBelow(out)).toContain('run.json');
   });
 
+  it('refuses the package of a newer version, and a damaged one, with what to do', async () => {
+    const newer = await changed((copy) =>
+      edit(join(copy, 'run.json'), '"format_version": 1', '"format_version": 99'),
+    );
+    const refused = await cli(['reproduce', newer], folder);
+    expect(refused.stderr).toMatch(
+      /^error: \S+ has a run of a newer Lockstep \(format 99, known are formats up to 1\): /,
+    );
+    expect(refused.code).toBe(2);
+    const torn = await changed((copy) => writeFile(join(copy, 'manifest.json'), '{'));
+    const damaged = await cli(['evidence', 'verify', torn], folder);
+    expect(damaged.stderr).toBe(
+      `error: ${join(torn, 'manifest.json')} is not a whole JSON file; take another copy of the package.\n`,
+    );
+    expect(damaged.code).toBe(2);
+  });
+
   it('repeats a search that time ended and one that was resumed, whatever their generations were', async () => {
     const other = await newFolder();
     await writeExperiment(other);

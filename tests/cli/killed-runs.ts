@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { cli, filesBelow, start, writeExperiment } from './cli.ts';
+import { cli, filesBelow, noisyCsv, start, writeExperiment } from './cli.ts';
 
 /** All stages, each long enough to be hit. */
 const CONFIG = `experiment: {name: killed}
@@ -13,15 +13,6 @@ gates: {overfitting_ratio: 0}
 optimization: {n_trials: 12, cv: 3, generation: 4}
 ensemble: {top_k: 3}
 `;
-
-/** 600 rows of which a and b say something about y. */
-function csv(): string {
-  const rows = Array.from({ length: 600 }, (_, i) => {
-    const [a, b, noise] = [(i * 37) % 101, (i * 53) % 29, ((i * 71) % 83) / 83];
-    return `${a},${b},${Number(a / 101 + b / 29 + noise > 1.5)}`;
-  });
-  return ['a,b,y', ...rows, ''].join('\n');
-}
 
 /** What a run has found, without times. */
 async function foundIn(out: string) {
@@ -50,7 +41,7 @@ export async function cutOffAndResume(
   times: number,
   signal: (n: number) => NodeJS.Signals,
 ): Promise<void> {
-  await writeExperiment(folder, { config: CONFIG, csv: csv() });
+  await writeExperiment(folder, { config: CONFIG, csv: noisyCsv(600) });
   const began = performance.now();
   const whole = await cli(['run', 'x.yaml', '--out', 'whole', '--quiet'], folder);
   const length = performance.now() - began;

@@ -4,10 +4,19 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CHECKPOINT_FOLDER } from '../../src/protocol/checkpoints.ts';
 import { LOCK_FILE } from '../../src/protocol/run-lock.ts';
-import { cli, repository, scratch, smallConfig, start, writeExperiment } from './cli.ts';
+import { cli, type Ended, repository, scratch, smallConfig, start, writeExperiment } from './cli.ts';
 import { cutOffAndResume } from './killed-runs.ts';
 
 const newFolder = scratch();
+
+/** A run into out that is killed when it comes to the stage compare. */
+function killedAtComparison(folder: string, ...options: string[]): Promise<Ended> {
+  const { child, ended } = start(['run', 'x.yaml', '--out', 'out', ...options], folder);
+  child.stderr.on('data', (text: string) => {
+    if (text.includes('Comparing the models')) child.kill('SIGKILL');
+  });
+  return ended;
+}
 
 describe('a run that is cut off', () => {
   it('by SIGKILL or SIGTERM at any moment goes on with --resume to what it would have found', async () => {
@@ -17,11 +26,7 @@ describe('a run that is cut off', () => {
   it('does not train again what it had trained, and forgets nothing that it had found', async () => {
     const folder = await newFolder();
     await writeExperiment(folder, { config: `${smallConfig}training: {verbose: 1}\n` });
-    const { child, ended } = start(['run', 'x.yaml', '--out', 'out'], folder);
-    child.stderr.on('data', (text: string) => {
-      if (text.includes('Comparing the models')) child.kill('SIGKILL');
-    });
-    const killed = await ended;
+    const killed = await killedAtComparison(folder);
     expect(killed.code).toBe(null);
     expect(killed.stderr).toMatch(/baseline 5\/5/);
     expect(killed.stderr).toMatch(/optimized \d+\/\d+/);
@@ -38,13 +43,7 @@ describe('a run that is cut off', () => {
   it('trains anew after a change of the config, and where a checkpoint is damaged', async () => {
     const folder = await newFolder();
     await writeExperiment(folder, { config: `${smallConfig}training: {verbose: 1}\n` });
-    const killRun = async () => {
-      const { child, ended } = start(['run', 'x.yaml', '--out', 'out', '--resume'], folder);
-      child.stderr.on('data', (text: string) => {
-        if (text.includes('Comparing the models')) child.kill('SIGKILL');
-      });
-      return (await ended).stderr;
-    };
+    const killRun = async () => (await killedAtComparison(folder, '--resume')).stderr;
     expect(await killRun()).toMatch(/baseline 5\/5/);
     expect(await killRun()).not.toMatch(/baseline 5\/5/);
     const checkpoints = join(folder, 'out', CHECKPOINT_FOLDER);

@@ -11,6 +11,7 @@ import { silentReporter } from '../../src/protocol/reporter.ts';
 import { baselinePlan, type TrainedModel, trainAndScore } from '../../src/protocol/trained-model.ts';
 import { BestFolds } from '../../src/tuning/best-folds.ts';
 import type { BinnedTables } from '../../src/tuning/tables.ts';
+import { noisyCsv } from '../cli/cli.ts';
 
 const HOUR = 3_600_000;
 const METHODS = ['stacking', 'voting', 'blending', 'weighted'] as const;
@@ -23,11 +24,7 @@ let search: OptimizeResult;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lockstep-deadline-'));
-  const rows = Array.from({ length: 200 }, (_, i) => {
-    const [a, b, noise] = [(i * 37) % 101, (i * 53) % 29, ((i * 71) % 83) / 83];
-    return `${a},${b},${Number(a / 101 + b / 29 + noise > 1.5)}`;
-  });
-  await writeFile(join(folder, 'train.csv'), ['a,b,y', ...rows, ''].join('\n'));
+  await writeFile(join(folder, 'train.csv'), noisyCsv(200));
   await writeFile(
     join(folder, 'x.yaml'),
     `experiment: {name: deadline}

@@ -5,9 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,6 +16,7 @@ import { loadForPrediction } from '../../src/data/load.ts';
 import { type RunOptions, runExperiment } from '../../src/protocol/run.ts';
 import { sendUnsent } from '../../src/protocol/track.ts';
 import { PUBLIC_SETS, type PublicSet } from '../public-sets.ts';
+import { freePort, stop, untilAnswers } from './servers.ts';
 
 const [python] = process.argv.slice(2);
 if (python === undefined) throw new Error('Usage: mlflow_store.ts PYTHON');
@@ -83,27 +82,7 @@ async function interrupted(set: PublicSet): Promise<void> {
   await assert.rejects(run(set, 'stopped', { reporter, signal: stop.signal }), /Interrupted/);
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  if (typeof address !== 'object' || address === null) throw new Error('no port');
-  return address.port;
-}
-
 let server: ChildProcess | undefined;
-
-const answers = (uri: string) =>
-  fetch(`${uri}/health`).then(
-    ({ ok }) => ok,
-    () => false,
-  );
-
-/** Ends a server with its workers. */
-function stop(server: ChildProcess | undefined): void {
-  if (server?.pid !== undefined) process.kill(-server.pid, 'SIGKILL');
-}
 
 async function startServer(port: number): Promise<ChildProcess> {
   const place = ['--backend-store-uri', `sqlite:///${join(folder, 'server.db')}`];
@@ -111,10 +90,7 @@ async function startServer(port: number): Promise<ChildProcess> {
   const command = join(dirname(python!), 'mlflow');
   const args = ['server', '--port', String(port), '--workers', '1', ...place, ...files];
   const started = spawn(command, args, { stdio: 'ignore', detached: true });
-  for (let i = 0; !(await answers(`http://127.0.0.1:${port}`)); i++) {
-    assert.ok(i < 120, 'mlflow server does not start');
-    await sleep(500);
-  }
+  await untilAnswers(`http://127.0.0.1:${port}/health`);
   return started;
 }
 

@@ -7,7 +7,6 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,6 +14,7 @@ import { Journal } from '../../src/tuning/journal/journal.ts';
 import { Float, formatJson } from '../../src/tuning/journal/text.ts';
 import { type Distribution, externalValue } from '../../src/tuning/space.ts';
 import type { Trial, TrialParam } from '../../src/tuning/trial.ts';
+import { freePort, stop, untilAnswers } from './servers.ts';
 
 const [python] = process.argv.slice(2);
 if (python === undefined) throw new Error('Usage: optuna_journal.ts PYTHON');
@@ -148,14 +148,6 @@ async function together(): Promise<void> {
   console.log(`Optuna journal: ${ours} trials of ours and ${count} of Optuna's in one file, ${turns} turns`);
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}
-
 interface ShownTrial {
   readonly number: number;
   readonly state: string;
@@ -185,18 +177,10 @@ async function shown(): Promise<void> {
   });
   try {
     const get = async (name: string) => (await fetch(`${uri}/api/${name}`)).json();
-    let studies: {
+    await untilAnswers(`${uri}/api/studies`);
+    const studies = (await get('studies')) as {
       readonly study_summaries: readonly { readonly study_id: number; readonly study_name: string }[];
     };
-    for (let i = 0; ; i++) {
-      try {
-        studies = (await get('studies')) as typeof studies;
-        break;
-      } catch {
-        assert.ok(i < 120, 'optuna-dashboard does not start');
-        await sleep(500);
-      }
-    }
     assert.deepEqual(
       studies.study_summaries.map(({ study_name }) => study_name),
       ['ours'],
@@ -214,7 +198,7 @@ async function shown(): Promise<void> {
     );
     assert.deepEqual(trials[2]!.values, [3]);
   } finally {
-    process.kill(-dashboard.pid!);
+    stop(dashboard);
   }
   console.log('Optuna journal: optuna-dashboard shows its trials');
 }

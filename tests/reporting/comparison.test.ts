@@ -10,6 +10,7 @@ import { OutputFolder } from '../../src/protocol/output.ts';
 import { COMPARISON_PLOTS, comparisonPlots } from '../../src/reporting/comparison-plots.ts';
 import { comparisonAnalysis, comparisonSummary } from '../../src/reporting/comparison-report.ts';
 import { binaryPredictions, binaryRows, model } from '../comparison/support.ts';
+import { firstTable } from './markdown.ts';
 import { marks, numberOf, parseSvg, textsOf } from './svg.ts';
 
 const rows = binaryRows(80, 1);
@@ -44,15 +45,7 @@ const reportsOf = (comparison: Comparison) => {
 function tableAfter(report: string, text: string): string[][] {
   const at = report.indexOf(text);
   expect(at, `${text} is there`).toBeGreaterThanOrEqual(0);
-  const lines = report.slice(at).split('\n');
-  const start = lines.findIndex((line) => line.startsWith('|'));
-  const length = lines.slice(start).findIndex((line) => !line.startsWith('|'));
-  return lines.slice(start, start + length).map((line) =>
-    line
-      .split(/(?<!\\)\|/)
-      .slice(1, -1)
-      .map((cell) => cell.trim()),
-  );
+  return firstTable(report.slice(at));
 }
 
 describe('the reports of a comparison', () => {

@@ -3,6 +3,7 @@ import { type OptimizationReportInput, optimizationReport } from '../../src/repo
 import { STUDY_PLOTS } from '../../src/reporting/study-plots.ts';
 import { parameterImportances } from '../../src/tuning/importance.ts';
 import type { Trial } from '../../src/tuning/trial.ts';
+import { firstTable } from './markdown.ts';
 import { SPACE, studyOf } from './studies.ts';
 
 const study = studyOf(60);
@@ -37,15 +38,7 @@ function input(changes: Partial<OptimizationReportInput> = {}): OptimizationRepo
 
 /** Cells of the table below a heading, or of the first table. */
 function table(report: string, heading = ''): string[][] {
-  const lines = report.slice(heading === '' ? 0 : report.indexOf(`## ${heading}`)).split('\n');
-  const start = lines.findIndex((line) => line.startsWith('|'));
-  const length = lines.slice(start).findIndex((line) => !line.startsWith('|'));
-  return lines.slice(start, start + length).map((line) =>
-    line
-      .split(/(?<!\\)\|/)
-      .slice(1, -1)
-      .map((cell) => cell.trim()),
-  );
+  return firstTable(report.slice(heading === '' ? 0 : report.indexOf(`## ${heading}`)));
 }
 
 const scored = (trials: readonly Trial[]) =>
