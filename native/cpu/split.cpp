@@ -20,8 +20,11 @@ bool is_first(const Split& a, int feature, int bin, bool missing_left) {
   return a.missing_left || !missing_left;
 }
 
+/** A code that the node has, and its sums. No member has a default, so that an array of them costs nothing to make. */
 struct RankedCode {
   double ratio;
+  int64_t g;
+  int64_t h;
   unsigned code;
   bool operator<(const RankedCode& other) const {
     return ratio != other.ratio ? ratio < other.ratio : code < other.code;
@@ -37,19 +40,19 @@ double ratio_of(const Sums& cell, const ScoreParams& score) {
 /** The codes of a categorical feature that the node has, in the order of the partition. */
 struct Ranking {
   RankedCode codes[kMaxCodes];
-  Sums sums[kMaxCodes];  // by code
   int present = 0;
+  Sums missing;
   CodeSet absent;
 
   Ranking(const SearchContext& context, const Histogram& histogram, int feature) {
     const int bins = context.data.feature_bins[static_cast<size_t>(feature)];
-    sums[0] = histogram.at(context.layout.cell(feature, 0), context.packing);
+    missing = histogram.at(context.layout.cell(feature, 0), context.packing);
     for (unsigned c = 1; c <= static_cast<unsigned>(bins); ++c) {
-      sums[c] = histogram.at(context.layout.cell(feature, c), context.packing);
-      if (sums[c].empty()) {
+      const Sums sums = histogram.at(context.layout.cell(feature, c), context.packing);
+      if (sums.empty()) {
         absent.add(c);
       } else {
-        codes[present++] = {ratio_of(sums[c], context.score), c};
+        codes[present++] = {ratio_of(sums, context.score), sums.g, sums.h, c};
       }
     }
     std::sort(codes, codes + present);
@@ -75,13 +78,13 @@ void search_one_hot(const Histogram& histogram, int feature, NodeSearch& search)
 void search_partition(const Histogram& histogram, int feature, NodeSearch& search) {
   const Ranking ranking(search.context(), histogram, feature);
   const int limit = search.context().params.max_cat_threshold;
-  const Sums missing = ranking.sums[0];
-  if (!missing.empty()) search.offer(feature, 0, true, missing);
+  if (!ranking.missing.empty()) search.offer(feature, 0, true, ranking.missing);
   Sums left;
   for (int b = 1; b < ranking.present; ++b) {
-    left += ranking.sums[ranking.codes[b - 1].code];
+    const RankedCode& last = ranking.codes[b - 1];
+    left += {last.g, last.h};
     if (b > limit && ranking.present - b > limit) continue;
-    search.offer_both(feature, b, left, missing);
+    search.offer_both(feature, b, left, ranking.missing);
   }
 }
 
