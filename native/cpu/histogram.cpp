@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 namespace lockstep {
@@ -48,8 +49,7 @@ template <int kFeatures, bool kMasked, Sum kSum>
 void add_block(const RowBlock& block, const Halves& halves, uint32_t mask) {
   int64_t* const half[4] = {halves[0], halves[1], halves[2], halves[3]};
   size_t ahead = 0;
-  for (size_t i = 0; i < block.count; ++i) {
-    const size_t row = block.rows[i];
+  const auto fetch_ahead = [&] {
     for (const size_t end = std::min(ahead + block.ahead_a_row, block.ahead.count); ahead < end; ++ahead) {
       const size_t coming = block.ahead.rows[ahead];
       const uint8_t* codes = block.bins + coming * block.stride;
@@ -57,25 +57,42 @@ void add_block(const RowBlock& block, const Halves& halves, uint32_t mask) {
       if constexpr (kFeatures > 4) __builtin_prefetch(codes + kFeatures - 1);
       __builtin_prefetch(block.gradients + coming);
     }
-    const int64_t word = block.gradients[row];
-    const uint8_t* codes = block.bins + row * block.stride;
-    const WordPair pair = {word >> 32, word & 0xffffffff};
+  };
+  // The tests of a mask serve several rows.
+  constexpr size_t kRows = kMasked ? 2 : 1;
+  const auto add = [&]<size_t kCount>(size_t i, std::integral_constant<size_t, kCount>) __attribute__((always_inline)) {
+    const uint8_t* codes[kCount];
+    int64_t word[kCount];
+#pragma GCC unroll 4
+    for (size_t r = 0; r < kCount; ++r) {
+      const size_t row = block.rows[i + r];
+      fetch_ahead();
+      word[r] = block.gradients[row];
+      codes[r] = block.bins + row * block.stride;
+    }
 #pragma GCC unroll 32
     for (int f = 0; f < kFeatures; ++f) {
       if constexpr (kMasked) {
         if ((mask >> f & 1u) == 0) continue;
       }
-      const size_t cell = size_t{codes[f]} * HistogramLayout::kHalf + static_cast<size_t>(f % HistogramLayout::kHalf);
-      int64_t* const cells = half[f / HistogramLayout::kHalf];
-      if constexpr (kSum == Sum::kWide) {
-        *reinterpret_cast<WordPair*>(cells + 2 * cell) += pair;
-      } else if constexpr (kSum == Sum::kPacked) {
-        cells[cell] += word;
-      } else {
-        cells[cell] -= word;
+#pragma GCC unroll 4
+      for (size_t r = 0; r < kCount; ++r) {
+        const size_t cell =
+            size_t{codes[r][f]} * HistogramLayout::kHalf + static_cast<size_t>(f % HistogramLayout::kHalf);
+        int64_t* const cells = half[f / HistogramLayout::kHalf];
+        if constexpr (kSum == Sum::kWide) {
+          *reinterpret_cast<WordPair*>(cells + 2 * cell) += WordPair{word[r] >> 32, word[r] & 0xffffffff};
+        } else if constexpr (kSum == Sum::kPacked) {
+          cells[cell] += word[r];
+        } else {
+          cells[cell] -= word[r];
+        }
       }
     }
-  }
+  };
+  size_t i = 0;
+  for (; i + kRows <= block.count; i += kRows) add(i, std::integral_constant<size_t, kRows>());
+  for (; i < block.count; ++i) add(i, std::integral_constant<size_t, 1>());
 }
 
 /** Adds rows to the cells that are listed for them. */
