@@ -17,6 +17,8 @@ namespace lockstep {
 namespace {
 
 constexpr size_t kGrain = 16384;
+/** Rows whose codes are fetched ahead at a time. */
+constexpr size_t kFetchedRows = 128;
 
 /** Values of the listed rows, `width` each, in the order of the row set. */
 template <class T>
@@ -95,6 +97,16 @@ Job::Job(const DatasetView& data, const Kernels& kernels, JobSpec spec)
     evals_.push_back(std::move(eval));
   }
   spec_.evals.clear();
+  if (spec_.params.subsample < 1) {
+    members_.resize((data.rows + 63) / 64);
+    for (size_t i = 0; i < spec_.rows.size(); ++i) members_[spec_.rows[i] / 64] |= uint64_t{1} << (spec_.rows[i] % 64);
+  }
+  first_row_ = spec_.rows[0];
+  end_row_ = spec_.rows[spec_.rows.size() - 1] + 1;
+  for (const size_t row : outside_) {
+    first_row_ = std::min(first_row_, row);
+    end_row_ = std::max(end_row_, row + 1);
+  }
 }
 
 void Job::prepare(JobWorkspace& workspace) const {
@@ -133,13 +145,7 @@ void Job::select_rows(JobWorkspace& workspace, uint32_t round, uint32_t class_in
       kernels_.sample_rows(draw, threshold, first + begin, first + end, sampled.data());
     });
     uint32_t* left_out = chosen.scratch.data();
-    size_t in = 0;
-    for (size_t i = 0; i < count; ++i) {
-      const auto row = static_cast<uint32_t>(rows[i]);
-      trained[in] = row;
-      left_out[i - in] = row;
-      in += sampled[row / 64] >> (row % 64) & 1u;
-    }
+    const size_t in = kernels_.select_rows(members_.data(), sampled.data(), first, last, trained, left_out);
     std::memcpy(trained + in, left_out, (count - in) * sizeof(uint32_t));
     chosen.trained = in;
   }
@@ -149,19 +155,90 @@ void Job::select_rows(JobWorkspace& workspace, uint32_t round, uint32_t class_in
 
 namespace {
 
-/** Calls write(row, leaf) for the rows of the tree grown last. */
+/** The leaves of the tree grown last, in the order of for_leaves, after a 0 for the rows that it has not seen. */
+std::vector<int32_t> leaf_values(const JobWorkspace& workspace) {
+  std::vector<int32_t> values{0};
+  for (const LeafRows& leaves : workspace.grower.leaves()) {
+    values.insert(values.end(), leaves.leaf, leaves.leaf + leaves.count());
+  }
+  return values;
+}
+
+/** Calls write(row, l) for the rows of the tree grown last; l is the place of the row's leaf among leaf_values. */
 template <class Write>
-void for_leaves(const JobWorkspace& workspace, const Executor& executor, const Write& write) {
-  const std::vector<LeafRows>& leaves = workspace.grower.leaves();
-  executor.parallel_for(leaves.size(), [&](size_t l, size_t) {
-    const LeafRows& leaf = leaves[l];
-    for (const RowRange& range : {leaf.trained, leaf.passengers}) {
-      for (size_t i = range.begin; i < range.end; ++i) write(workspace.rows.rows[i], leaf.leaf);
+void for_leaves(const DatasetView& data, const JobWorkspace& workspace, const Executor& executor, const Write& write) {
+  struct Piece {
+    const LeafRows* leaves;
+    size_t first;  // place of the first leaf
+    RowRange rows;
+  };
+  std::vector<Piece> pieces;
+  size_t place = 1;
+  for (const LeafRows& leaves : workspace.grower.leaves()) {
+    for (const RowRange& range : {leaves.trained, leaves.passengers}) {
+      for (size_t begin = range.begin; begin < range.end; begin += kGrain) {
+        pieces.push_back({&leaves, place, {begin, std::min(range.end, begin + kGrain)}});
+      }
+    }
+    place += leaves.count();
+  }
+  const uint32_t* const rows = workspace.rows.rows.data();
+  const bool fetch = workspace.grower.is_large();
+  executor.parallel_for(pieces.size(), [&](size_t p, size_t) {
+    const Piece piece = pieces[p];
+    if (piece.leaves->count() == 1) {
+      for (size_t i = piece.rows.begin; i < piece.rows.end; ++i) write(rows[i], piece.first);
+      return;
+    }
+    uint8_t table[kMaxCodes];
+    const ColumnTest test = column_test(data, piece.leaves->split, table);
+    // Copies, which what is written cannot overlap, and no branch on the side that a row goes to.
+    const uint8_t* const codes = test.codes;
+    const size_t stride = test.stride;
+    const uint8_t low = test.low;
+    const uint8_t span = test.span;
+    const size_t first = piece.first;
+    for (size_t begin = piece.rows.begin; begin < piece.rows.end; begin += kFetchedRows) {
+      const size_t end = std::min(piece.rows.end, begin + kFetchedRows);
+      if (fetch) {
+        const size_t ahead = std::min(piece.rows.end, end + kFetchedRows);
+        for (size_t i = end; i < ahead; ++i) __builtin_prefetch(codes + size_t{rows[i]} * stride);
+      }
+      if (test.table != nullptr) {
+        for (size_t i = begin; i < end; ++i) {
+          const size_t row = rows[i];
+          write(row, first + 1 - table[codes[row * stride]]);
+        }
+      } else {
+        for (size_t i = begin; i < end; ++i) {
+          const size_t row = rows[i];
+          write(row, first + (static_cast<uint8_t>(codes[row * stride] - low) > span));
+        }
+      }
     }
   });
 }
 
 }  // namespace
+
+/** Adds the tree of a round of one class. */
+void Job::add_tree(JobWorkspace& workspace, const Executor& executor) {
+  const std::vector<int32_t> values = leaf_values(workspace);
+  const size_t span = end_row_ - first_row_;
+  const bool dense = workspace.rows.trained + workspace.rows.passengers >= span / 4;
+  if (executor.threads() > 1 || !dense || values.size() > 256) {
+    for_leaves(data_, workspace, executor,
+               [&](size_t row, size_t leaf) { margins_[row] = add_leaf(margins_[row], values[leaf]); });
+    return;
+  }
+  // Bytes are scattered, which lie close together, and the margins are taken in their own order. The memory of the
+  // gradients is free by now.
+  auto* const leaf_of = reinterpret_cast<uint8_t*>(workspace.gradients.data());
+  std::memset(leaf_of + first_row_, 0, span);
+  for_leaves(data_, workspace, executor,
+             [leaf_of](size_t row, size_t leaf) { leaf_of[row] = static_cast<uint8_t>(leaf); });
+  kernels_.add_leaves(values.data(), leaf_of + first_row_, span, margins_.data() + first_row_);
+}
 
 /** Adds the leaves of a round of several classes, which were put aside until all its trees stood. */
 void Job::add_leaves(const JobWorkspace& workspace, const Executor& executor) {
@@ -194,11 +271,12 @@ void Job::advance(JobWorkspace& workspace, const Executor& executor, const Cance
                                           executor, cancel));
     // With one class the round counts from here on: nothing below may throw Cancelled.
     if (classes_ == 1) {
-      for_leaves(workspace, executor, [&](uint32_t row, int32_t leaf) { margins_[row] = add_leaf(margins_[row], leaf); });
-    } else {
-      for_leaves(workspace, executor,
-                 [&](uint32_t row, int32_t leaf) { workspace.leaves[c * data_.rows + row] = leaf; });
+      add_tree(workspace, executor);
+      continue;
     }
+    const std::vector<int32_t> values = leaf_values(workspace);
+    for_leaves(data_, workspace, executor,
+               [&](size_t row, size_t leaf) { workspace.leaves[c * data_.rows + row] = values[leaf]; });
   }
   if (classes_ > 1) add_leaves(workspace, executor);
   std::move(trees.begin(), trees.end(), std::back_inserter(ensemble_.trees));

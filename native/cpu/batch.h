@@ -97,6 +97,7 @@ class Job {
  private:
   struct EvalSet;
   void select_rows(JobWorkspace& workspace, uint32_t round, uint32_t class_index, const Executor& executor) const;
+  void add_tree(JobWorkspace& workspace, const Executor& executor);
   void add_leaves(const JobWorkspace& workspace, const Executor& executor);
   void score_evals(JobWorkspace& workspace, const Executor& executor, std::vector<double>& values);
 
@@ -108,6 +109,9 @@ class Job {
   size_t classes_;                           // trees of a round
   AlignedBuffer<int32_t> margins_;           // (data.rows, classes)
   std::vector<uint32_t> outside_;            // rows of eval sets that are not training rows
+  std::vector<uint64_t> members_;            // a bit a row of the data: the training rows; where they are sampled
+  size_t first_row_ = 0;                     // rows that the job has to do with lie from here on
+  size_t end_row_ = 0;                       // and before this one
   std::vector<std::shared_ptr<EvalSet>> evals_;
 };
 

@@ -52,6 +52,18 @@ Sums total(const Histogram& histogram, const HistogramLayout& layout, const Data
 
 }  // namespace
 
+ColumnTest column_test(const DatasetView& data, const Split& split, uint8_t* table) {
+  // Codes 1 … bin go left, and 0 with them or not; bin is 0 only where it goes alone.
+  const uint8_t low = split.missing_left ? 0 : 1;
+  ColumnTest test{data.bins + split.feature, data.stride, low, static_cast<uint8_t>(split.bin - low), nullptr};
+  if (split.categorical) {
+    for (unsigned code = 0; code < kMaxCodes; ++code) table[code] = split.codes.has(code);
+    table[0] = split.missing_left;
+    test.table = table;
+  }
+  return test;
+}
+
 /**
  * Subtrees for whoever is free. A thread goes down its own subtree and, as long as another one waits, puts every second
  * child here: so the work is shared out as finely as it needs to be and no finer.
@@ -233,23 +245,30 @@ Tree TreeGrower::grow(const TreeParams& params, const ScoreParams& score, const 
   return number_breadth_first(std::move(tree));
 }
 
+/** Records a node as a leaf and returns its value. */
+int32_t TreeGrower::record_leaf(const Call& call, Branch& branch, const Work& work) {
+  Node& node = branch.nodes[work.id];
+  node.cover = std::ldexp(static_cast<double>(work.node.sums.h), call.score.hessian_unit);
+  node.leaf = call.score.bounded
+                  ? leaf_of_weight(bounded_weight(work.node.sums, work.node.bounds, call.score), call.score)
+                  : leaf_value(work.node.sums, call.score);
+  return node.leaf;
+}
+
 /** Records a node and all below it, except what is put up for other threads. */
 void TreeGrower::expand(Call& call, Workspace& workspace, Branch& branch, Work work, const Executor& executor) {
   if (executor.threads() > 1 && work.split.feature >= 0 && work.trained.size() <= call.whole_rows) {
     call.sharing.put(std::move(work), branch);
     return;
   }
+  if (work.split.feature < 0) {
+    branch.leaves.push_back({work.trained, work.passengers, {}, {record_leaf(call, branch, work), 0}});
+    give_back(workspace, std::move(work.histogram));
+    return;
+  }
   {
     Node& node = branch.nodes[work.id];
     node.cover = std::ldexp(static_cast<double>(work.node.sums.h), call.score.hessian_unit);
-    if (work.split.feature < 0) {
-      node.leaf = call.score.bounded
-                      ? leaf_of_weight(bounded_weight(work.node.sums, work.node.bounds, call.score), call.score)
-                      : leaf_value(work.node.sums, call.score);
-      branch.leaves.push_back({node.leaf, work.trained, work.passengers});
-      give_back(workspace, std::move(work.histogram));
-      return;
-    }
     node.feature = work.split.feature;
     node.split_bin = static_cast<uint8_t>(work.split.categorical ? 0 : work.split.bin);
     node.missing_left = work.split.missing_left ? 1 : 0;
@@ -279,10 +298,21 @@ void TreeGrower::expand(Call& call, Workspace& workspace, Branch& branch, Work w
     left.node.bounds = children.left;
     right.node.bounds = children.right;
   }
-  const bool both = left.depth < call.params.max_depth && finder_.is_splittable(left.node.sums) &&
-                    finder_.is_splittable(right.node.sums);
+  const bool deep = left.depth >= call.params.max_depth;
+  const bool search_left = !deep && finder_.is_splittable(left.node.sums);
+  const bool search_right = !deep && finder_.is_splittable(right.node.sums);
+  if (!search_left && !search_right) {
+    branch.leaves.push_back({work.trained,
+                             work.passengers,
+                             work.split,
+                             {record_leaf(call, branch, left), record_leaf(call, branch, right)}});
+    give_back(workspace, std::move(work.histogram));
+    return;
+  }
   Summed summed;
-  if (both && builder_.is_large() && work.trained.size() >= kFusedRows) summed.histogram = take_histogram(workspace);
+  if (search_left && search_right && builder_.is_large() && work.trained.size() >= kFusedRows) {
+    summed.histogram = take_histogram(workspace);
+  }
   const auto divide = [&](RowRange range, RowRange& to_left, RowRange& to_right, Summed* sum) {
     const size_t middle = range.begin + partition(call, workspace, work.split, range, executor, sum);
     to_left = {range.begin, middle};
@@ -382,15 +412,8 @@ void TreeGrower::search_children(Call& call, Workspace& workspace, std::unique_p
 size_t TreeGrower::partition(const Call& call, Workspace& workspace, const Split& split, RowRange range,
                              const Executor& executor, Summed* summed) {
   if (range.size() == 0) return 0;
-  // Codes 1 … bin go left, and 0 with them or not; bin is 0 only where it goes alone.
-  const uint8_t low = split.missing_left ? 0 : 1;
-  ColumnTest test{data_.bins + split.feature, data_.stride, low, static_cast<uint8_t>(split.bin - low), nullptr};
   uint8_t table[kMaxCodes];
-  if (split.categorical) {
-    for (unsigned code = 0; code < kMaxCodes; ++code) table[code] = split.codes.has(code);
-    table[0] = split.missing_left;
-    test.table = table;
-  }
+  const ColumnTest test = column_test(data_, split, table);
   uint32_t* const rows = call.rows.rows.data();
   uint32_t* const scratch = call.rows.scratch.data();
   const size_t pieces = range.size() < kParallelPartition ? 1 : static_cast<size_t>(executor.threads());

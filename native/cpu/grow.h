@@ -20,12 +20,21 @@ struct RowRange {
   size_t size() const { return end - begin; }
 };
 
-/** What a finished tree does to rows: those at `trained` and `passengers` of the row array get `leaf`. */
+/**
+ * Which leaves a finished tree has for the rows at `trained` and `passengers` of the row array: one for all of them, or two,
+ * where `split` tells them apart. The rows of two leaves of one parent are never set apart.
+ */
 struct LeafRows {
-  int32_t leaf;
   RowRange trained;
   RowRange passengers;
+  Split split;      // feature −1: one leaf
+  int32_t leaf[2];  // left and right; the first where there is one
+
+  size_t count() const { return split.feature < 0 ? 1 : 2; }
 };
+
+/** The test of a split; table: (kMaxCodes), written where the split is on categories, and borrowed. */
+ColumnTest column_test(const DatasetView& data, const Split& split, uint8_t* table);
 
 /** Rows on their way through a tree; two arrays of the same use, `trained` rows and then `passengers` in each. */
 struct TreeRows {
@@ -69,6 +78,9 @@ class TreeGrower {
   /** The leaves of the tree grown last. */
   const std::vector<LeafRows>& leaves() const { return leaves_; }
 
+  /** As HistogramBuilder::is_large. */
+  bool is_large() const { return builder_.is_large(); }
+
  private:
   /** A node that has been counted and searched, but not yet recorded. */
   struct Work {
@@ -105,6 +117,7 @@ class TreeGrower {
 
   std::unique_ptr<Histogram> take_histogram(Workspace& workspace);
   void give_back(Workspace& workspace, std::unique_ptr<Histogram> histogram);
+  static int32_t record_leaf(const Call& call, Branch& branch, const Work& work);
   void expand(Call& call, Workspace& workspace, Branch& branch, Work work, const Executor& executor);
   void search_children(Call& call, Workspace& workspace, std::unique_ptr<Histogram> histogram, Summed summed, Work& left,
                        Work& right, const Executor& executor);

@@ -92,11 +92,21 @@ struct Kernels {
   void (*sample_rows)(const RowDraw& draw, uint64_t threshold, size_t first, size_t last, uint64_t* masks);
 
   /**
+   * Row numbers of the bits of `members`, blocks first … last − 1 of 64: those that `drawn` has too are written to `in`, the
+   * others to `out`, ascending. Returns how many are in. Up to 16 places beyond what is written may be overwritten.
+   */
+  size_t (*select_rows)(const uint64_t* members, const uint64_t* drawn, size_t first, size_t last, uint32_t* in,
+                        uint32_t* out);
+
+  /**
    * Stable partition of rows[0 … count): those that go left are written to `left`, which may be `rows` or lie before it,
    * the others to `right`. Returns how many go left. Up to 15 places beyond what is written may be overwritten, but none
    * from right[count] on.
    */
   size_t (*partition)(const ColumnTest& test, const uint32_t* rows, size_t count, uint32_t* left, uint32_t* right);
+
+  /** margin[i] = add_leaf(margin[i], values[leaf[i]]) for i < count. */
+  void (*add_leaves)(const int32_t* values, const uint8_t* leaf, size_t count, int32_t* margin);
 
   /** Offers the numeric candidates of one group that may count. `words` is the group's part of the histogram. */
   void (*search)(const int64_t* words, bool wide, const LaneGroup& group, NodeSearch& search);

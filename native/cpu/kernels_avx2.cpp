@@ -44,7 +44,9 @@ const Kernels* avx2_kernels() {
                                    logistic_rows<RowsAvx2>,
                                    loss_sum<RowsAvx2>,
                                    sample_row_masks<RowsAvx2>,
+                                   select_rows<RowsAvx2>,
                                    partition_rows<RowsAvx2>,
+                                   add_leaves<RowsAvx2>,
                                    search_group<LanesAvx2, LanesAvx2, DoublesAvx2>,
                                    search_group_pair<LanesAvx2, LanesAvx2>,
                                    search_small<SmallAvx2, LanesAvx2>};

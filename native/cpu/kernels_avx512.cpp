@@ -50,7 +50,9 @@ const Kernels* avx512_kernels() {
                                    logistic_rows<RowsAvx512>,
                                    loss_sum<RowsAvx512>,
                                    sample_row_masks<RowsAvx512>,
+                                   select_rows<RowsAvx512>,
                                    partition_rows<RowsAvx512>,
+                                   add_leaves<RowsAvx512>,
                                    search_group<LanesAvx512, LanesAvx2, DoublesAvx512>,
                                    search_group_pair<LanesAvx512, LanesAvx2>,
                                    search_small<SmallAvx512, LanesAvx512>};

@@ -22,7 +22,9 @@ const Kernels* neon_kernels() {
                                    logistic_rows<RowsNeon>,
                                    loss_sum<RowsNeon>,
                                    sample_row_masks<RowsNeon>,
+                                   select_rows<RowsNeon>,
                                    partition_rows<RowsNeon>,
+                                   add_leaves<RowsNeon>,
                                    search_group<LanesNeon, LanesNeon, DoublesNeon>,
                                    search_group_pair<LanesNeon, LanesNeon>,
                                    nullptr};

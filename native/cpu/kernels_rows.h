@@ -141,6 +141,27 @@ void sample_row_masks(const RowDraw& draw, uint64_t threshold, size_t first, siz
   }
 }
 
+template <class R>
+size_t select_rows(const uint64_t* members, const uint64_t* drawn, size_t first, size_t last, uint32_t* in,
+                   uint32_t* out) {
+  constexpr uint32_t kAll = (1u << R::kLanes) - 1;
+  const uint32_t* const start = in;
+  for (size_t block = first; block < last; ++block) {
+    const uint64_t ins = members[block] & drawn[block];
+    const uint64_t outs = members[block] & ~drawn[block];
+    for (size_t bit = 0; bit < 64; bit += R::kLanes) {
+      const auto rows = R::add(R::set(static_cast<uint32_t>(block * 64 + bit)), R::iota());
+      const uint32_t mask_in = static_cast<uint32_t>(ins >> bit) & kAll;
+      const uint32_t mask_out = static_cast<uint32_t>(outs >> bit) & kAll;
+      R::store_compressed(in, rows, mask_in);
+      R::store_compressed(out, rows, mask_out);
+      in += __builtin_popcount(mask_in);
+      out += __builtin_popcount(mask_out);
+    }
+  }
+  return static_cast<size_t>(in - start);
+}
+
 /**
  * Kernels::partition by vectors of row numbers: the codes are fetched one by one, which is faster than a gather, and both
  * sides are packed at once.
@@ -172,4 +193,16 @@ template <class R>
 size_t partition_rows(const ColumnTest& test, const uint32_t* rows, size_t count, uint32_t* left, uint32_t* right) {
   return test.table != nullptr ? partition_vectors<R, true>(test, rows, count, left, right)
                                : partition_vectors<R, false>(test, rows, count, left, right);
+}
+
+template <class R>
+void add_leaves(const int32_t* values, const uint8_t* leaf, size_t count, int32_t* margin) {
+  const auto highest = R::set(static_cast<uint32_t>(kMarginLimit));
+  const auto lowest = R::set(static_cast<uint32_t>(-kMarginLimit));
+  size_t i = 0;
+  for (; i + R::kLanes <= count; i += R::kLanes) {
+    const auto sum = R::add(R::load(margin + i), R::gather(values, R::load_bytes(leaf + i)));
+    R::store(margin + i, R::max(R::min(sum, highest), lowest));
+  }
+  add_leaves_one_by_one(values, leaf + i, count - i, margin + i);
 }

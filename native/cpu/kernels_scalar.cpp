@@ -1,4 +1,6 @@
 // The plain form of every kernel: what the vector forms must equal.
+#include <bit>
+
 #include "cpu/kernels_shared.h"
 
 namespace lockstep {
@@ -17,6 +19,24 @@ void sample_rows(const RowDraw& draw, uint64_t threshold, size_t first, size_t l
       masks[block] |= uint64_t{word < threshold} << i;
     }
   }
+}
+
+size_t select_rows(const uint64_t* members, const uint64_t* drawn, size_t first, size_t last, uint32_t* in,
+                   uint32_t* out) {
+  size_t chosen = 0;
+  size_t others = 0;
+  for (size_t block = first; block < last; ++block) {
+    for (uint64_t bits = members[block]; bits != 0; bits &= bits - 1) {
+      const int bit = std::countr_zero(bits);
+      const auto row = static_cast<uint32_t>(block * 64 + static_cast<size_t>(bit));
+      in[chosen] = row;
+      out[others] = row;
+      const size_t is_in = drawn[block] >> bit & 1u;
+      chosen += is_in;
+      others += 1 - is_in;
+    }
+  }
+  return chosen;
 }
 
 size_t partition(const ColumnTest& test, const uint32_t* rows, size_t count, uint32_t* left, uint32_t* right) {
@@ -59,8 +79,9 @@ void search_pair(const int64_t* child, int64_t* parent, bool, const LaneGroup& g
 }  // namespace
 
 const Kernels& scalar_kernels() {
-  static constexpr Kernels kernels{"scalar",  logistic_gradients, logistic_loss_sum, sample_rows,
-                                   partition, search,             search_pair,       nullptr};
+  static constexpr Kernels kernels{"scalar",    logistic_gradients, logistic_loss_sum,     sample_rows,
+                                   select_rows, partition,          add_leaves_one_by_one, search,
+                                   search_pair, nullptr};
   return kernels;
 }
 

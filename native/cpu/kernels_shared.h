@@ -44,6 +44,10 @@ inline size_t partition_rest(const ColumnTest& test, const uint32_t* rows, size_
   return lefts;
 }
 
+inline void add_leaves_one_by_one(const int32_t* values, const uint8_t* leaf, size_t count, int32_t* margin) {
+  for (size_t i = 0; i < count; ++i) margin[i] = add_leaf(margin[i], values[leaf[i]]);
+}
+
 const Kernels& scalar_kernels();
 const Kernels* avx2_kernels();    // null where this build or this machine has none
 const Kernels* avx512_kernels();

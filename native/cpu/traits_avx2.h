@@ -117,6 +117,8 @@ struct RowsAvx2 {
   static Ints set(uint32_t x) { return _mm256_set1_epi32(static_cast<int>(x)); }
   static Ints iota() { return _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7); }
   static Ints load(const int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+  static void store(int32_t* p, Ints a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a); }
+  static Ints gather(const int32_t* table, Ints index) { return _mm256_i32gather_epi32(table, index, 4); }
   static Ints load_bytes(const uint8_t* p) {
     return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
   }
@@ -124,6 +126,7 @@ struct RowsAvx2 {
   static Ints sub(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }
   static Ints mul(Ints a, Ints b) { return _mm256_mullo_epi32(a, b); }
   static Ints min(Ints a, Ints b) { return _mm256_min_epi32(a, b); }
+  static Ints max(Ints a, Ints b) { return _mm256_max_epi32(a, b); }
   static Ints abs(Ints a) { return _mm256_abs_epi32(a); }
   static Ints bit_and(Ints a, Ints b) { return _mm256_and_si256(a, b); }
   static Ints exclusive_or(Ints a, Ints b) { return _mm256_xor_si256(a, b); }

@@ -96,6 +96,8 @@ struct RowsAvx512 {
   static Ints set(uint32_t x) { return _mm512_set1_epi32(static_cast<int>(x)); }
   static Ints iota() { return _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15); }
   static Ints load(const int32_t* p) { return _mm512_loadu_si512(p); }
+  static void store(int32_t* p, Ints a) { _mm512_storeu_si512(p, a); }
+  static Ints gather(const int32_t* table, Ints index) { return _mm512_i32gather_epi32(index, table, 4); }
   static Ints load_bytes(const uint8_t* p) {
     return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
@@ -103,6 +105,7 @@ struct RowsAvx512 {
   static Ints sub(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
   static Ints mul(Ints a, Ints b) { return _mm512_mullo_epi32(a, b); }
   static Ints min(Ints a, Ints b) { return _mm512_min_epi32(a, b); }
+  static Ints max(Ints a, Ints b) { return _mm512_max_epi32(a, b); }
   static Ints abs(Ints a) { return _mm512_abs_epi32(a); }
   static Ints bit_and(Ints a, Ints b) { return _mm512_and_si512(a, b); }
   static Ints exclusive_or(Ints a, Ints b) { return _mm512_xor_si512(a, b); }
@@ -127,9 +130,12 @@ struct RowsAvx512 {
     low = _mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64(odd, 32));
   }
   static void gather_segments(const LinkSegment* table, Ints index, Ints& c0, Ints& c12) {
-    const int* base = &table->c0;
-    c0 = _mm512_i32gather_epi32(index, base, 8);
-    c12 = _mm512_i32gather_epi32(index, base + 1, 8);
+    // Both halves of a segment in one load.
+    const Ints first = _mm512_i32gather_epi64(_mm512_castsi512_si256(index), table, 8);
+    const Ints second = _mm512_i32gather_epi64(_mm512_extracti64x4_epi64(index, 1), table, 8);
+    const Ints even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    c0 = _mm512_permutex2var_epi32(first, even, second);
+    c12 = _mm512_permutex2var_epi32(first, _mm512_add_epi32(even, _mm512_set1_epi32(1)), second);
   }
   static Ints select_negative(Ints condition, Ints negative, Ints other) {
     return _mm512_mask_blend_epi32(_mm512_movepi32_mask(condition), other, negative);

@@ -107,6 +107,13 @@ struct RowsNeon {
     return vld1q_s32(kNumbers);
   }
   static Ints load(const int32_t* p) { return vld1q_s32(p); }
+  static void store(int32_t* p, Ints a) { vst1q_s32(p, a); }
+  static Ints gather(const int32_t* table, Ints index) {
+    alignas(16) int32_t at[4];
+    vst1q_s32(at, index);
+    for (int32_t& lane : at) lane = table[lane];
+    return vld1q_s32(at);
+  }
   static Ints load_bytes(const uint8_t* p) {
     return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(four_bytes(p)))));
   }
@@ -114,6 +121,7 @@ struct RowsNeon {
   static Ints sub(Ints a, Ints b) { return vsubq_s32(a, b); }
   static Ints mul(Ints a, Ints b) { return vmulq_s32(a, b); }
   static Ints min(Ints a, Ints b) { return vminq_s32(a, b); }
+  static Ints max(Ints a, Ints b) { return vmaxq_s32(a, b); }
   static Ints abs(Ints a) { return vabsq_s32(a); }
   static Ints bit_and(Ints a, Ints b) { return vandq_s32(a, b); }
   static Ints exclusive_or(Ints a, Ints b) { return veorq_s32(a, b); }

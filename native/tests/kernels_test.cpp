@@ -109,6 +109,55 @@ void partitions_are_the_scalar_ones(const Kernels& kernels) {
   }
 }
 
+void selections_are_the_scalar_ones(const Kernels& kernels) {
+  Random random(5);
+  constexpr size_t kSpare = 16;  // as Kernels::select_rows allows
+  constexpr size_t kBlocks = 20;
+  const auto words = [&](uint32_t kind) {  // none, all, or half of the bits
+    std::vector<uint64_t> masks(kBlocks);
+    for (uint64_t& mask : masks) mask = kind < 2 ? uint64_t{0} - kind : uint64_t{random.word()} << 32 | random.word();
+    return masks;
+  };
+  for (const uint32_t members_kind : {0u, 1u, 2u}) {
+    for (const uint32_t drawn_kind : {0u, 1u, 2u}) {
+      const std::vector<uint64_t> members = words(members_kind);
+      const std::vector<uint64_t> drawn = words(drawn_kind);
+      std::vector<uint32_t> in;
+      std::vector<uint32_t> out;
+      for (uint32_t row = 3 * 64; row < kBlocks * 64; ++row) {
+        if ((members[row / 64] >> (row % 64) & 1u) != 0) (drawn[row / 64] >> (row % 64) & 1u ? in : out).push_back(row);
+      }
+      for (const Kernels* form : {&kernels, &kernels_named("scalar")}) {
+        std::vector<uint32_t> own_in(in.size() + kSpare);
+        std::vector<uint32_t> own_out(out.size() + kSpare);
+        CHECK(form->select_rows(members.data(), drawn.data(), 3, kBlocks, own_in.data(), own_out.data()) == in.size());
+        CHECK(std::equal(in.begin(), in.end(), own_in.begin()));
+        CHECK(std::equal(out.begin(), out.end(), own_out.begin()));
+      }
+    }
+  }
+}
+
+void leaves_are_added_one_by_one(const Kernels& kernels) {
+  Random random(6);
+  std::vector<int32_t> values(256);
+  for (int32_t& value : values) value = static_cast<int32_t>(random.word()) >> (2 + random.below(20));
+  values[1] = kMarginLimit;
+  values[2] = -kMarginLimit;
+  for (const size_t count : {0, 1, 15, 16, 17, 1000}) {
+    std::vector<uint8_t> leaf(count);
+    std::vector<int32_t> expected(count);
+    for (size_t i = 0; i < count; ++i) {
+      leaf[i] = static_cast<uint8_t>(random.below(2) == 0 ? random.below(3) : random.word());
+      expected[i] = random.below(2) == 0 ? static_cast<int32_t>(random.below(1u << 31) - (1u << 30)) : 0;
+    }
+    std::vector<int32_t> margin = expected;
+    kernels.add_leaves(values.data(), leaf.data(), count, margin.data());
+    for (size_t i = 0; i < count; ++i) expected[i] = add_leaf(expected[i], values[leaf[i]]);
+    CHECK(margin == expected);
+  }
+}
+
 /** A view of a table without categorical features; everything is borrowed. */
 DatasetView view_of(const std::vector<uint8_t>& bins, const std::vector<int>& feature_bins, const std::vector<float>& label,
                     const std::vector<float>* weight) {
@@ -231,7 +280,9 @@ void test_kernels() {
     gradients_are_the_scalar_ones(kernels);
     losses_are_those_of_the_rows(kernels);
     samples_are_the_scalar_ones(kernels);
+    selections_are_the_scalar_ones(kernels);
     partitions_are_the_scalar_ones(kernels);
+    leaves_are_added_one_by_one(kernels);
     trees_are_the_scalar_ones(kernels);
   }
 }
