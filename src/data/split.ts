@@ -54,11 +54,11 @@ function randomWords(count: number, seed: number, purpose: number): Uint32Array 
 function orderByWord(words: Uint32Array): Uint32Array {
   let order = Uint32Array.from(words.keys());
   let sorted = new Uint32Array(words.length);
-  for (const shift of [0, 16]) {
-    const start = new Uint32Array(0x10001);
-    for (const word of words) start[((word >>> shift) & 0xffff) + 1]!++;
-    for (let digit = 1; digit <= 0xffff; digit++) start[digit]! += start[digit - 1]!;
-    for (const i of order) sorted[start[(words[i]! >>> shift) & 0xffff]!++] = i;
+  for (const shift of [0, 11, 22]) {
+    const start = new Uint32Array(0x801);
+    for (const word of words) start[((word >>> shift) & 0x7ff) + 1]!++;
+    for (let digit = 1; digit <= 0x7ff; digit++) start[digit]! += start[digit - 1]!;
+    for (const i of order) sorted[start[(words[i]! >>> shift) & 0x7ff]!++] = i;
     [order, sorted] = [sorted, order];
   }
   return order;
