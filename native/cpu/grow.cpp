@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <deque>
+#include <iterator>
 #include <mutex>
 #include <numeric>
 #include <thread>
@@ -195,6 +196,22 @@ void TreeGrower::give_back(Workspace& workspace, std::unique_ptr<Histogram> hist
   if (histogram != nullptr) workspace.free.push_back(std::move(histogram));
 }
 
+/** Deals the free histograms out evenly: a thread gives back those of its subtrees, which another one may have taken. */
+void TreeGrower::level_histograms() {
+  std::vector<std::unique_ptr<Histogram>> all;
+  for (Workspace& workspace : workspaces_) {
+    std::move(workspace.free.begin(), workspace.free.end(), std::back_inserter(all));
+    workspace.free.clear();
+  }
+  for (size_t i = 0; i < all.size(); ++i) workspaces_[i % workspaces_.size()].free.push_back(std::move(all[i]));
+}
+
+size_t TreeGrower::kept_histograms() const {
+  size_t kept = 0;
+  for (const Workspace& workspace : workspaces_) kept += workspace.free.size();
+  return kept;
+}
+
 Tree TreeGrower::grow(const TreeParams& params, const ScoreParams& score, const TreeDraw& draw,
                       const int64_t* gradients, Packing packing, TreeRows& rows, const Executor& executor,
                       const CancelFlag& cancel) {
@@ -236,6 +253,7 @@ Tree TreeGrower::grow(const TreeParams& params, const ScoreParams& score, const 
       }
     });
   }
+  if (call.is_shared) level_histograms();
   // A branch comes after the one it belongs to.
   for (size_t b = sharing.branches.size() - 1; b > 0; --b) {
     const Sharing::Origin origin = sharing.origins[b - 1];

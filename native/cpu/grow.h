@@ -78,6 +78,9 @@ class TreeGrower {
   /** The leaves of the tree grown last. */
   const std::vector<LeafRows>& leaves() const { return leaves_; }
 
+  /** Histograms that are kept for further trees. */
+  size_t kept_histograms() const;
+
   /** As HistogramBuilder::is_large. */
   bool is_large() const { return builder_.is_large(); }
 
@@ -117,6 +120,7 @@ class TreeGrower {
 
   std::unique_ptr<Histogram> take_histogram(Workspace& workspace);
   void give_back(Workspace& workspace, std::unique_ptr<Histogram> histogram);
+  void level_histograms();
   static int32_t record_leaf(const Call& call, Branch& branch, const Work& work);
   void expand(Call& call, Workspace& workspace, Branch& branch, Work work, const Executor& executor);
   void search_children(Call& call, Workspace& workspace, std::unique_ptr<Histogram> histogram, Summed summed, Work& left,

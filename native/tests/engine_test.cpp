@@ -204,6 +204,22 @@ void threads_and_batches_do_not_change_a_tree() {
   }
 }
 
+void histograms_go_round_among_the_threads_of_a_model() {
+  constexpr size_t kRows = 3000;
+  const Table table = make_table(kRows, 7);
+  const HistogramLayout layout(table.view);
+  const Kernels& kernels = kernels_named("");
+  const auto workspaces = std::make_shared<WorkspacePool>(table.view, layout, kernels);
+  for (const int threads : {1, 2, 4}) {
+    Batch batch(table.view, layout, kernels, {make_job(kRows, 1)}, workspaces);
+    ThreadPool pool(threads);
+    batch.advance_job(0, 300, Executor(&pool), CancelFlag());
+    const std::unique_ptr<JobWorkspace> workspace = workspaces->take();
+    // A path of the deepest tree for each thread, and one for each that waits to be taken over.
+    CHECK(workspace->grower.kept_histograms() <= 20 * static_cast<size_t>(threads));
+  }
+}
+
 void threads_and_batches_do_not_change_the_trees_of_classes() {
   constexpr size_t kRows = 8000;
   const Table table = make_table(kRows, 7);
@@ -302,6 +318,7 @@ void test_engine() {
   plans_share_what_would_outlast_the_rest();
   bins_hold_equal_shares_and_cuts_separate_their_values();
   threads_and_batches_do_not_change_a_tree();
+  histograms_go_round_among_the_threads_of_a_model();
   threads_and_batches_do_not_change_the_trees_of_classes();
   a_cancelled_round_leaves_no_trace(1);
   a_cancelled_round_leaves_no_trace(3);
