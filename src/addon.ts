@@ -69,18 +69,19 @@ export interface AddonScores {
 export interface AddonBatch {
   /** Number under which every thread of the process reaches the batch. */
   readonly id: number;
-  /** How to share out jobs: `shared` ones by all threads, `whole` ones, with their costs, on a thread each; longest first. */
+  /** How to share out jobs: `shared` ones by all threads, `whole` ones, with their costs, side by side; longest first. */
   plan(
     jobs: Uint32Array,
+    rounds: number,
     threads: number,
   ): { readonly shared: Uint32Array; readonly whole: Uint32Array; readonly costs: Float64Array };
-  /** Trains jobs off the event loop: one after the other, each by all threads, or if `whole` side by side, each by one. */
+  /** Trains jobs off the event loop: one after the other, each by all threads, or `sideBySide`, each by one at a time. */
   advance(
     jobs: Uint32Array,
     rounds: number,
     threads: number,
     cancel: Int32Array,
-    whole?: boolean,
+    sideBySide?: boolean,
   ): Promise<AddonScores>;
   finish(job: number, rounds?: number): TreeEnsemble;
   dispose(): void;

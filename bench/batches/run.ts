@@ -82,15 +82,18 @@ function jobOf(trainedRows: number, max_depth: number, seed: number): TrainingJo
   };
 }
 
-/** Jobs as the engine trains them: some shared by all threads, then the others whole on one each. */
+/** Jobs as the engine trains them: some shared by all threads, then the others side by side. */
 async function advance(
   batch: AddonBatch,
   rounds: number,
-  plan: { shared: Uint32Array; whole: Uint32Array; costs: Float64Array },
+  { shared, whole, costs }: { shared: Uint32Array; whole: Uint32Array; costs?: Float64Array },
 ): Promise<void> {
-  const { shared, whole, costs } = plan;
   if (shared.length > 0) await batch.advance(shared, rounds, threads, cancel);
-  if (whole.length > 0) await trainOnWorkers({ batch: batch.id, rounds, cancel }, whole, costs, threads);
+  if (costs !== undefined) {
+    await trainOnWorkers({ batch: batch.id, rounds, cancel }, whole, costs, threads);
+  } else if (whole.length > 0) {
+    await batch.advance(whole, rounds, threads, cancel, true);
+  }
 }
 
 interface Timing {
@@ -167,7 +170,7 @@ const MIXED: readonly Readonly<Record<number, number>>[] = [
 interface Mixed {
   readonly jobs: Readonly<Record<number, number>>;
   readonly shared: number;
-  readonly timings: Readonly<Record<'planned' | 'whole' | 'given' | 'shared', Timing[]>>;
+  readonly timings: Readonly<Record<'planned' | 'beside' | 'workers' | 'shared', Timing[]>>;
 }
 
 async function measureMixed(resident: AddonDataset, jobs: Readonly<Record<number, number>>): Promise<Mixed> {
@@ -180,16 +183,17 @@ async function measureMixed(resident: AddonDataset, jobs: Readonly<Record<number
   const longestFirst = indices.slice().sort((a, b) => costs[b]! - costs[a]!);
   const costsOf = (order: Uint32Array) => Float64Array.from(order, (job) => costs[job]!);
   const planning = new addon.Batch(resident, specs);
+  const { shared, whole } = planning.plan(indices, ROUNDS, threads);
   const plans = {
-    planned: planning.plan(indices, threads),
-    whole: { shared: none, whole: longestFirst, costs: costsOf(longestFirst) },
-    given: { shared: none, whole: indices, costs: costsOf(indices) },
-    shared: { shared: longestFirst, whole: none, costs: new Float64Array() },
+    planned: { shared, whole },
+    beside: { shared: none, whole: longestFirst },
+    workers: { shared: none, whole: longestFirst, costs: costsOf(longestFirst) },
+    shared: { shared: longestFirst, whole: none },
   };
   // The worker threads start.
-  await advance(planning, 1, plans.whole);
+  await advance(planning, 1, plans.workers);
   planning.dispose();
-  const timings = { planned: [], whole: [], given: [], shared: [] } as Mixed['timings'];
+  const timings = { planned: [], beside: [], workers: [], shared: [] } as Mixed['timings'];
   for (let repeat = 0; repeat < repeats; repeat++) {
     for (const [name, plan] of Object.entries(plans)) {
       const batch = new addon.Batch(resident, specs);
@@ -197,7 +201,7 @@ async function measureMixed(resident: AddonDataset, jobs: Readonly<Record<number
       batch.dispose();
     }
   }
-  return { jobs, shared: plans.planned.shared.length, timings };
+  return { jobs, shared: shared.length, timings };
 }
 
 /** What the file holds: of each part all cases with their raw timings. */
@@ -280,13 +284,13 @@ const sharingTable = (list: readonly Sharing[]) =>
 for (const list of [results.sharing, results.large]) process.stdout.write(`${sharingTable(list ?? [])}\n\n`);
 process.stdout.write(
   `${markdownTable(
-    ['jobs: number × rows', 'shared by plan', 'planned s', 'all whole', 'as given', 'all shared'],
+    ['jobs: number × rows', 'shared by plan', 'planned s', 'side by side', 'whole on workers', 'all shared'],
     (results.mixed ?? []).map(({ jobs, shared, timings }) => [
       Object.entries(jobs)
         .map(([trainedRows, count]) => `${count} × ${trainedRows}`)
         .join(', '),
       String(shared),
-      ...(['planned', 'whole', 'given', 'shared'] as const).map((name) =>
+      ...(['planned', 'beside', 'workers', 'shared'] as const).map((name) =>
         middle(timings[name]).toPrecision(3),
       ),
     ]),

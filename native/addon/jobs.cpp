@@ -68,6 +68,14 @@ JobSpec job_spec(const Napi::Value& value, RowSets& sets, int features) {
   const Napi::Object evals = object(from.Get("evals"), "evals");
   for (uint32_t i = 0; i < evals.As<Napi::Array>().Length(); ++i) job.evals.push_back(sets.read(evals.Get(i)));
   job.metrics = metric_list(from.Get("metrics"));
+  if (from.Get("patience").IsObject()) {
+    const Napi::Object patience = object(from.Get("patience"), "patience");
+    job.patience = {count(patience, "rounds"), patience.Get("direction").ToString().Utf8Value() == "maximize",
+                    count(patience, "value")};
+    if (job.patience.value >= job.evals.size() * job.metrics.size()) {
+      throw Napi::RangeError::New(from.Env(), "patience.value must be below the number of values of a round.");
+    }
+  }
   if (from.Get("resume").IsObject()) {
     job.resume = std::make_shared<const Ensemble>(from_flat_trees(object(from.Get("resume"), "resume"), features));
   }

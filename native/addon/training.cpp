@@ -135,7 +135,8 @@ Napi::Value BatchObject::plan(const Napi::CallbackInfo& info) {
   const std::vector<size_t> jobs = job_list(info[0], batch.jobs());
   std::vector<double> costs;
   for (size_t job = 0; job < batch.jobs(); ++job) costs.push_back(batch.cost(job));
-  const BatchPlan plan = plan_batch(jobs, costs, static_cast<size_t>(thread_count(info[1])));
+  const BatchPlan plan =
+      plan_batch(jobs, costs, round_count(info[1]), static_cast<size_t>(thread_count(info[2])));
   std::vector<double> whole_costs;
   for (const size_t job : plan.whole) whole_costs.push_back(costs[job]);
   const auto numbers = [&](const std::vector<size_t>& list) {
@@ -154,7 +155,7 @@ Napi::Value BatchObject::advance(const Napi::CallbackInfo& info) {
   const size_t rounds = round_count(info[1]);
   const int threads = thread_count(info[2]);
   const CancelFlag cancel = cancel_flag(info[3]);
-  const bool whole = info[4].ToBoolean();
+  const bool side_by_side = info[4].ToBoolean();
   held->begin(info.Env(), jobs);
   using Worker = PromiseWorker<std::vector<JobScores>>;
   return Worker::start(
@@ -169,13 +170,11 @@ Napi::Value BatchObject::advance(const Napi::CallbackInfo& info) {
         if (held->pool == nullptr || held->pool->threads() != threads) {
           held->pool = std::make_unique<ThreadPool>(threads);
         }
-        const Executor all(held->pool.get());
-        const Executor one_job = whole ? Executor() : all;
-        const Executor jobs_at_once = whole ? all : Executor();
-        std::vector<JobScores> scores(jobs.size());
-        jobs_at_once.parallel_for(jobs.size(), [&](size_t i, size_t) {
-          scores[i] = held->batch->advance_job(jobs[i], rounds, one_job, cancel);
-        });
+        if (side_by_side) return held->batch->advance_side_by_side(jobs, rounds, *held->pool, cancel);
+        std::vector<JobScores> scores;
+        for (const size_t job : jobs) {
+          scores.push_back(held->batch->advance_job(job, rounds, Executor(held->pool.get()), cancel));
+        }
         return scores;
       },
       [](Napi::Env env, std::vector<JobScores>& scores) -> Napi::Value { return to_scores(env, scores); });

@@ -1,6 +1,7 @@
 #include "cpu/batch.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <iterator>
@@ -12,6 +13,7 @@
 #include "cpu/gradients.h"
 #include "cpu/predict.h"
 #include "cpu/resume.h"
+#include "cpu/turns.h"
 
 namespace lockstep {
 namespace {
@@ -19,6 +21,8 @@ namespace {
 constexpr size_t kGrain = 16384;
 /** Rows whose codes are fetched ahead at a time. */
 constexpr size_t kFetchedRows = 128;
+/** What a job is expected to take before it has been measured. */
+constexpr double kSecondsAnUpdate = 3e-10;
 
 /** Values of the listed rows, `width` each, in the order of the row set. */
 template <class T>
@@ -280,7 +284,18 @@ void Job::advance(JobWorkspace& workspace, const Executor& executor, const Cance
   }
   if (classes_ > 1) add_leaves(workspace, executor);
   std::move(trees.begin(), trees.end(), std::back_inserter(ensemble_.trees));
+  const size_t first = scores.size();
   score_evals(workspace, executor, scores);
+  if (spec_.patience.rounds > 0) watch(scores[first + spec_.patience.value]);
+}
+
+/** As BestRound (src/boosting/boost.ts): while the best value is NaN, each round counts as the best. */
+void Job::watch(double value) {
+  ++watched_;
+  const bool is_better = spec_.patience.maximize ? value > best_value_ : value < best_value_;
+  if (!is_better && !std::isnan(best_value_)) return;
+  best_round_ = watched_;
+  best_value_ = value;
 }
 
 void Job::score_evals(JobWorkspace& workspace, const Executor& executor, std::vector<double>& values) {
@@ -328,19 +343,68 @@ Batch::Batch(const DatasetView& data, const HistogramLayout& layout, const Kerne
     : workspaces_(workspaces != nullptr ? std::move(workspaces)
                                         : std::make_shared<WorkspacePool>(data, layout, kernels)) {
   for (JobSpec& spec : specs) jobs_.push_back(std::make_unique<Job>(data, kernels, std::move(spec)));
+  for (const auto& job : jobs_) seconds_.push_back(job->cost() * kSecondsAnUpdate);
+}
+
+JobScores Batch::scores_of(size_t job) const { return {job, jobs_.at(job)->rounds() + 1, 0, {}}; }
+
+/** Trains a job that the workspace is ready for; the rounds before one that is cancelled stand. */
+void Batch::train(JobWorkspace& workspace, size_t rounds, const Executor& executor, const CancelFlag& cancel,
+                  JobScores& scores) {
+  Job& job = *jobs_[scores.job];
+  try {
+    for (const size_t end = scores.rounds + rounds; scores.rounds < end && !job.has_ended(); ++scores.rounds) {
+      job.advance(workspace, executor, cancel, scores.values);
+    }
+  } catch (const Cancelled&) {
+    // Nothing of the round under way is kept.
+  }
 }
 
 JobScores Batch::advance_job(size_t job, size_t rounds, const Executor& executor, const CancelFlag& cancel) {
-  Job& advanced = *jobs_.at(job);
-  JobScores scores{job, advanced.rounds() + 1, 0, {}};
+  JobScores scores = scores_of(job);
   std::unique_ptr<JobWorkspace> workspace = workspaces_->take();
-  try {
-    advanced.prepare(*workspace);
-    for (; scores.rounds < rounds; ++scores.rounds) advanced.advance(*workspace, executor, cancel, scores.values);
-  } catch (const Cancelled&) {
-    // The rounds before this one stand.
-  }
+  jobs_[job]->prepare(*workspace);
+  train(*workspace, rounds, executor, cancel, scores);
   workspaces_->give_back(std::move(workspace));
+  return scores;
+}
+
+std::vector<JobScores> Batch::advance_side_by_side(const std::vector<size_t>& jobs, size_t rounds, ThreadPool& pool,
+                                                   const CancelFlag& cancel) {
+  std::vector<JobScores> scores;
+  std::vector<double> expected;
+  for (const size_t job : jobs) {
+    scores.push_back(scores_of(job));
+    expected.push_back(seconds_[job]);
+  }
+  const size_t threads = std::min(jobs.size(), static_cast<size_t>(pool.threads()));
+  TurnQueue turns(expected, rounds, threads);
+  Executor(&pool).parallel_for(threads, [&](size_t, size_t) {
+    using Clock = std::chrono::steady_clock;
+    std::unique_ptr<JobWorkspace> workspace = workspaces_->take();
+    Clock::time_point began = Clock::now();
+    size_t last = jobs.size();
+    try {
+      for (Turn turn = turns.first(); turn.rounds > 0;) {
+        const size_t job = jobs[turn.job];
+        if (turn.job != last) jobs_[job]->prepare(*workspace);
+        last = turn.job;
+        train(*workspace, turn.rounds, Executor(), cancel, scores[turn.job]);
+        if (cancel.is_set()) break;
+        if (jobs_[job]->has_ended()) turns.drop(turn.job);
+        const Clock::time_point now = Clock::now();
+        const double spent = std::chrono::duration<double>(now - began).count();
+        began = now;
+        seconds_[job] = spent / static_cast<double>(turn.rounds);
+        turn = turns.next(turn, spent);
+      }
+    } catch (...) {
+      turns.close();
+      throw;
+    }
+    workspaces_->give_back(std::move(workspace));
+  });
   return scores;
 }
 
@@ -348,30 +412,35 @@ std::vector<JobScores> Batch::advance(const std::vector<size_t>& jobs, size_t ro
                                       const CancelFlag& cancel) {
   std::vector<double> costs;
   for (const auto& job : jobs_) costs.push_back(job->cost());
-  const BatchPlan plan = plan_batch(jobs, costs, static_cast<size_t>(pool.threads()));
+  const BatchPlan plan = plan_batch(jobs, costs, rounds, static_cast<size_t>(pool.threads()));
   std::vector<JobScores> scores(jobs_.size());
   for (const size_t job : plan.shared) scores[job] = advance_job(job, rounds, Executor(&pool), cancel);
-  Executor(&pool).parallel_for(plan.whole.size(), [&](size_t i, size_t) {
-    scores[plan.whole[i]] = advance_job(plan.whole[i], rounds, Executor(), cancel);
-  });
+  for (JobScores& of_job : advance_side_by_side(plan.whole, rounds, pool, cancel)) {
+    scores[of_job.job] = std::move(of_job);
+  }
   std::vector<JobScores> ordered;
   for (const size_t job : jobs) ordered.push_back(std::move(scores[job]));
   return ordered;
 }
 
-BatchPlan plan_batch(const std::vector<size_t>& jobs, const std::vector<double>& costs, size_t threads) {
+BatchPlan plan_batch(const std::vector<size_t>& jobs, const std::vector<double>& costs, size_t rounds, size_t threads) {
   std::vector<size_t> longest_first = jobs;
   std::stable_sort(longest_first.begin(), longest_first.end(), [&](size_t a, size_t b) { return costs[a] > costs[b]; });
   const auto shared_time = [&](size_t job) {
     return kSharingLoss * costs[job] / static_cast<double>(threads) + kSharingCost;
   };
-  // Each further job goes to the thread that is free first.
   const auto whole_time = [&](size_t first) {
+    if (first == longest_first.size()) return 0.0;
+    double all = 0;
+    // With few rounds jobs do not change threads: each further one goes to the thread that is free first.
     std::vector<double> busy(threads, 0);
     for (size_t i = first; i < longest_first.size(); ++i) {
+      all += costs[longest_first[i]];
       *std::min_element(busy.begin(), busy.end()) += costs[longest_first[i]];
     }
-    return *std::max_element(busy.begin(), busy.end());
+    const double longest = costs[longest_first[first]];
+    const double even = std::max(longest, all / static_cast<double>(threads)) + longest / static_cast<double>(rounds);
+    return std::min(even, *std::max_element(busy.begin(), busy.end()));
   };
   size_t best = 0;
   double least = whole_time(0);

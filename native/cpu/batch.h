@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -27,14 +28,15 @@ struct JobScores {
 /** How a batch shares out its jobs among threads; both lists hold the longest jobs first. */
 struct BatchPlan {
   std::vector<size_t> shared;  // one after the other, each by all threads
-  std::vector<size_t> whole;   // one a thread
+  std::vector<size_t> whole;   // side by side, each by one thread at a time
 };
 
 /**
- * The plan that takes least time for jobs of these costs (updates of histogram cells a round). A round of cost c shared among n
- * threads is taken to last as long as kSharingLoss·c/n + kSharingCost updates: docs/workers.md has the measurements.
+ * The plan that takes least time for `rounds` ≥ 1 rounds of jobs of these costs (updates of histogram cells a round). A round of
+ * cost c shared among n threads is taken to last as long as kSharingLoss·c/n + kSharingCost updates: docs/workers.md has the
+ * measurements.
  */
-BatchPlan plan_batch(const std::vector<size_t>& jobs, const std::vector<double>& costs, size_t threads);
+BatchPlan plan_batch(const std::vector<size_t>& jobs, const std::vector<double>& costs, size_t rounds, size_t threads);
 
 inline constexpr double kSharingLoss = 1.125;
 inline constexpr double kSharingCost = 1e6;
@@ -88,6 +90,9 @@ class Job {
    */
   void advance(JobWorkspace& workspace, const Executor& executor, const CancelFlag& cancel, std::vector<double>& scores);
 
+  /** Whether its patience has run out; it is not to be advanced any more then. */
+  bool has_ended() const { return spec_.patience.rounds > 0 && watched_ - best_round_ >= spec_.patience.rounds; }
+
   /** Estimated work of a round, in updates of histogram cells. */
   double cost() const;
 
@@ -100,6 +105,7 @@ class Job {
   void add_tree(JobWorkspace& workspace, const Executor& executor);
   void add_leaves(const JobWorkspace& workspace, const Executor& executor);
   void score_evals(JobWorkspace& workspace, const Executor& executor, std::vector<double>& values);
+  void watch(double value);
 
   const DatasetView& data_;
   const Kernels& kernels_;
@@ -113,6 +119,9 @@ class Job {
   size_t first_row_ = 0;                     // rows that the job has to do with lie from here on
   size_t end_row_ = 0;                       // and before this one
   std::vector<std::shared_ptr<EvalSet>> evals_;
+  size_t watched_ = 0;     // rounds whose value was looked at
+  size_t best_round_ = 0;  // of these, counting from 1
+  double best_value_ = std::numeric_limits<double>::quiet_NaN();
 };
 
 class Batch {
@@ -122,12 +131,19 @@ class Batch {
         std::shared_ptr<WorkspacePool> workspaces = nullptr);
 
   /**
-   * Trains one job for up to `rounds` rounds; ends early, with what was finished, once `cancel` is set. Different jobs may be
-   * advanced at the same time.
+   * Trains one job for up to `rounds` rounds; ends early, with what was finished, once `cancel` is set or its patience has
+   * run out. Different jobs may be advanced at the same time.
    */
   JobScores advance_job(size_t job, size_t rounds, const Executor& executor, const CancelFlag& cancel);
 
-  /** The same for several jobs on a pool, as plan_batch says; results are in the order of `jobs`. */
+  /**
+   * The same for several jobs on a pool, each by one thread at a time: a thread that would stand idle takes over the rest of
+   * another one's job. Results are in the order of `jobs`.
+   */
+  std::vector<JobScores> advance_side_by_side(const std::vector<size_t>& jobs, size_t rounds, ThreadPool& pool,
+                                              const CancelFlag& cancel);
+
+  /** The same as plan_batch says. */
   std::vector<JobScores> advance(const std::vector<size_t>& jobs, size_t rounds, ThreadPool& pool,
                                  const CancelFlag& cancel);
 
@@ -136,8 +152,13 @@ class Batch {
   size_t jobs() const { return jobs_.size(); }
 
  private:
+  JobScores scores_of(size_t job) const;
+  void train(JobWorkspace& workspace, size_t rounds, const Executor& executor, const CancelFlag& cancel,
+             JobScores& scores);
+
   std::shared_ptr<WorkspacePool> workspaces_;
   std::vector<std::unique_ptr<Job>> jobs_;
+  std::vector<double> seconds_;  // that the last round of a job took, or is expected to
 };
 
 }  // namespace lockstep

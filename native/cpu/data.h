@@ -66,12 +66,20 @@ struct RowSet {
 
 struct Ensemble;
 
+/** A job ends by itself once a value of its rounds has not been strictly better for so many of them; 0 rounds: never. */
+struct Patience {
+  size_t rounds = 0;
+  bool maximize = false;
+  size_t value = 0;  // which of a round's values, in the order evals × metrics
+};
+
 struct JobSpec {
   TreeParams params;
   uint64_t seed = 0;
   RowSet rows;
   std::vector<RowSet> evals;
   std::vector<Metric> metrics;
+  Patience patience;
   std::shared_ptr<const Ensemble> resume;  // what was trained of this job before; null for nothing
 };
 

@@ -271,18 +271,19 @@ void a_cancelled_round_leaves_no_trace(int classes) {
 }
 
 void plans_share_what_would_outlast_the_rest() {
-  const auto plan = [](std::vector<double> costs, size_t threads) {
+  const auto plan = [](std::vector<double> costs, size_t threads, size_t rounds = 100) {
     std::vector<size_t> jobs(costs.size());
     std::iota(jobs.begin(), jobs.end(), size_t{0});
-    return plan_batch(jobs, costs, threads);
+    return plan_batch(jobs, costs, rounds, threads);
   };
   CHECK(plan({1e9}, 2).shared == std::vector<size_t>{0});
   CHECK(plan({1e9}, 1).whole == std::vector<size_t>{0});
   CHECK(plan({1e8, 1e8}, 2).shared.empty());
-  // Three large models on two threads: one by both, then two side by side.
-  CHECK(plan({1e8, 1e8, 1e8}, 2).shared.size() == 1);
+  // Three models on two threads: one changes threads between its rounds, or, where there are too few, is shared.
+  CHECK(plan({1e8, 1e8, 1e8}, 2).shared.empty());
+  CHECK(plan({1e8, 1e8, 1e8}, 2, 1).shared.size() == 1);
   // Threads hardly help small ones.
-  CHECK(plan({1e5, 1e5, 1e5}, 2).shared.empty());
+  CHECK(plan({1e5, 1e5, 1e5}, 2, 1).shared.empty());
   CHECK(plan({2e6}, 2).shared.empty());
   CHECK(plan({3e6}, 2).whole.empty());
   const BatchPlan mixed = plan({1e6, 1e9, 2e6, 1e6}, 2);

@@ -9,6 +9,7 @@ void test_kernels();
 void test_engine();
 void test_binning();
 void test_predict();
+void test_turns();
 
 int main(int count, char** arguments) {
   struct Part {
@@ -17,7 +18,7 @@ int main(int count, char** arguments) {
   };
   constexpr Part kParts[] = {{"link", test_link},       {"metrics", test_metrics}, {"softmax", test_softmax},
                              {"kernels", test_kernels}, {"binning", test_binning}, {"predict", test_predict},
-                             {"engine", test_engine}};
+                             {"turns", test_turns},     {"engine", test_engine}};
   bool found = false;
   for (const auto& [name, run] : kParts) {
     if (count > 1 && std::strcmp(arguments[1], name) != 0) continue;

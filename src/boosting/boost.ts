@@ -108,6 +108,8 @@ export async function boost(resident: ResidentDataset, options: BoostOptions): P
   const started = performance.now();
   const history: Record<string, Partial<Record<MetricName, number[]>>> = {};
   for (const { name } of evals) history[name] = Object.fromEntries(metrics.map((metric) => [metric, []]));
+  const watched = earlyStopping && earlyStopping.rounds > 0 ? earlyStopping : undefined;
+  const watchedSet = evals.findIndex(({ name }) => name === watched?.on);
   const batch = await resident.start([
     {
       params: treeParams(params),
@@ -115,10 +117,16 @@ export async function boost(resident: ResidentDataset, options: BoostOptions): P
       rows: options.rows,
       evals: evals.map((set) => set.rows),
       metrics,
+      ...(watched && {
+        patience: {
+          rounds: watched.rounds,
+          direction: watched.direction,
+          value: watchedSet * metrics.length + metrics.indexOf(watched.metric),
+        },
+      }),
     },
   ]);
   try {
-    const watched = earlyStopping && earlyStopping.rounds > 0 ? earlyStopping : undefined;
     const best = new BestRound(watched?.direction ?? 'minimize', watched?.rounds ?? 0);
     let stoppedEarly = false;
     let perCall = 1;

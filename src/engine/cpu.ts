@@ -93,6 +93,11 @@ class CpuResidentDataset implements ResidentDataset {
  * need no messages: docs/workers.md.
  */
 export const SHORT_WORK = 2e9;
+/**
+ * Parts of a thread's even share that jobs must be for worker threads, which train a job to its end: native threads take
+ * jobs over from each other.
+ */
+export const LEAST_PARTS = 8;
 
 class CpuTrainingBatch extends NativeTrainingBatch<AddonBatch> {
   readonly #threads: number;
@@ -106,17 +111,17 @@ class CpuTrainingBatch extends NativeTrainingBatch<AddonBatch> {
   protected async train(jobs: Uint32Array, rounds: number, flag: Int32Array): Promise<AddonScores[]> {
     const { batch } = this;
     const threads = this.#threads;
-    const { shared, whole, costs } = batch.plan(jobs, threads);
+    const { shared, whole, costs } = batch.plan(jobs, rounds, threads);
     const scores: AddonScores[] = [];
     if (shared.length > 0) scores.push(await batch.advance(shared, rounds, threads, flag));
-    if (whole.length > 0 && threads === 1) {
-      scores.push(await batch.advance(whole, rounds, 1, flag));
-    } else if (whole.length > 0 && rounds * costs.reduce((sum, cost) => sum + cost, 0) < SHORT_WORK) {
-      scores.push(await batch.advance(whole, rounds, threads, flag, true));
-    } else if (whole.length > 0) {
+    if (whole.length === 0) return scores;
+    const all = costs.reduce((sum, cost) => sum + cost, 0);
+    if (threads > 1 && rounds * all >= SHORT_WORK && costs[0]! * threads * LEAST_PARTS <= all) {
       const { trainOnWorkers } = await import('../workers/pool.ts');
       const task = { batch: batch.id, rounds, cancel: flag };
       scores.push(...(await trainOnWorkers(task, whole, costs, threads)));
+    } else {
+      scores.push(await batch.advance(whole, rounds, threads, flag, true));
     }
     return scores;
   }

@@ -41,6 +41,15 @@ export function outputsOf({ objective, num_class }: Pick<TreeParams, 'objective'
   return kindOf(objective) === 'multiclass' ? num_class : 1;
 }
 
+/** When further rounds of a job are of no use. */
+export interface Patience {
+  /** Rounds without a strictly better value; 0 is off. As long as the value is NaN every round counts as better. */
+  readonly rounds: number;
+  readonly direction: 'maximize' | 'minimize';
+  /** The place of the value in `RoundResult.values`. */
+  readonly value: number;
+}
+
 /** One model to train. */
 export interface TrainingJob {
   readonly params: TreeParams;
@@ -51,6 +60,8 @@ export interface TrainingJob {
   readonly evals: readonly RowSet[];
   /** Metrics computed on each row set of `evals` after each round; may be empty. */
   readonly metrics: readonly MetricName[];
+  /** An engine may end the job by itself once its patience has run out: rounds beyond that have no results then. */
+  readonly patience?: Patience;
   /** Trees of this very job, trained before on any engine: training goes on after them. They are part of what `finish` gives. */
   readonly resume?: TreeEnsemble;
 }

@@ -218,7 +218,7 @@ class RelayBatch implements TrainingBatch {
         continue;
       }
       const spent = this.#relay.now() - started;
-      const count = trained.length / (this.jobs - this.#stopped.size);
+      const count = this.#roundsIn(trained);
       results.push(...this.#record(trained));
       done += count;
       if (count > 0) this.#perRound = spent / count;
@@ -226,8 +226,8 @@ class RelayBatch implements TrainingBatch {
       this.#relay.spend(spent);
       if (this.#relay.untilTrial <= 0 && done < rounds) {
         const tried = await this.#try(Math.min(TRIAL_ROUNDS, rounds - done), options);
+        done += this.#roundsIn(tried);
         results.push(...this.#record(tried));
-        done += tried.length / (this.jobs - this.#stopped.size);
       }
     }
     return results;
@@ -268,6 +268,12 @@ class RelayBatch implements TrainingBatch {
     if (this.#perRound === 0) return 1;
     const time = onCpu ? this.#relay.untilTrial : CALL_MS;
     return Math.max(1, Math.ceil(time / this.#perRound));
+  }
+
+  /** Rounds of the jobs that went on to the last one. */
+  #roundsIn(results: readonly RoundResult[]): number {
+    const last = results.at(-1);
+    return last === undefined ? 0 : last.round - this.#rounds[last.job]!;
   }
 
   #record(results: RoundResult[]): RoundResult[] {

@@ -54,8 +54,8 @@ export interface EvaluateOptions {
 
 /** Wall time that one call of the engine should take. */
 const CALL_MS = 60;
-/** Rounds of one call at most: those beyond the end of a trial are trained in vain. */
-const MOST_ROUNDS = 25;
+/** Rounds of one call at most: those of a pruned trial, and of any that has ended on a device, are trained in vain. */
+const MOST_ROUNDS = 50;
 /** Rounds that may be trained in vain, rather than ending a call for one trial. */
 const SPARE_ROUNDS = 4;
 
@@ -174,7 +174,10 @@ async function keepBest(
 }
 
 /** A job for each trial and fold. */
-function jobsOf(runs: readonly TrialRun[], { folds, metric, seed }: EvaluateOptions): TrainingJob[] {
+function jobsOf(
+  runs: readonly TrialRun[],
+  { folds, metric, seed, direction, earlyStoppingRounds }: EvaluateOptions,
+): TrainingJob[] {
   return runs.flatMap(({ params }) =>
     folds.map(({ train, validation }) => ({
       params: treeParams(params),
@@ -182,6 +185,7 @@ function jobsOf(runs: readonly TrialRun[], { folds, metric, seed }: EvaluateOpti
       rows: train,
       evals: [validation],
       metrics: [metric],
+      patience: { rounds: earlyStoppingRounds, direction, value: 0 },
     })),
   );
 }

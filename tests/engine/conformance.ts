@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { BestRound } from '../../src/boosting/boost.ts';
 import { kindOf, OBJECTIVES } from '../../src/config/objectives.ts';
 import type { BinnedDataset } from '../../src/data/types.ts';
-import type { Engine, RoundResult, TrainingJob, TreeEnsemble } from '../../src/engine/engine.ts';
+import type { Engine, Patience, RoundResult, TrainingJob, TreeEnsemble } from '../../src/engine/engine.ts';
 import { createReferenceEngine } from '../reference/reference.ts';
 import {
   DEFAULT_TREE_PARAMS,
@@ -54,6 +55,22 @@ function variedJobs(
   return fc
     .sample(treeParamsFor(of, SHAPE.classes), { numRuns: count, seed: 7 })
     .map((params, i) => makeJob(data, params, i, i % 3 === 0 ? 1 : 0.7, i % 2 === 0));
+}
+
+/** Little patience, or none, with any of a job's values in either direction. */
+export function patienceOf({ evals, metrics }: TrainingJob, j: number): Patience {
+  return {
+    rounds: [1, 2, 3, 0][j % 4]!,
+    direction: j % 2 === 0 ? 'maximize' : 'minimize',
+    value: j % (evals.length * metrics.length),
+  };
+}
+
+/** The rounds after which patience has run out; all where it has not. */
+export function roundsWithin(patience: Patience, results: readonly RoundResult[]): number {
+  const best = new BestRound(patience.direction, patience.rounds);
+  const last = results.findIndex(({ values }) => best.take(values[patience.value]!));
+  return last === -1 ? results.length : last + 1;
 }
 
 /** The first 8 rows of a table, each once for every code of a feature. */
@@ -238,6 +255,26 @@ export function engineConformance(
         expect(seven.rounds.filter(({ job }) => job === 4).map(({ values }) => values)).toEqual(
           alone[4]!.rounds.map(({ values }) => values),
         );
+      },
+    );
+
+    it.each(OBJECTIVES)(
+      'ends a %s job no earlier than its patience, with the results up to there',
+      async (of) => {
+        const data = await makeBinned(SHAPE, of);
+        const jobs = variedJobs(data, of, 6);
+        const whole = await trainBatch(create(), data, jobs, [12]);
+        const patient = jobs.map((job, j) => ({ ...job, patience: patienceOf(job, j) }));
+        for (const calls of [[12], [5, 1, 6]]) {
+          const ended = await trainBatch(create(), data, patient, calls);
+          for (const [j, { patience }] of patient.entries()) {
+            const all = whole.rounds.filter(({ job }) => job === j);
+            const own = ended.rounds.filter(({ job }) => job === j);
+            expect(own).toEqual(all.slice(0, own.length));
+            expect(own.length).toBeGreaterThanOrEqual(roundsWithin(patience, all));
+            expect(own.length).toBe((ended.trees[j]!.treeStart.length - 1) / ended.trees[j]!.classes);
+          }
+        }
       },
     );
 

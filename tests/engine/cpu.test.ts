@@ -1,10 +1,10 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { createCpuEngine, SHORT_WORK } from '../../src/engine/cpu.ts';
+import { createCpuEngine, LEAST_PARTS, SHORT_WORK } from '../../src/engine/cpu.ts';
 import type { TreeParams } from '../../src/engine/engine.ts';
 import { createReferenceEngine } from '../reference/reference.ts';
-import { engineConformance, trainBatch } from './conformance.ts';
+import { engineConformance, patienceOf, roundsWithin, trainBatch } from './conformance.ts';
 import { DEFAULT_TREE_PARAMS, makeBinned, makeJob } from './generate.ts';
 
 /** What the tables of these tests have in common. */
@@ -51,15 +51,40 @@ describe('the CPU engine', () => {
     }
   });
 
+  it('trains no round beyond the patience of a job, side by side, one after the other or shared', async () => {
+    for (const rows of [300, 40_000]) {
+      const data = await makeBinned(
+        { ...PLAIN, seed: 8, rows, numeric: 8, categorical: [5], classes: 2 },
+        'binary:logistic',
+      );
+      const params = { ...DEFAULT_TREE_PARAMS, max_depth: 8, learning_rate: 1 };
+      const jobs = [0, 1, 2, 3, 4].map((seed) => makeJob(data, params, seed, 0.8));
+      const whole = await trainBatch(createCpuEngine({ threads: 1 }), data, jobs, [20]);
+      for (const threads of [1, 2]) {
+        for (const chosen of [[0, 1, 2, 3, 4], [1]]) {
+          const patient = chosen.map((j) => ({ ...jobs[j]!, patience: patienceOf(jobs[j]!, j) }));
+          const ended = await trainBatch(createCpuEngine({ threads }), data, patient, [20]);
+          const lengths = chosen.map((_, i) => ended.rounds.filter(({ job }) => job === i).length);
+          const expected = chosen.map((j, i) => {
+            const all = whole.rounds.filter(({ job }) => job === j);
+            return roundsWithin(patient[i]!.patience, all);
+          });
+          expect(Math.min(...expected)).toBeLessThan(20);
+          expect(lengths).toEqual(expected);
+        }
+      }
+    }
+  });
+
   it('gives the same trees on worker threads, which long calls are given to', async () => {
     const shape = { ...PLAIN, seed: 6, rows: 20_000, numeric: 8, categorical: [5] };
     const data = await makeBinned(shape, 'binary:logistic');
     const params = { ...DEFAULT_TREE_PARAMS, max_depth: 6, min_child_weight: 100 };
-    const jobs = [0, 1, 2, 3, 4, 5, 6].map((seed) => ({
+    const jobs = Array.from({ length: 2 * LEAST_PARTS }, (_, seed) => ({
       ...makeJob(data, params, seed, 1),
       metrics: ['logloss'] as const,
     }));
-    const rounds = 270;
+    const rounds = 120;
     expect(jobs.length * rounds * data.rows * data.features.length * params.max_depth).toBeGreaterThan(
       SHORT_WORK,
     );
