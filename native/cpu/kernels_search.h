@@ -70,23 +70,46 @@ struct NarrowFilter {
   }
 };
 
-/** Decodes and offers the lanes of `mask`; out of the loops, since few candidates come here. */
-template <class V>
-__attribute__((noinline)) void offer_words(NodeSearch& search, uint32_t mask, int first_feature, int code,
+/** Where a search stands: the cells of a code, of whose vectors the second part lies `apart` cells from the first. */
+struct Position {
+  const int64_t* cells;
+  size_t apart;
+  int code;
+  int codes;  // of the group
+};
+
+/** Codes of a step ahead of the search. */
+constexpr int kClimb = 8;
+
+/**
+ * Decodes and offers the lanes of `mask`; out of the loops, since few candidates come here. With kClimbs goes on from a
+ * new best candidate in steps of several codes for as long as scores rise: else each new best one would come here.
+ */
+template <class V, bool kClimbs>
+__attribute__((noinline)) void offer_words(NodeSearch& search, uint32_t mask, int first_feature, const Position& at,
                                            bool missing_left, typename V::Words a, typename V::Words b,
                                            const int64_t* missing) {
+  constexpr int kPart = V::kLanes / 2;
   alignas(64) int64_t word[V::kLanes];
   V::store(word, a);
-  V::store(word + V::kLanes / 2, b);
+  V::store(word + kPart, b);
   for (; mask != 0; mask &= mask - 1) {
     const int lane = V::lane_of(__builtin_ctz(mask));
-    search.offer_numeric(first_feature + lane, code, missing_left, unpack(word[lane], Packing::kHalves),
-                         unpack(missing[lane], Packing::kHalves));
+    const auto offer = [&](int code) {
+      return search.offer_numeric(first_feature + lane, code, missing_left, unpack(word[lane], Packing::kHalves),
+                                  unpack(missing[lane], Packing::kHalves));
+    };
+    if (!offer(at.code) || !kClimbs) continue;
+    const int64_t* cell = at.cells + lane % kPart + (lane < kPart ? 0 : at.apart);
+    for (int code = at.code + kClimb; code < at.codes - 1; code += kClimb) {
+      for (int i = 0; i < kClimb; ++i) word[lane] += *(cell += HistogramLayout::kHalf);
+      if (!offer(code)) break;
+    }
   }
 }
 
 /** Prefix sums of one node's lanes and the filter they go through. */
-template <class V, bool kAlpha, bool kMissing>
+template <class V, bool kAlpha, bool kMissing, bool kClimbs>
 struct NarrowSearch {
   NodeSearch& search;
   NarrowFilter<V, kAlpha> filter;
@@ -99,29 +122,29 @@ struct NarrowSearch {
   NarrowSearch(NodeSearch& node, uint32_t active_lanes, int first, const int64_t* missing_words)
       : search(node), filter(node), active(active_lanes), first_feature(first), missing(missing_words) {}
 
-  void add(typename V::Words x, typename V::Words y, int code) {
+  void add(typename V::Words x, typename V::Words y, const Position& at) {
     a = V::add_words(a, x);
     b = V::add_words(b, y);
     if constexpr (kMissing) {
       missing_a = V::add_words(missing_a, x);
       missing_b = V::add_words(missing_b, y);
-      test(code, true, missing_a, missing_b);
+      test(at, true, missing_a, missing_b);
     }
-    test(code, false, a, b);
+    test(at, false, a, b);
   }
 
   /** The candidate in which only the missing rows go left. */
-  void begin_missing(typename V::Words x, typename V::Words y) {
+  void begin_missing(typename V::Words x, typename V::Words y, const Position& at) {
     missing_a = x;
     missing_b = y;
-    test(0, true, x, y);
+    test(at, true, x, y);
   }
 
  private:
-  void test(int code, bool missing_left, typename V::Words x, typename V::Words y) {
+  void test(const Position& at, bool missing_left, typename V::Words x, typename V::Words y) {
     const uint32_t mask = filter.pass(x, y) & active;
     if (__builtin_expect(mask != 0, 0)) {
-      offer_words<V>(search, mask, first_feature, code, missing_left, x, y, missing);
+      offer_words<V, kClimbs>(search, mask, first_feature, at, missing_left, x, y, missing);
       filter.aim(search);
     }
   }
@@ -132,11 +155,11 @@ void search_lanes(const int64_t* cells, size_t apart, int codes, NodeSearch& nod
   alignas(64) int64_t missing[V::kLanes];
   V::store(missing, V::load(cells));
   V::store(missing + V::kLanes / 2, V::load(cells + apart));
-  NarrowSearch<V, kAlpha, kMissing> search(node, active, first_feature, missing);
-  if constexpr (kMissing) search.begin_missing(V::load(cells), V::load(cells + apart));
+  NarrowSearch<V, kAlpha, kMissing, true> search(node, active, first_feature, missing);
+  if constexpr (kMissing) search.begin_missing(V::load(cells), V::load(cells + apart), {cells, apart, 0, codes});
   for (int code = 1; code < codes - 1; ++code) {
     cells += HistogramLayout::kHalf;
-    search.add(V::load(cells), V::load(cells + apart), code);
+    search.add(V::load(cells), V::load(cells + apart), {cells, apart, code, codes});
   }
 }
 
@@ -184,11 +207,11 @@ void search_lane_pair(const int64_t* child, int64_t* parent, size_t apart, int c
   V::store(missing + kPart, missing_b);
   V::store(own_missing, own_a);
   V::store(own_missing + kPart, own_b);
-  NarrowSearch<V, kAlpha, kMissing> sibling(sibling_node, active, first_feature, missing);
-  NarrowSearch<V, kAlpha, kMissing> own(kChild ? *child_node : sibling_node, active, first_feature, own_missing);
+  NarrowSearch<V, kAlpha, kMissing, false> sibling(sibling_node, active, first_feature, missing);
+  NarrowSearch<V, kAlpha, kMissing, false> own(kChild ? *child_node : sibling_node, active, first_feature, own_missing);
   if constexpr (kMissing) {
-    sibling.begin_missing(missing_a, missing_b);
-    if constexpr (kChild) own.begin_missing(own_a, own_b);
+    sibling.begin_missing(missing_a, missing_b, {child, apart, 0, codes});
+    if constexpr (kChild) own.begin_missing(own_a, own_b, {child, apart, 0, codes});
   }
   if constexpr (kKeep) {
     V::store(parent, missing_a);
@@ -205,8 +228,8 @@ void search_lane_pair(const int64_t* child, int64_t* parent, size_t apart, int c
       V::store(parent, rest_a);
       V::store(parent + apart, rest_b);
     }
-    sibling.add(rest_a, rest_b, code);
-    if constexpr (kChild) own.add(a, b, code);
+    sibling.add(rest_a, rest_b, {child, apart, code, codes});
+    if constexpr (kChild) own.add(a, b, {child, apart, code, codes});
   }
   if constexpr (kKeep) {
     if (codes > 1) {

@@ -165,13 +165,15 @@ void NodeSearch::offer_both(int feature, int bin, Sums left, Sums missing) {
   }
 }
 
-void NodeSearch::offer_numeric(int feature, int bin, bool missing_left, Sums left, Sums missing) {
-  if (bin >= context_.data.feature_bins[static_cast<size_t>(feature)]) return;
+bool NodeSearch::offer_numeric(int feature, int bin, bool missing_left, Sums left, Sums missing) {
+  if (bin >= context_.data.feature_bins[static_cast<size_t>(feature)]) return false;
+  const double before = best_.feature < 0 ? least_ : best_.score;
   if (missing.empty()) {
     if (!missing_left) offer(feature, bin, left.h >= node_.h - left.h, left);
   } else {
     offer(feature, bin, missing_left, left);
   }
+  return best_.feature >= 0 && best_.score > before;
 }
 
 Split NodeSearch::result() const {

@@ -69,8 +69,9 @@ class NodeSearch {
   /**
    * Offers what a kernel lets through. `left` includes the missing rows if missing_left. A bin that is not a split of
    * the feature, and missing_left where nothing is missing, are passed over: lanes of a vector go through both.
+   * Returns whether the score is better than the best before.
    */
-  void offer_numeric(int feature, int bin, bool missing_left, Sums left, Sums missing);
+  bool offer_numeric(int feature, int bin, bool missing_left, Sums left, Sums missing);
 
   const GainFilter& filter() const { return filter_; }
   const SearchContext& context() const { return context_; }
