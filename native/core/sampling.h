@@ -23,10 +23,13 @@ LOCKSTEP_HD inline uint32_t tree_feature_key(PhiloxKey key, uint32_t feature, ui
   return random_block(key, feature, round, Purpose::kColsampleByTree, class_index).word[0];
 }
 
+LOCKSTEP_HD inline Purpose level_purpose(uint32_t depth) {
+  return static_cast<Purpose>(static_cast<uint32_t>(Purpose::kColsampleByLevel) + 256 * depth);
+}
+
 LOCKSTEP_HD inline uint32_t level_feature_key(PhiloxKey key, uint32_t feature, uint32_t round, uint32_t depth,
                                               uint32_t class_index) {
-  const auto purpose = static_cast<Purpose>(static_cast<uint32_t>(Purpose::kColsampleByLevel) + 256 * depth);
-  return random_block(key, feature, round, purpose, class_index).word[0];
+  return random_block(key, feature, round, level_purpose(depth), class_index).word[0];
 }
 
 /** The word of a node: the root has the heap number 1, the children of j have 2j and 2j + 1. */

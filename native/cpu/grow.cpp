@@ -27,17 +27,23 @@ constexpr size_t kSampleRows = 512;
 /** Subtrees of fewer rows are not worth handing to another thread. */
 constexpr size_t kLeastSharedRows = 256;
 
-/** What a step of `fraction` leaves of `from`, ascending; key_of(f) is the key of feature f in this step. */
-template <class KeyOf>
-std::vector<int> sample_features(const std::vector<int>& from, double fraction, const KeyOf& key_of) {
+/** What a step of `fraction` leaves of `from`, ascending; the keys of its features are the first words of `draw`. */
+std::vector<int> sample_features(const std::vector<int>& from, double fraction, const RowDraw& draw,
+                                 const Kernels& kernels) {
   if (fraction >= 1) return from;
-  std::vector<std::pair<uint32_t, int>> keyed;
-  for (const int feature : from) keyed.emplace_back(key_of(static_cast<uint32_t>(feature)), feature);
-  std::sort(keyed.begin(), keyed.end());
-  keyed.resize(static_cast<size_t>(sampled_feature_count(fraction, static_cast<int>(from.size()))));
+  const auto count = static_cast<size_t>(from.back()) + 1;
+  std::vector<uint32_t> words(count + TreeRows::kSlack);
+  kernels.first_words(draw, count, words.data());
+  const auto key_of = [&](int feature) {
+    return uint64_t{words[static_cast<size_t>(feature)]} << 32 | static_cast<uint32_t>(feature);
+  };
+  std::vector<uint64_t> keys(from.size());
+  std::transform(from.begin(), from.end(), keys.begin(), key_of);
+  const auto last = keys.begin() + sampled_feature_count(fraction, static_cast<int>(from.size())) - 1;
+  std::nth_element(keys.begin(), last, keys.end());
   std::vector<int> chosen;
-  for (const auto& [word, feature] : keyed) chosen.push_back(feature);
-  std::sort(chosen.begin(), chosen.end());
+  std::copy_if(from.begin(), from.end(), std::back_inserter(chosen),
+               [&](int feature) { return key_of(feature) <= *last; });
   return chosen;
 }
 
@@ -129,25 +135,25 @@ struct TreeGrower::Sharing {
 struct TreeGrower::Features {
   const DatasetView& data;
   const HistogramLayout& layout;
+  const Kernels& kernels;
   TreeDraw draw;
   double node_fraction;
   std::vector<int> of_tree;
   std::vector<std::vector<int>> of_level;    // by depth
   std::vector<SearchedFeatures> searched;    // by depth
 
-  Features(const DatasetView& view, const HistogramLayout& histogram, const TreeParams& params,
+  Features(const DatasetView& view, const HistogramLayout& histogram, const Kernels& with, const TreeParams& params,
            const TreeDraw& tree_draw)
-      : data(view), layout(histogram), draw(tree_draw), node_fraction(params.colsample_bynode) {
+      : data(view), layout(histogram), kernels(with), draw(tree_draw), node_fraction(params.colsample_bynode) {
     std::vector<int> all(static_cast<size_t>(data.features));
     std::iota(all.begin(), all.end(), 0);
-    of_tree = sample_features(all, params.colsample_bytree, [&](uint32_t f) {
-      return tree_feature_key(draw.key, f, draw.round, draw.class_index);
-    });
+    of_tree = sample_features(all, params.colsample_bytree,
+                              {draw.key, draw.round, Purpose::kColsampleByTree, draw.class_index}, kernels);
     const int levels = params.colsample_bylevel < 1 ? params.max_depth : 1;
     for (int depth = 0; depth < levels; ++depth) {
-      of_level.push_back(sample_features(of_tree, params.colsample_bylevel, [&](uint32_t f) {
-        return level_feature_key(draw.key, f, draw.round, static_cast<uint32_t>(depth), draw.class_index);
-      }));
+      const Purpose purpose = level_purpose(static_cast<uint32_t>(depth));
+      of_level.push_back(sample_features(of_tree, params.colsample_bylevel,
+                                         {draw.key, draw.round, purpose, draw.class_index}, kernels));
       searched.emplace_back(data, layout, of_level.back());
     }
   }
@@ -161,9 +167,8 @@ struct TreeGrower::Features {
       return;
     }
     const uint32_t word = node_word(draw.key, work.heap_number, draw.round, draw.class_index);
-    use(SearchedFeatures(data, layout, sample_features(of_level[level], node_fraction, [&](uint32_t f) {
-                           return node_feature_key(draw.key, f, word, draw.class_index);
-                         })));
+    const RowDraw keys{draw.key, word, Purpose::kColsampleByNode, draw.class_index};
+    use(SearchedFeatures(data, layout, sample_features(of_level[level], node_fraction, keys, kernels)));
   }
 };
 
@@ -216,7 +221,7 @@ Tree TreeGrower::grow(const TreeParams& params, const ScoreParams& score, const 
                       const int64_t* gradients, Packing packing, TreeRows& rows, const Executor& executor,
                       const CancelFlag& cancel) {
   const bool samples = params.colsample_bytree < 1 || params.colsample_bylevel < 1 || params.colsample_bynode < 1;
-  if (features_ == nullptr || samples) features_ = std::make_unique<Features>(data_, layout_, params, draw);
+  if (features_ == nullptr || samples) features_ = std::make_unique<Features>(data_, layout_, kernels_, params, draw);
   const Features& features = *features_;
   builder_.begin_tree(features.of_tree, gradients, packing);
   finder_.begin_tree(params, score, packing);

@@ -91,6 +91,9 @@ struct Kernels {
    */
   void (*sample_rows)(const RowDraw& draw, uint64_t threshold, size_t first, size_t last, uint64_t* masks);
 
+  /** words[i] is the first word of the block of number i, i < count. Up to 15 places beyond them may be overwritten. */
+  void (*first_words)(const RowDraw& draw, size_t count, uint32_t* words);
+
   /**
    * Row numbers of the bits of `members`, blocks first … last − 1 of 64: those that `drawn` has too are written to `in`, the
    * others to `out`, ascending. Returns how many are in. Up to 16 places beyond what is written may be overwritten.

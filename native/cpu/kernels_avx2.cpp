@@ -44,6 +44,7 @@ const Kernels* avx2_kernels() {
                                    logistic_rows<RowsAvx2>,
                                    loss_sum<RowsAvx2>,
                                    sample_row_masks<RowsAvx2>,
+                                   first_words<RowsAvx2>,
                                    select_rows<RowsAvx2>,
                                    partition_rows<RowsAvx2>,
                                    add_leaves<RowsAvx2>,

@@ -50,6 +50,7 @@ const Kernels* avx512_kernels() {
                                    logistic_rows<RowsAvx512>,
                                    loss_sum<RowsAvx512>,
                                    sample_row_masks<RowsAvx512>,
+                                   first_words<RowsAvx512>,
                                    select_rows<RowsAvx512>,
                                    partition_rows<RowsAvx512>,
                                    add_leaves<RowsAvx512>,

@@ -22,6 +22,7 @@ const Kernels* neon_kernels() {
                                    logistic_rows<RowsNeon>,
                                    loss_sum<RowsNeon>,
                                    sample_row_masks<RowsNeon>,
+                                   first_words<RowsNeon>,
                                    select_rows<RowsNeon>,
                                    partition_rows<RowsNeon>,
                                    add_leaves<RowsNeon>,

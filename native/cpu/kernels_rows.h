@@ -142,6 +142,13 @@ void sample_row_masks(const RowDraw& draw, uint64_t threshold, size_t first, siz
 }
 
 template <class R>
+void first_words(const RowDraw& draw, size_t count, uint32_t* words) {
+  for (size_t i = 0; i < count; i += R::kLanes) {
+    R::store(reinterpret_cast<int32_t*>(words + i), PhiloxVector<R>(static_cast<uint32_t>(i), draw).word[0]);
+  }
+}
+
+template <class R>
 size_t select_rows(const uint64_t* members, const uint64_t* drawn, size_t first, size_t last, uint32_t* in,
                    uint32_t* out) {
   constexpr uint32_t kAll = (1u << R::kLanes) - 1;

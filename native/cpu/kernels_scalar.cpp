@@ -21,6 +21,12 @@ void sample_rows(const RowDraw& draw, uint64_t threshold, size_t first, size_t l
   }
 }
 
+void first_words(const RowDraw& draw, size_t count, uint32_t* words) {
+  for (size_t i = 0; i < count; ++i) {
+    words[i] = random_block(draw.key, static_cast<uint32_t>(i), draw.round, draw.purpose, draw.class_index).word[0];
+  }
+}
+
 size_t select_rows(const uint64_t* members, const uint64_t* drawn, size_t first, size_t last, uint32_t* in,
                    uint32_t* out) {
   size_t chosen = 0;
@@ -80,8 +86,8 @@ void search_pair(const int64_t* child, int64_t* parent, bool, const LaneGroup& g
 
 const Kernels& scalar_kernels() {
   static constexpr Kernels kernels{"scalar",    logistic_gradients, logistic_loss_sum,     sample_rows,
-                                   select_rows, partition,          add_leaves_one_by_one, search,
-                                   search_pair, nullptr};
+                                   first_words, select_rows,        partition,             add_leaves_one_by_one,
+                                   search,      search_pair,        nullptr};
   return kernels;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/link.h"
+#include "core/sampling.h"
 #include "cpu/batch.h"
 #include "cpu/kernels.h"
 #include "tests/check.h"
@@ -105,6 +106,21 @@ void partitions_are_the_scalar_ones(const Kernels& kernels) {
       CHECK(kernels.partition(test, own.data(), count, own.data(), own_right.data()) == lefts);
       CHECK(std::equal(left.begin(), left.begin() + static_cast<int64_t>(lefts), own.begin()));
       CHECK(std::equal(right.begin(), right.begin() + static_cast<int64_t>(count - lefts), own_right.begin()));
+    }
+  }
+}
+
+void first_words_are_those_of_their_blocks(const Kernels& kernels) {
+  Random random(7);
+  constexpr size_t kSpare = 15;  // as Kernels::first_words allows
+  const RowDraw draw{{random.word(), random.word()}, random.word(), Purpose::kColsampleByTree, random.below(255)};
+  for (const size_t count : {0, 1, 15, 16, 17, 300}) {
+    for (const Kernels* form : {&kernels, &kernels_named("scalar")}) {
+      std::vector<uint32_t> words(count + kSpare);
+      form->first_words(draw, count, words.data());
+      for (size_t i = 0; i < count; ++i) {
+        CHECK(words[i] == tree_feature_key(draw.key, static_cast<uint32_t>(i), draw.round, draw.class_index));
+      }
     }
   }
 }
@@ -280,6 +296,7 @@ void test_kernels() {
     gradients_are_the_scalar_ones(kernels);
     losses_are_those_of_the_rows(kernels);
     samples_are_the_scalar_ones(kernels);
+    first_words_are_those_of_their_blocks(kernels);
     selections_are_the_scalar_ones(kernels);
     partitions_are_the_scalar_ones(kernels);
     leaves_are_added_one_by_one(kernels);
