@@ -218,16 +218,14 @@ class RelayBatch implements TrainingBatch {
         continue;
       }
       const spent = this.#relay.now() - started;
-      const count = this.#roundsIn(trained);
-      results.push(...this.#record(trained));
+      const count = this.#take(trained, results);
       done += count;
       if (count > 0) this.#perRound = spent / count;
       if (count < wanted) break;
       this.#relay.spend(spent);
       if (this.#relay.untilTrial <= 0 && done < rounds) {
         const tried = await this.#try(Math.min(TRIAL_ROUNDS, rounds - done), options);
-        done += this.#roundsIn(tried);
-        results.push(...this.#record(tried));
+        done += this.#take(tried, results);
       }
     }
     return results;
@@ -270,15 +268,15 @@ class RelayBatch implements TrainingBatch {
     return Math.max(1, Math.ceil(time / this.#perRound));
   }
 
-  /** Rounds of the jobs that went on to the last one. */
-  #roundsIn(results: readonly RoundResult[]): number {
-    const last = results.at(-1);
-    return last === undefined ? 0 : last.round - this.#rounds[last.job]!;
-  }
-
-  #record(results: RoundResult[]): RoundResult[] {
-    for (const { job, round } of results) this.#rounds[job] = round;
-    return results;
+  /** Adds what is given out to `results`; returns the rounds of the jobs that went on to the last one. */
+  #take(trained: readonly RoundResult[], results: RoundResult[]): number {
+    const last = trained.at(-1);
+    const count = last === undefined ? 0 : last.round - this.#rounds[last.job]!;
+    for (const result of trained) {
+      this.#rounds[result.job] = result.round;
+      results.push(result);
+    }
+    return count;
   }
 
   /** The jobs on another engine, after the rounds whose results were given out. */

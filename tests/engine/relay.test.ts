@@ -3,7 +3,7 @@ import { createCpuEngine } from '../../src/engine/cpu.ts';
 import type { Engine, EngineKind, TrainingBatch } from '../../src/engine/engine.ts';
 import { createRelayEngine } from '../../src/engine/relay.ts';
 import { EnvironmentError } from '../../src/errors.ts';
-import { engineConformance, trainBatch } from './conformance.ts';
+import { engineConformance, patienceOf, roundsWithin, trainBatch } from './conformance.ts';
 import { DEFAULT_TREE_PARAMS, MIXED_SHAPE, makeBinned, makeJob } from './generate.ts';
 
 /** A clock that only training moves. */
@@ -87,6 +87,31 @@ describe('a relay of engines', () => {
     expect(engine.description).toBe('fast');
     expect(slow.counted.rounds + fast.counted.rounds).toBe(40);
     expect(fast.counted.rounds).toBeGreaterThanOrEqual(25);
+  });
+
+  it('moves on with the rounds of the jobs that go on where another one has ended by itself', async () => {
+    const { data, jobs } = await someJobs();
+    const { rounds: all } = await trainBatch(createCpuEngine(), data, jobs, [40]);
+    const patience = patienceOf(jobs[0]!, 1);
+    const resultsOf = (job: number, of: typeof all) => of.filter((result) => result.job === job);
+    const enough = roundsWithin(patience, resultsOf(0, all));
+    expect(enough).toBeLessThan(10);
+    const clock = new Clock();
+    const slow = fakeEngine({ name: 'slow', perRound: 100 }, clock);
+    const fast = fakeEngine({ name: 'fast', perRound: 10 }, clock);
+    const engine = await createRelayEngine([slow.source, fast.source], { trialAfter: 1, now: clock.now });
+    const { rounds } = await trainBatch(
+      engine,
+      data,
+      [{ ...jobs[0]!, patience }, ...jobs.slice(1)],
+      [15, 25],
+    );
+    expect(engine.description).toBe('fast');
+    expect(slow.counted.rounds + fast.counted.rounds).toBe(40);
+    for (const job of [1, 2]) expect(resultsOf(job, rounds)).toEqual(resultsOf(job, all));
+    const ended = resultsOf(0, rounds);
+    expect(ended.length).toBeGreaterThanOrEqual(enough);
+    expect(ended).toEqual(resultsOf(0, all).slice(0, ended.length));
   });
 
   it('stays where it is when the other engine takes more time, and does not try it again', async () => {
