@@ -187,7 +187,7 @@ void for_leaves(const DatasetView& data, const JobWorkspace& workspace, const Ex
     place += leaves.count();
   }
   const uint32_t* const rows = workspace.rows.rows.data();
-  const bool fetch = workspace.grower.is_large();
+  const bool is_large = workspace.grower.is_large();
   executor.parallel_for(pieces.size(), [&](size_t p, size_t) {
     const Piece piece = pieces[p];
     if (piece.leaves->count() == 1) {
@@ -196,29 +196,10 @@ void for_leaves(const DatasetView& data, const JobWorkspace& workspace, const Ex
     }
     uint8_t table[kMaxCodes];
     const ColumnTest test = column_test(data, piece.leaves->split, table);
-    // Copies, which what is written cannot overlap, and no branch on the side that a row goes to.
-    const uint8_t* const codes = test.codes;
-    const size_t stride = test.stride;
-    const uint8_t low = test.low;
-    const uint8_t span = test.span;
-    const size_t first = piece.first;
     for (size_t begin = piece.rows.begin; begin < piece.rows.end; begin += kFetchedRows) {
       const size_t end = std::min(piece.rows.end, begin + kFetchedRows);
-      if (fetch) {
-        const size_t ahead = std::min(piece.rows.end, end + kFetchedRows);
-        for (size_t i = end; i < ahead; ++i) __builtin_prefetch(codes + size_t{rows[i]} * stride);
-      }
-      if (test.table != nullptr) {
-        for (size_t i = begin; i < end; ++i) {
-          const size_t row = rows[i];
-          write(row, first + 1 - table[codes[row * stride]]);
-        }
-      } else {
-        for (size_t i = begin; i < end; ++i) {
-          const size_t row = rows[i];
-          write(row, first + (static_cast<uint8_t>(codes[row * stride] - low) > span));
-        }
-      }
+      if (is_large) test.fetch(rows, end, std::min(piece.rows.end, end + kFetchedRows));
+      for (size_t i = begin; i < end; ++i) write(rows[i], piece.first + (test.goes_left(rows[i]) ? 0 : 1));
     }
   });
 }
@@ -397,7 +378,7 @@ std::vector<JobScores> Batch::advance_side_by_side(const std::vector<size_t>& jo
         const double spent = std::chrono::duration<double>(now - began).count();
         began = now;
         seconds_[job] = spent / static_cast<double>(turn.rounds);
-        turn = turns.next(turn, spent);
+        turn = turns.next(turn.job, seconds_[job]);
       }
     } catch (...) {
       turns.close();

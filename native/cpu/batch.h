@@ -143,7 +143,7 @@ class Batch {
   std::vector<JobScores> advance_side_by_side(const std::vector<size_t>& jobs, size_t rounds, ThreadPool& pool,
                                               const CancelFlag& cancel);
 
-  /** The same as plan_batch says. */
+  /** The same for several jobs, some shared and the others side by side, as plan_batch says. */
   std::vector<JobScores> advance(const std::vector<size_t>& jobs, size_t rounds, ThreadPool& pool,
                                  const CancelFlag& cancel);
 

@@ -496,11 +496,7 @@ size_t TreeGrower::partition_piece(const Call& call, const ColumnTest& test, Row
     const size_t count = std::min(kChunkRows, range.end - begin);
     const size_t ahead_begin = begin + count;
     const size_t ahead_count = std::min(kChunkRows, range.end - ahead_begin);
-    if (sum == nullptr) {
-      for (size_t i = ahead_begin; i < ahead_begin + ahead_count; ++i) {
-        __builtin_prefetch(test.codes + size_t{rows[i]} * test.stride);
-      }
-    }
+    if (sum == nullptr) test.fetch(rows, ahead_begin, ahead_begin + ahead_count);
     const size_t to_left =
         kernels_.partition(test, rows + begin, count, left + lefts, right + rights);
     if (sum != nullptr) {

@@ -44,6 +44,11 @@ struct ColumnTest {
     const uint8_t code = codes[row * stride];
     return table != nullptr ? table[code] != 0 : static_cast<uint8_t>(code - low) <= span;
   }
+
+  /** Fetches the codes of rows[begin … end). */
+  void fetch(const uint32_t* rows, size_t begin, size_t end) const {
+    for (size_t i = begin; i < end; ++i) __builtin_prefetch(codes + size_t{rows[i]} * stride);
+  }
 };
 
 /** Arguments of the logistic gradient kernel; docs/numerics.md section 5. */

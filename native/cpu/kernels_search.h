@@ -70,7 +70,10 @@ struct NarrowFilter {
   }
 };
 
-/** Where a search stands: the cells of a code, of whose vectors the second part lies `apart` cells from the first. */
+/**
+ * Where a search stands: the cells of a code, of whose vectors the second part lies `apart` cells from the first. Only a search
+ * that climbs looks at them.
+ */
 struct Position {
   const int64_t* cells;
   size_t apart;

@@ -18,21 +18,19 @@ TurnQueue::TurnQueue(const std::vector<double>& seconds, size_t rounds, size_t t
 
 Turn TurnQueue::first() {
   const std::lock_guard lock(mutex_);
-  return hand_out(longest_waiting());
+  return hand_out(look().longest);
 }
 
-Turn TurnQueue::next(const Turn& done, double seconds) {
+Turn TurnQueue::next(size_t job, double seconds) {
   const std::lock_guard lock(mutex_);
-  Waiting& own = jobs_[done.job];
-  own.seconds = seconds / static_cast<double>(done.rounds);
+  Waiting& own = jobs_[job];
+  own.seconds = seconds;
   own.taken = false;
-  if (own.rounds == 0) return hand_out(longest_waiting());
-  const size_t longest = longest_waiting();
-  double all = 0;
-  for (const Waiting& job : jobs_) all += job.left();
-  const double left = jobs_[longest].left();
-  const bool is_critical = left > own.left() && left + 2 * std::max(kTurn, own.seconds) >= all / threads_;
-  return hand_out(is_critical ? longest : done.job);
+  const Outlook outlook = look();
+  if (own.rounds == 0) return hand_out(outlook.longest);
+  const double left = jobs_[outlook.longest].left();
+  const bool is_critical = left > own.left() && left + 2 * std::max(kTurn, seconds) >= outlook.all / threads_;
+  return hand_out(is_critical ? outlook.longest : job);
 }
 
 void TurnQueue::drop(size_t job) {
@@ -55,14 +53,17 @@ Turn TurnQueue::hand_out(size_t job) {
   return {job, rounds};
 }
 
-/** The number of jobs where none waits. */
-size_t TurnQueue::longest_waiting() const {
-  size_t longest = jobs_.size();
+TurnQueue::Outlook TurnQueue::look() const {
+  Outlook outlook{jobs_.size(), 0};
+  double most = -1;
   for (size_t job = 0; job < jobs_.size(); ++job) {
-    if (jobs_[job].taken || jobs_[job].rounds == 0) continue;
-    if (longest == jobs_.size() || jobs_[job].left() > jobs_[longest].left()) longest = job;
+    const double left = jobs_[job].left();
+    outlook.all += left;
+    if (jobs_[job].taken || jobs_[job].rounds == 0 || left <= most) continue;
+    outlook.longest = job;
+    most = left;
   }
-  return longest;
+  return outlook;
 }
 
 }  // namespace lockstep

@@ -30,8 +30,8 @@ class TurnQueue {
   /** The first turn of a thread. */
   Turn first();
 
-  /** The next turn of the thread that had `done`, whose rounds took `seconds` in all. */
-  Turn next(const Turn& done, double seconds);
+  /** The next turn of the thread that had one of `job`, whose rounds took `seconds` each. */
+  Turn next(size_t job, double seconds);
 
   /** Ends a job before its last round. */
   void drop(size_t job);
@@ -47,8 +47,13 @@ class TurnQueue {
     double left() const { return seconds * static_cast<double>(rounds); }
   };
 
+  struct Outlook {
+    size_t longest;  // of the jobs that no thread has; the number of jobs where there is none
+    double all;      // seconds of all rounds not yet handed out
+  };
+
   Turn hand_out(size_t job);
-  size_t longest_waiting() const;
+  Outlook look() const;
 
   std::mutex mutex_;
   std::vector<Waiting> jobs_;

@@ -48,7 +48,7 @@ Outcome simulate(const std::vector<double>& expected, const std::vector<double>&
     if (next == nullptr) break;
     busy[next->turn.job] = false;
     outcome.end = std::max(outcome.end, next->free);
-    begin(*next, queue.next(next->turn, static_cast<double>(next->turn.rounds) * seconds[next->turn.job]));
+    begin(*next, queue.next(next->turn.job, seconds[next->turn.job]));
   }
   CHECK(std::all_of(left.begin(), left.end(), [](size_t rest) { return rest == 0; }));
   return outcome;
@@ -90,10 +90,10 @@ void dropped_and_closed_jobs_are_handed_out_no_more() {
   const Turn first = queue.first();
   CHECK(first.job == 2 && first.rounds == 1);
   queue.drop(2);
-  const Turn second = queue.next(first, 3e-3);
+  const Turn second = queue.next(first.job, 3e-3);
   CHECK(second.job == 1);
   queue.close();
-  CHECK(queue.first().rounds == 0 && queue.next(second, 2e-3).rounds == 0);
+  CHECK(queue.first().rounds == 0 && queue.next(second.job, 2e-3).rounds == 0);
 }
 
 }  // namespace
